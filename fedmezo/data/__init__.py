@@ -1,0 +1,1 @@
+"""Examples become tokens, tokens become clients: sources, prompts, encoding, splitters, batches."""

@@ -1,0 +1,46 @@
+"""Encoded examples become the tensors of a batch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedmezo.data.encoding import EncodedExamples
+
+IGNORED = -100
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A padded batch of B examples, the longest of T tokens.
+
+    Attributes:
+        input_ids: int64 [B, T], padded on the right.
+        attention_mask: int64 [B, T], 1 on tokens and 0 on padding.
+        labels: int64 [B, T], the token where it is learnt and -100 on prompt and padding (not shifted).
+        indices: int64 [B], which examples these are.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    labels: torch.Tensor
+    indices: NDArray[np.int64]
+
+
+def collate(
+    encoded: EncodedExamples, indices: NDArray[np.int64], pad_id: int, device: torch.device | str
+) -> Batch:
+    """Pad at least one example to a batch on a device."""
+    rows = [encoded.tokens(index) for index in indices]
+    shape = len(rows), max(map(len, rows))
+    input_ids = np.full(shape, pad_id, dtype=np.int64)
+    attention_mask = np.zeros(shape, dtype=np.int64)
+    labels = np.full(shape, IGNORED, dtype=np.int64)
+    for row, (index, tokens) in enumerate(zip(indices, rows, strict=True)):
+        start = encoded.prompt_lengths[index]
+        input_ids[row, : len(tokens)] = tokens
+        attention_mask[row, : len(tokens)] = 1
+        labels[row, start : len(tokens)] = tokens[start:]
+    on_device = [torch.from_numpy(array).to(device) for array in (input_ids, attention_mask, labels)]
+    return Batch(on_device[0], on_device[1], on_device[2], indices)

@@ -1,0 +1,95 @@
+"""The data of a federated run: encoded examples and their division among clients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedmezo.data.encoding import EncodedExamples, Tokenizer, encode
+from fedmezo.data.load import load_dataset
+from fedmezo.data.partition import Partition
+from fedmezo.data.partitioning import Splits, make_partition
+from fedmezo.data.prompts import PROMPTS
+from fedmezo.data.splitters.make import make_splitter
+from fedmezo.data.table import partition_table
+
+
+@dataclass(frozen=True, eq=False)
+class FederatedData:
+    """Everything a run trains and evaluates on.
+
+    Attributes:
+        name: the dataset's name.
+        source: where it came from, in words.
+        encoded: the examples; the partition's indices point into them.
+        categories: of each encoded example.
+        partition: which client holds which examples.
+        num_own_test: how many of the encoded examples are the dataset's own test set.
+        num_dropped: examples left out because the token limit cut off their whole response.
+    """
+
+    name: str
+    source: str
+    encoded: EncodedExamples
+    categories: Sequence[str | None]
+    partition: Partition
+    num_own_test: int
+    num_dropped: int
+
+    def describe(self) -> str:
+        """Return the data in words, for ``--check``: source, examples, left out, the table, warnings."""
+        own = f", {self.num_own_test} of them its own test set" if self.num_own_test else ""
+        dropped = (
+            f"; {self.num_dropped} left out: llm.tok_len cuts off their response" if self.num_dropped else ""
+        )
+        lines = [
+            f"data: {self.name}, {self.source}",
+            f"examples: {len(self.encoded)}{own}{dropped}",
+            f"clients: {len(self.partition.clients)}, partition {self.partition.digest()}",
+            partition_table(self.partition, self.categories),
+        ]
+        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.partition.warnings)])
+
+
+def build(
+    data_type: str,
+    *,
+    root: Path,
+    tokenizer: Tokenizer,
+    tok_len: int,
+    splits: Splits,
+    num_clients: int,
+    seed: int,
+    file: str = "",
+    fields: Mapping[str, str] | None = None,
+    num_examples: int = 0,
+    prompt: str = "alpaca",
+    splitter: str = "iid",
+    splitter_args: Mapping[str, object] | None = None,
+    subsample: float = 1.0,
+    cache: Path | None = None,
+) -> FederatedData:
+    """Load a dataset, encode it, and divide it among clients.
+
+    The arguments are those of :func:`load_dataset`, :func:`encode` (``prompt`` by name),
+    :func:`make_splitter` and :func:`make_partition`, which say what they mean and what they raise.
+    """
+    divide = make_splitter(splitter, splitter_args or {})
+    dataset = load_dataset(
+        data_type, root=root, file=file, fields=fields, num_examples=num_examples, seed=seed
+    )
+    encoded, kept = encode(dataset.examples, tokenizer, PROMPTS[prompt], tok_len, cache)
+    categories = [dataset.examples[index].category for index in kept]
+    num_own_test = int((kept >= len(dataset.examples) - dataset.num_own_test).sum())
+    partition = make_partition(
+        categories,
+        num_own_test,
+        splitter=divide,
+        splits=splits,
+        num_clients=num_clients,
+        seed=seed,
+        subsample=subsample,
+    )
+    num_dropped = len(dataset.examples) - len(kept)
+    return FederatedData(
+        dataset.name, dataset.source, encoded, categories, partition, num_own_test, num_dropped
+    )

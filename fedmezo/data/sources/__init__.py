@@ -1,0 +1,9 @@
+"""Datasets by name: one file a dataset, registered under the name that ``data.type`` gives it."""
+
+from collections.abc import Callable
+
+from fedmezo.data.sources.source import Source
+from fedmezo.registry import Registry
+
+registry: Registry[Callable[[], Source]] = Registry("dataset", __name__)
+register = registry.register

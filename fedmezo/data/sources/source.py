@@ -1,0 +1,42 @@
+"""What a dataset is asked for, and what answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fedmezo.data.examples import Dataset
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the configuration says about the data to load.
+
+    Attributes:
+        name: ``data.type`` as the user wrote it.
+        root: ``data.root``, the folder of local files.
+        file: ``data.file``, a file under ``root`` to read instead of the dataset's own; empty for none.
+        fields: ``data.fields.*`` that are set: role (instruction, input, output, category) to field name.
+        num_examples: size of a generated dataset.
+        seed: the run's seed.
+    """
+
+    name: str
+    root: Path
+    file: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    num_examples: int = 0
+    seed: int = 0
+
+
+class Source(Protocol):
+    """A dataset that can be loaded; the registered class or function makes it without arguments."""
+
+    def load(self, request: Request) -> Dataset:
+        """Return the dataset.
+
+        Raises:
+            ConfigurationError: the request does not fit this dataset.
+            ResourceError: the data is missing, malformed, or out of reach.
+        """
+        ...
