@@ -1,0 +1,10 @@
+"""The configuration: every key with its default, type, range and help; loading and checking.
+
+Nothing here imports torch or executes anything of the user's files, so that a mistake is answered at once.
+"""
+
+from fedmezo.config.help import help_config
+from fedmezo.config.load import load
+from fedmezo.config.tree import dump, to_dict
+
+__all__ = ["dump", "help_config", "load", "to_dict"]

@@ -1,0 +1,196 @@
+"""Contradictions: values that are fine alone, but not together."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fedmezo.config.nodes import place, written
+from fedmezo.config.problems import Problem, Problems
+from fedmezo.config.schema import KEYS
+from fedmezo.config.settings import Settings
+
+_PLAIN_STEPS = {
+    "train.optimizer.type": "SGD",
+    "train.optimizer.momentum": 0.0,
+    "train.gradient_checkpointing": False,
+}
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Keys that do not go together, the one to blame first, and why."""
+
+    keys: tuple[str, ...]
+    message: str
+
+
+class _UnsoundError(LookupError):
+    """A value that a rule asks for is wrong in itself."""
+
+
+class Values(dict[str, Any]):
+    """The values of all keys; asking for one that is wrong in itself ends the rule that does so."""
+
+    def __init__(self, values: Mapping[str, Any], problems: Problems) -> None:
+        super().__init__(values)
+        self._problems = problems
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of a key."""
+        if not self.sound(name):
+            raise _UnsoundError(name)
+        return super().__getitem__(name)
+
+    def sound(self, name: str) -> bool:
+        """Return whether the value of a key is not wrong in itself."""
+        return not self._problems.concern(name)
+
+    def arguments(self, group: str) -> list[str]:
+        """Return the names of the keys that an open group holds beyond those of the schema."""
+        return [name for name in self if name.startswith(f"{group}.") and name not in KEYS]
+
+
+Rule = Callable[[Values], Iterator[Contradiction]]
+
+
+def _sampling(values: Values) -> Iterator[Contradiction]:
+    clients, sampled = values["federate.client_num"], values["federate.sample_client_num"]
+    if sampled > clients:
+        yield Contradiction(
+            ("federate.sample_client_num", "federate.client_num"),
+            f"{sampled} clients cannot be sampled of federate.client_num = {clients}",
+        )
+    rate = values["federate.sample_client_rate"]
+    if sampled and rate > 0 and abs(sampled - rate * clients) >= 1:
+        yield Contradiction(
+            ("federate.sample_client_rate", "federate.sample_client_num"),
+            f"federate.sample_client_num = {sampled} is another number of clients than "
+            f"federate.sample_client_rate = {rate}; set one of them",
+        )
+
+
+def _fractions(values: Values) -> Iterator[Contradiction]:
+    splits = values["data.splits"]
+    if splits[0] == 0 or math.fsum(splits) > 1 + 1e-9:
+        yield Contradiction(("data.splits",), "the fraction for train must be > 0, and the sum at most 1")
+
+
+def _evaluated_splits(values: Values) -> Iterator[Contradiction]:
+    names = values["eval.split"]
+    if len(set(names)) < len(names):
+        yield Contradiction(("eval.split",), "a split is named twice")
+    if not any(_fraction(values, name) for name in names):
+        yield Contradiction(
+            ("eval.split", "data.splits"), f"data.splits leaves nothing for {', '.join(names)}"
+        )
+
+
+def _best_result(values: Values) -> Iterator[Contradiction]:
+    key, names = values["eval.best_res_update_round_wise_key"], values["eval.split"]
+    split = key.removesuffix("_loss")
+    if split not in names:
+        yield Contradiction(
+            ("eval.best_res_update_round_wise_key", "eval.split"),
+            f"eval.best_res_update_round_wise_key = {key}, but eval.split does not hold {split}",
+        )
+    elif _fraction(values, split) == 0:
+        yield Contradiction(
+            ("eval.best_res_update_round_wise_key", "data.splits"),
+            f"eval.best_res_update_round_wise_key = {key}, but data.splits leaves nothing for {split}",
+        )
+
+
+def _fraction(values: Values, split: str) -> float:
+    return float(values["data.splits"][("train", "val", "test").index(split)])
+
+
+def _mezo_takes_plain_steps(values: Values) -> Iterator[Contradiction]:
+    if values["trainer.type"] != "mezotrainer":
+        return
+    for name in values.arguments("train.optimizer"):
+        yield Contradiction((name, "trainer.type"), f"trainer.type = mezotrainer takes no {name}")
+    for name, wanted in _PLAIN_STEPS.items():
+        if values.sound(name) and values[name] != wanted:
+            message = f"trainer.type = mezotrainer takes plain steps, {name} = {wanted}"
+            yield Contradiction((name, "trainer.type"), message)
+
+
+def _interval_of_rates(values: Values) -> Iterator[Contradiction]:
+    strategy = values["train.train_strategy"]
+    rate, half_width = values["train.optimizer.lr"], values["train.lr_half_width"]
+    if strategy != "frozen" and half_width >= rate:
+        yield Contradiction(
+            ("train.lr_half_width", "train.optimizer.lr", "train.train_strategy"),
+            f"train.train_strategy = {strategy} wants train.lr_half_width = {half_width} "
+            f"below train.optimizer.lr = {rate}",
+        )
+
+
+def _half_precision_masters(values: Values) -> Iterator[Contradiction]:
+    if values["train.is_enable_half"] and not values["llm.adapter.use"]:
+        yield Contradiction(
+            ("train.is_enable_half", "llm.adapter.use"),
+            "training all parameters in half precision is not supported: set train.is_enable_half False "
+            "or llm.adapter.use True",
+        )
+
+
+def _dirichlet(values: Values) -> Iterator[Contradiction]:
+    if values["data.splitter"] != "lda":
+        return
+    for arguments in values["data.splitter_args"]:
+        alpha = arguments.get("alpha")
+        if (
+            set(arguments) != {"alpha"}
+            or isinstance(alpha, bool)
+            or not isinstance(alpha, int | float)
+            or alpha <= 0
+        ):
+            yield Contradiction(
+                ("data.splitter_args", "data.splitter"),
+                "lda takes one argument, a number > 0: [{alpha: 0.5}]",
+            )
+
+
+def _schedule(values: Values) -> Iterator[Contradiction]:
+    arguments = values.arguments("train.scheduler")
+    if arguments and not values["train.scheduler.type"]:
+        yield Contradiction((arguments[0],), "an argument of a schedule, but train.scheduler.type is empty")
+
+
+RULES: tuple[Rule, ...] = (
+    _sampling,
+    _fractions,
+    _evaluated_splits,
+    _best_result,
+    _mezo_takes_plain_steps,
+    _interval_of_rates,
+    _half_precision_masters,
+    _dirichlet,
+    _schedule,
+)
+
+
+def check(values: Mapping[str, Any], settings: Settings, problems: Problems) -> None:
+    """Note every contradiction between values that are themselves fine.
+
+    Args:
+        values: the values of all keys.
+        settings: those that were set, for their places.
+        problems: what was found so far; takes the contradictions.
+    """
+    sound = Values(values, Problems(problems))
+    for rule in RULES:
+        try:
+            for contradiction in rule(sound):
+                problems.append(_problem(contradiction, settings))
+        except _UnsoundError:
+            continue
+
+
+def _problem(contradiction: Contradiction, settings: Settings) -> Problem:
+    """Return the problem at the first of the keys that was set (defaults do not contradict each other)."""
+    key = next(key for key in contradiction.keys if key in settings)
+    node = settings[key].node
+    return Problem(place(node), key, written(node), contradiction.message)

@@ -1,0 +1,36 @@
+"""A key of the configuration, and a section of keys."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fedmezo.config.kinds.kind import Kind
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key: its dotted name, default value (lists as tuples), kind of value, and one line of help.
+
+    With ``no_effect`` the key is accepted because configurations of the reference system hold it; the help
+    then says why nothing follows from it.
+    """
+
+    name: str
+    default: Any
+    kind: Kind
+    help: str
+    no_effect: bool = False
+
+    @property
+    def summary(self) -> str:
+        """The help text, which says so where the key has no effect."""
+        return f"Accepted; no effect: {self.help}" if self.no_effect else self.help
+
+
+@dataclass(frozen=True)
+class Section:
+    """Keys that belong together. ``open_names`` are the groups that take further keys of any name."""
+
+    name: str
+    help: str
+    keys: tuple[Key, ...]
+    open_names: tuple[str, ...] = ()

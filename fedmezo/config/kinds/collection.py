@@ -1,0 +1,97 @@
+"""Lists, mappings of arguments, and values of any form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from yaml import Node, ScalarNode
+
+from fedmezo.config.kinds.kind import Kind
+from fedmezo.config.kinds.number import number
+from fedmezo.config.nodes import NUMERIC, UnfitError, is_mapping, items, pairs, scalar
+from fedmezo.config.problems import Problems
+
+
+@dataclass(frozen=True)
+class ListOf(Kind):
+    """A list of ``least`` to ``most`` items of one kind, as a tuple; a single value is a list of one."""
+
+    item: Kind
+    least: int = 0
+    most: int | None = None
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        if self.least == self.most:
+            count = f" of {self.least}"
+        else:
+            count = f" of at least {self.least}" if self.least else ""
+            count += f" of at most {self.most}" if self.most else ""
+        return f"a list{count}, each {self.item.describe()}"
+
+    def convert(self, node: Node, key: str, problems: Problems) -> tuple[Any, ...] | None:
+        """Return the items."""
+        nodes = items(node)
+        if nodes is None:
+            nodes = [node]
+        if len(nodes) < self.least or (self.most is not None and len(nodes) > self.most):
+            problems.reject(node, key, f"expected {self.describe()}")
+            return None
+        return tuple(self.item.convert(each, f"{key}[{i}]", problems) for i, each in enumerate(nodes))
+
+
+class Anything(Kind):
+    """A value that is passed on: a finite number, truth value, text, null, or a list or mapping of these."""
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return "a number, True, False, null, text, or a list or mapping of these"
+
+    def convert(self, node: Node, key: str, problems: Problems) -> Any:
+        """Return the value: lists as tuples, mappings as dicts, unquoted ``1e-2`` as a number."""
+        if (nodes := items(node)) is not None:
+            return tuple(self.convert(each, f"{key}[{i}]", problems) for i, each in enumerate(nodes))
+        if is_mapping(node):
+            return Arguments().convert(node, key, problems)
+        try:
+            return self._single(node)
+        except UnfitError:
+            problems.reject(node, key, f"expected {self.describe()}")
+            return None
+
+    def _single(self, node: Node) -> Any:
+        value = scalar(node)
+        plain = isinstance(node, ScalarNode) and node.style is None
+        numeric = isinstance(value, str) and plain and NUMERIC.fullmatch(value)
+        return number(value) if numeric or isinstance(value, float) else value
+
+
+@dataclass(frozen=True)
+class Arguments(Kind):
+    """A mapping of named arguments, as a dict: some of a known kind, any others passed on.
+
+    A known argument that is left out has its value of ``defaults``.
+    """
+
+    known: Mapping[str, Kind] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        listed = ", ".join(f"{name} ({kind.describe()})" for name, kind in self.known.items())
+        return "a mapping of arguments" + (f": {listed}, and any others" if listed else "")
+
+    def convert(self, node: Node, key: str, problems: Problems) -> dict[str, Any] | None:
+        """Return the arguments."""
+        if not is_mapping(node):
+            problems.reject(node, key, f"expected {self.describe()}")
+            return None
+        arguments = dict(self.defaults)
+        for pair in pairs(node):
+            name = f"{key}.{pair.word}"
+            if pair.wrong:
+                problems.reject(pair.value, name, pair.wrong, at=pair.key)
+            else:
+                kind = self.known.get(pair.word, Anything())
+                arguments[pair.word] = kind.convert(pair.value, name, problems)
+        return arguments

@@ -1,0 +1,77 @@
+"""What a kind of value is: words for what is allowed, and the way from a YAML node to a value."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yaml import Node
+
+from fedmezo.config.nodes import Scalar, UnfitError, is_null, scalar
+from fedmezo.config.problems import Problems
+
+
+class Kind(ABC):
+    """A kind of value."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return what is allowed, to stand behind "expected"."""
+
+    @abstractmethod
+    def convert(self, node: Node, key: str, problems: Problems) -> Any:
+        """Return the value in a node; where it is not allowed, note that in ``problems`` and return None."""
+
+
+class ScalarKind(Kind):
+    """A kind of single value."""
+
+    @abstractmethod
+    def accept(self, value: Scalar) -> Any:
+        """Return the value in its final form.
+
+        Raises:
+            UnfitError: it is not allowed.
+        """
+
+    def convert(self, node: Node, key: str, problems: Problems) -> Any:
+        """Return the accepted value of a node."""
+        try:
+            return self.accept(scalar(node))
+        except UnfitError as error:
+            problems.reject(node, key, f"expected {self.describe()}{error}")
+            return None
+
+
+@dataclass(frozen=True)
+class Nullable(Kind):
+    """A kind, or null."""
+
+    kind: Kind
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return f"{self.kind.describe()}, or null"
+
+    def convert(self, node: Node, key: str, problems: Problems) -> Any:
+        """Return None for null, else what the kind makes of the node."""
+        if is_null(node):
+            return None
+        return self.kind.convert(node, key, problems)
+
+
+@dataclass(frozen=True)
+class Synonyms(Kind):
+    """A kind some of whose values are only another way to say one of the others."""
+
+    kind: Kind
+    meanings: Mapping[Any, Any]
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return self.kind.describe()
+
+    def convert(self, node: Node, key: str, problems: Problems) -> Any:
+        """Return the kind's value, replaced by the one that it stands for."""
+        value = self.kind.convert(node, key, problems)
+        return self.meanings.get(value, value)

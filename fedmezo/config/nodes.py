@@ -1,0 +1,154 @@
+"""YAML nodes: a text's tree with its places, before any value is made of it.
+
+PyYAML's safe loader composes the tree; a tag can name nothing but YAML's own scalars, lists and mappings.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, TypeGuard
+
+import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import SafeConstructor
+
+COMMAND_LINE = "command line"
+NUMERIC = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+_DEEPEST = 50
+_LONGEST = 60
+_YAML = "tag:yaml.org,2002:"
+_TEXTS = {_YAML + name for name in ("str", "timestamp", "value", "merge")}
+_CONSTRUCTED = {_YAML + name for name in ("int", "float", "bool", "null")}
+_TUPLE = re.compile(r"\((.*,.*)?\)", re.DOTALL)
+
+Scalar = bool | int | float | str | None
+
+
+class UnfitError(ValueError):
+    """A value is not what is wanted. The text is a hint for the user, often empty."""
+
+
+class Pair(NamedTuple):
+    """A key and a value of a mapping, and what is wrong with the key (empty where nothing is)."""
+
+    word: str
+    key: yaml.Node
+    value: yaml.Node
+    wrong: str
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader for trees of bounded depth, and of bounded size: an alias stands for a single value."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        assert isinstance(mark, yaml.Mark)
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise ComposerError(None, None, "nested too deeply", mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if isinstance(event, yaml.AliasEvent) and not isinstance(node, yaml.ScalarNode):
+            raise ComposerError(None, None, "an alias may stand for a single value only", mark)
+        return node
+
+
+def compose(text: str, source: str) -> yaml.Node | None:
+    """Return the tree of a YAML text, None for an empty one.
+
+    Args:
+        text: one YAML document.
+        source: the name that :func:`place` gives to its nodes.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML.
+    """
+    loader = _Loader(text)
+    loader.name = source
+    node: yaml.Node | None = loader.get_single_node()
+    return node
+
+
+def place(node: yaml.Node) -> str:
+    """Return where a node was written: ``file:line``, or the command line."""
+    return located(node.start_mark.name, node.start_mark.line)
+
+
+def located(source: str, line: int) -> str:
+    """Return a place from a source and a line counted from 0."""
+    return source if source == COMMAND_LINE else f"{source}:{line + 1}"
+
+
+def written(node: yaml.Node) -> str:
+    """Return a node as the user wrote it, shortened to a part of one line."""
+    start, end = node.start_mark, node.end_mark
+    text = " ".join((start.buffer or "")[start.pointer : end.pointer].rstrip("\0").split()) or "(nothing)"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def scalar(node: yaml.Node) -> Scalar:
+    """Return the value of a single-valued node as YAML 1.1 reads it (dates stay text).
+
+    Raises:
+        UnfitError: the node is a list or a mapping, has a tag of its own, or contradicts its tag.
+    """
+    if not isinstance(node, yaml.ScalarNode) or node.tag not in _TEXTS | _CONSTRUCTED:
+        raise UnfitError
+    if node.tag in _TEXTS:
+        return str(node.value)
+    try:
+        value: Scalar = SafeConstructor().construct_object(node)
+    except (
+        ValueError,
+        KeyError,
+        IndexError,
+    ) as error:  # PyYAML's own for `!!int x`, `!!bool x` and `!!int ''`
+        raise UnfitError from error
+    return value
+
+
+def items(node: yaml.Node) -> list[yaml.Node] | None:
+    """Return the nodes of a list, which may be written as a Python tuple, ``(a, b)``; else None."""
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value) if node.tag == f"{_YAML}seq" else None
+    if not (isinstance(node, yaml.ScalarNode) and node.style is None and _TUPLE.fullmatch(node.value)):
+        return None
+    blank_lines = "\n" * node.start_mark.line  # so that the items have the line of the tuple
+    try:
+        inner = compose(f"{blank_lines}[{node.value[1:-1]}]", node.start_mark.name)
+    except yaml.YAMLError:
+        return None
+    return list(inner.value) if isinstance(inner, yaml.SequenceNode) else None
+
+
+def is_mapping(node: yaml.Node) -> TypeGuard[yaml.MappingNode]:
+    """Return whether a node is a mapping without a tag of its own."""
+    return isinstance(node, yaml.MappingNode) and node.tag == f"{_YAML}map"
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Return whether a node is null."""
+    return isinstance(node, yaml.ScalarNode) and node.tag == f"{_YAML}null"
+
+
+def is_nothing(node: yaml.Node) -> bool:
+    """Return whether nothing is written where a value could be, as when all of a group is commented out."""
+    return is_null(node) and node.value == ""
+
+
+def pairs(node: yaml.MappingNode) -> Iterator[Pair]:
+    """Yield the keys and values of a mapping, in order."""
+    first: dict[str, yaml.Node] = {}
+    for key, value in node.value:
+        word, wrong = "", "a key is a single word"
+        if isinstance(key, yaml.ScalarNode):
+            word, wrong = str(key.value), ""
+        if word in first:
+            wrong = f"given twice; the first is at {place(first[word])}"
+        if key.tag == f"{_YAML}merge":
+            wrong = "merge keys are not supported; name the files to build on in _base_"
+        first.setdefault(word, key)
+        yield Pair(word, key, value, wrong)

@@ -1,0 +1,40 @@
+"""Settings from the command line: ``key value`` pairs."""
+
+from collections.abc import Sequence
+
+import yaml
+
+from fedmezo.config.files import syntax_problem
+from fedmezo.config.nodes import COMMAND_LINE, compose
+from fedmezo.config.problems import Problem, Problems
+from fedmezo.config.schema import BASE
+from fedmezo.config.settings import Settings, read_name
+
+
+def read_overrides(words: Sequence[str], problems: Problems) -> Settings:
+    """Return the settings of ``key value key value ...``; of a key given twice the later value wins.
+
+    Args:
+        words: dotted keys, each followed by its value in YAML.
+        problems: takes what is wrong with them.
+    """
+    settings: Settings = {}
+    for name, text in zip(words[::2], words[1::2], strict=False):
+        settings |= _read(name, text, problems)
+    if len(words) % 2:
+        wrong = "a key without a value; write key value key value ..."
+        problems.append(Problem(COMMAND_LINE, words[-1], "", wrong))
+    return settings
+
+
+def _read(name: str, text: str, problems: Problems) -> Settings:
+    if name == BASE:
+        problems.append(Problem(COMMAND_LINE, name, text, "belongs in a file"))
+        return {}
+    try:
+        node = compose(text, COMMAND_LINE) or compose("''", COMMAND_LINE)
+    except yaml.YAMLError as error:
+        problems.append(syntax_problem(error, text, COMMAND_LINE, name))
+        return {}
+    assert node is not None
+    return read_name(name, node, problems)

@@ -1,0 +1,69 @@
+"""Mistakes in a configuration, and the one message that reports them all."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from yaml import Node
+
+from fedmezo.config.nodes import place, written
+from fedmezo.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it is, the key and value as written (both may be empty), and what is allowed."""
+
+    place: str
+    key: str
+    value: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the two lines that the user reads."""
+        subject = f"{self.key} = {self.value}" if self.value else self.key
+        return f"  {self.place}  {subject}".rstrip() + f"\n      {self.message}"
+
+
+class Problems(list[Problem]):
+    """The mistakes found so far."""
+
+    def reject(self, node: Node, key: str, message: str, at: Node | None = None) -> None:
+        """Note that the value in ``node`` is not allowed for ``key``; ``at`` is a better place for it."""
+        self.append(Problem(place(at or node), key, written(node), message))
+
+    def concern(self, key: str) -> bool:
+        """Return whether a mistake leaves the value of ``key`` in doubt: in it, or in what should hold it."""
+        return any(
+            problem.key in ("", key)
+            or problem.key.startswith(("_base_", f"{key}.", f"{key}["))  # a file is missing: all is in doubt
+            or key.startswith(f"{problem.key}.")
+            for problem in self
+        )
+
+    def raise_if_any(self) -> None:
+        """Raise one error that lists every mistake once.
+
+        Raises:
+            ConfigurationError: there are mistakes.
+        """
+        distinct = list(dict.fromkeys(self))  # a file that two others build on is read twice
+        if distinct:
+            count = "1 mistake" if len(distinct) == 1 else f"{len(distinct)} mistakes"
+            raise ConfigurationError(
+                "\n".join([f"fedmezo: {count} in the configuration", *map(str, distinct)])
+            )
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Return the end of a sentence that names the option closest to ``word``; empty where none is close."""
+    close = difflib.get_close_matches(word, list(options), n=1)
+    return f"; the nearest is {close[0]}" if close else ""
+
+
+def nearest_key(name: str, keys: Iterable[str]) -> str:
+    """Return the same for a dotted key: one with the same last part is nearer than any other."""
+    names = list(keys)
+    same_leaf = [key for key in names if key.rpartition(".")[2] == name.rpartition(".")[2]]
+    close = difflib.get_close_matches(name, same_leaf, n=1, cutoff=0.0)
+    return f"; the nearest is {close[0]}" if close else nearest(name, names)

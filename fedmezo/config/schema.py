@@ -1,0 +1,53 @@
+"""The schema: every section and key."""
+
+from fedmezo.config.sections import (
+    criterion,
+    data,
+    dataloader,
+    early_stop,
+    engine,
+    evaluation,
+    federate,
+    grad,
+    llm,
+    model,
+    run,
+    train,
+    trainer,
+    wandb,
+    zo,
+)
+
+SECTIONS = (
+    run.SECTION,
+    early_stop.SECTION,
+    federate.SECTION,
+    data.SECTION,
+    dataloader.SECTION,
+    model.SECTION,
+    llm.SECTION,
+    train.SECTION,
+    grad.SECTION,
+    criterion.SECTION,
+    trainer.SECTION,
+    evaluation.SECTION,
+    wandb.SECTION,
+    zo.SECTION,
+    engine.SECTION,
+)
+
+KEYS = {key.name: key for section in SECTIONS for key in section.keys}
+BASE = "_base_"  # a file's relation to others, no value of the run
+DEFAULTS = {name: key.default for name, key in KEYS.items() if name != BASE}
+OPEN_GROUPS = frozenset(name for section in SECTIONS for name in section.open_names)
+
+
+def parent(name: str) -> str:
+    """Return the group that holds a key or group; empty for a top-level one."""
+    return name.rpartition(".")[0]
+
+
+# Every name that only holds others: the sections and the groups within them.
+GROUPS = frozenset(
+    ".".join(name.split(".")[:depth]) for name in KEYS for depth in range(1, name.count(".") + 1)
+)

@@ -1,0 +1,51 @@
+"""Where examples come from, and how they are split and divided among clients."""
+
+from fedmezo.config.key import Key, Section
+from fedmezo.config.kinds import Arguments, Choice, Integer, ListOf, Number, Registered, Synonyms, Text
+
+_ENDINGS = (".json", ".jsonl")
+
+
+def _field(name: str, what: str) -> Key:
+    return Key(f"data.fields.{name}", "", Text(), f"Field that holds the {what}; '': the dataset's own.")
+
+
+SECTION = Section(
+    "data",
+    "Where examples come from, and how they are divided.",
+    (
+        Key("data.root", "data", Text(), "Folder of local data files."),
+        Key(
+            "data.type",
+            "arithmetic@llm",
+            Registered("data/sources", endings=_ENDINGS),
+            "Dataset, or a file of examples.",
+        ),
+        Key("data.file", "", Text(), "File under data.root to read the dataset from; '': the dataset's own."),
+        _field("instruction", "instruction"),
+        _field("input", "input"),
+        _field("output", "response"),
+        _field("category", "category"),
+        Key("data.prompt", "alpaca", Choice(("alpaca",)), "Prompt that an example is put into."),
+        Key(
+            "data.splits",
+            (0.8, 0.1, 0.1),
+            ListOf(Number(low=0, high=1), least=3, most=3),
+            "Fractions of the examples for train, val and test.",
+        ),
+        Key(
+            "data.splitter",
+            "iid",
+            Synonyms(Registered("data/splitters", also=("",)), {"": "iid"}),
+            "How the examples are divided among clients; '': iid.",
+        ),
+        Key(
+            "data.splitter_args",
+            (),
+            ListOf(Arguments(), most=1),
+            "Arguments of the splitter, such as [{alpha: 0.5}] for lda.",
+        ),
+        Key("data.subsample", 1.0, Number(above=0, high=1), "Fraction of the examples that is used."),
+        Key("data.num_examples", 3000, Integer(low=1), "Examples to generate, for arithmetic@llm."),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Evaluation: the section ``eval``."""
+
+from fedmezo.config.key import Key, Section
+from fedmezo.config.kinds import Boolean, Choice, Integer, ListOf
+
+SECTION = Section(
+    "eval",
+    "Evaluation.",
+    (
+        Key("eval.freq", 1, Integer(low=1), "Rounds from one evaluation to the next."),
+        Key("eval.metrics", ("loss",), ListOf(Choice(("loss",)), least=1), "What is evaluated."),
+        Key(
+            "eval.split", ("val", "test"), ListOf(Choice(("val", "test")), least=1), "Splits to evaluate on."
+        ),
+        Key(
+            "eval.best_res_update_round_wise_key",
+            "val_loss",
+            Choice(("val_loss", "test_loss")),
+            "Result that decides which round is the best.",
+        ),
+        Key("eval.count_flops", False, Boolean(), "operations are not counted.", no_effect=True),
+        Key("eval.batch_size", 8, Integer(low=1), "Examples in an evaluation batch."),
+        Key("eval.max_examples", 0, Integer(low=0), "Examples of each split to evaluate at most; 0: all."),
+    ),
+)

@@ -1,0 +1,70 @@
+"""Clients, rounds, aggregation and saving."""
+
+from fedmezo.config.key import Key, Section
+from fedmezo.config.kinds import Boolean, Choice, Integer, Number, Synonyms, Text
+
+SECTION = Section(
+    "federate",
+    "Clients, rounds, aggregation and saving.",
+    (
+        Key(
+            "federate.mode",
+            "standalone",
+            Choice(("standalone",)),
+            "One machine plays server and clients; how their work is executed is engine.type.",
+        ),
+        Key("federate.method", "fedavg", Choice(("fedavg",)), "How the clients' results are aggregated."),
+        Key("federate.client_num", 3, Integer(low=1), "Number of clients."),
+        Key(
+            "federate.sample_client_num",
+            0,
+            Synonyms(Integer(low=0, also=(-1,)), {-1: 0}),
+            "Clients sampled in a round; 0 or -1: all.",
+        ),
+        Key(
+            "federate.sample_client_rate",
+            -1.0,
+            Number(above=0, high=1, also=(-1,)),
+            "The same as a fraction of all clients; -1: not used.",
+        ),
+        Key("federate.total_round_num", 500, Integer(low=1), "Number of rounds."),
+        Key("federate.share_local_model", False, Boolean(), "one model serves all clients.", no_effect=True),
+        Key(
+            "federate.online_aggr",
+            False,
+            Boolean(),
+            "results are always folded in as they arrive.",
+            no_effect=True,
+        ),
+        Key(
+            "federate.make_global_eval",
+            True,
+            Boolean(),
+            "Evaluate on the union of the clients' splits; False: take the mean over clients, by size.",
+        ),
+        Key(
+            "federate.ignore_weight", False, Boolean(), "Give all clients the same weight in the aggregation."
+        ),
+        Key(
+            "federate.weight_by",
+            "trained",
+            Choice(("trained", "dataset")),
+            "A client's weight: the examples it trained on in the round, or those it has.",
+        ),
+        Key("federate.save_to", "", Text(), "Folder that the final adapter is also saved to; '': none."),
+        Key(
+            "federate.save_freq",
+            100,
+            Synonyms(Integer(low=0, also=(-1,)), {-1: 0}),
+            "Rounds from one snapshot to the next; 0 or -1: only at the end.",
+        ),
+        Key("federate.restore_from", "", Text(), "Adapter folder to start from; '': a fresh adapter."),
+        Key(
+            "federate.merge_test_data",
+            False,
+            Boolean(),
+            "the server always evaluates the union of the clients' splits.",
+            no_effect=True,
+        ),
+    ),
+)

@@ -1,0 +1,17 @@
+"""The base model."""
+
+from fedmezo.config.key import Key, Section
+from fedmezo.config.kinds import ModelName
+
+SECTION = Section(
+    "model",
+    "The base model.",
+    (
+        Key(
+            "model.type",
+            "SmolLM2-135M-Instruct@package_llm",
+            ModelName(),
+            "Model and where it comes from; with huggingface_llm the name is a hub id or a local folder.",
+        ),
+    ),
+)

@@ -1,0 +1,17 @@
+"""The local trainer."""
+
+from fedmezo.config.key import Key, Section
+from fedmezo.config.kinds import Registered
+
+SECTION = Section(
+    "trainer",
+    "The local trainer.",
+    (
+        Key(
+            "trainer.type",
+            "mezotrainer",
+            Registered("trainers"),
+            "How a client trains: mezotrainer by forward passes alone, llmtrainer by backpropagation.",
+        ),
+    ),
+)

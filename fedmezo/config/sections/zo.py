@@ -1,0 +1,31 @@
+"""Zeroth-order estimation."""
+
+from fedmezo.config.key import Key, Section
+from fedmezo.config.kinds import Choice, Integer, Nullable, Number
+
+SECTION = Section(
+    "zo",
+    "Zeroth-order estimation (mezotrainer).",
+    (
+        Key("zo.mu", 1e-3, Number(above=0), "Perturbation scale."),
+        Key(
+            "zo.seed",
+            None,
+            Nullable(Integer(low=0, below=2**63)),
+            "Seed of the directions; null: derived from seed.",
+        ),
+        Key("zo.queries", 1, Integer(low=1), "Directions of a step, each a pair of losses."),
+        Key(
+            "zo.distribution",
+            "gaussian",
+            Choice(("gaussian", "rademacher")),
+            "Distribution of the directions.",
+        ),
+        Key(
+            "zo.directions",
+            "private",
+            Choice(("private", "shared")),
+            "Whether each client has directions of its own or all share them.",
+        ),
+    ),
+)
