@@ -16,7 +16,7 @@ from fedmezo.data.prompts import Prompt
 from fedmezo.errors import ResourceError
 
 BATCH = 1000
-QUIET_BELOW = 2000
+QUIET_UP_TO = 2000
 
 
 class Tokenizer(Protocol):
@@ -121,7 +121,8 @@ def _tokenise(prompts: Sequence[str], responses: Sequence[str], tokenizer: Token
 
 def _in_batches(texts: Sequence[str], tokenizer: Tokenizer, *, special: bool) -> list[list[int]]:
     encoded: list[list[int]] = []
-    with tqdm(total=len(texts), desc="tokenising", leave=False, disable=len(texts) <= QUIET_BELOW) as bar:
+    quiet = len(texts) <= QUIET_UP_TO
+    with tqdm(total=len(texts), desc="tokenising", leave=False, delay=1.0, disable=quiet) as bar:
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
             encoded += tokenizer.encode(batch, special=special)

@@ -51,8 +51,7 @@ class Partition:
     def to_json(self, categories: Sequence[str | None]) -> dict[str, object]:
         """Return what ``partition.json`` holds: the hash, and counts per client, split and category."""
         clients = [
-            {name: dict(sorted(count_categories(client.split(name), categories).items())) for name in SPLITS}
-            for client in self.clients
+            {name: _counts(client.split(name), categories) for name in SPLITS} for client in self.clients
         ]
         return {"hash": self.digest(), "warnings": list(self.warnings), "clients": clients}
 
@@ -60,3 +59,8 @@ class Partition:
 def count_categories(indices: NDArray[np.int64], categories: Sequence[str | None]) -> Counter[str]:
     """Return how many examples of each category there are among some."""
     return Counter(categories[index] or NO_CATEGORY for index in indices)
+
+
+def _counts(indices: NDArray[np.int64], categories: Sequence[str | None]) -> dict[str, object]:
+    by_category = count_categories(indices, categories)
+    return {"examples": len(indices), "categories": dict(sorted(by_category.items()))}

@@ -131,9 +131,9 @@ def _split_counts(num_rows: int, fractions: Splits) -> tuple[list[int], bool]:
 def _starved_message(starved: Sequence[int], num_clients: int, fractions: Splits) -> str:
     named = ", ".join(map(str, starved[:5])) + (", ..." if len(starved) > 5 else "")
     return (
-        f"{len(starved)} of {num_clients} clients (client {named}) have too few examples to train on "
+        f"{len(starved)} of {num_clients} clients (number {named}) have too few examples to train on "
         f"besides validation and test (fractions {fractions[0]:g}, {fractions[1]:g}, {fractions[2]:g}): "
-        "use fewer clients, more data, or a validation or test fraction of 0 in data.splits"
+        "use fewer clients, more data, a larger alpha with lda, or a fraction of 0 in data.splits"
     )
 
 

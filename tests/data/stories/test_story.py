@@ -1,0 +1,105 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from fedmezo.data.load import load_dataset
+from fedmezo.data.stories import KINDS
+from fedmezo.data.stories.story import Kind, Story, Template, tell
+from fedmezo.errors import ConfigurationError
+from fedmezo.randomness import generator, stream_key
+
+TEMPLATES = [(kind, template) for kind in KINDS for template in kind.templates]
+IDS = [f"{kind.category}-{number}" for kind in KINDS for number in range(len(kind.templates))]
+EQUATION = re.compile(r"(\d+) ([-+*x/]) (\d+) = (\d+)")
+
+
+def stories(kind: Kind, template: Template, count: int = 40) -> list[Story]:
+    alone = [Kind(kind.category, kind.words, (template,))]
+    return [tell(alone, generator(stream_key(7, "data", step=index))) for index in range(count)]
+
+
+def evaluate(left: int, sign: str, right: int) -> float:
+    """A second evaluator, on fractions rather than whole numbers."""
+    return {"+": left + right, "-": left - right, "*": left * right, "x": left * right, "/": left / right}[
+        sign
+    ]
+
+
+@pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
+def test_every_calculation_is_right(kind: Kind, template: Template) -> None:
+    for story in stories(kind, template):
+        assert 2 <= len(story.calculations) <= 4
+        for left, sign, right, value in story.calculations:
+            assert evaluate(left, sign, right) == value
+        for left, sign, right, value in EQUATION.findall(story.solution):
+            assert evaluate(int(left), sign, int(right)) == int(value)
+        assert story.solution.endswith(f" The answer is {story.calculations[-1].value}.")
+
+
+@pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
+def test_every_operand_is_known_and_every_number_of_the_problem_is_used(
+    kind: Kind, template: Template
+) -> None:
+    constants = {2}
+    for story in stories(kind, template):
+        given = {int(number) for number in re.findall(r"\d+", story.problem)} - {100}
+        known = given | constants
+        used: set[int] = set()
+        for left, _, right, value in story.calculations:
+            assert {left, right} <= known | {100}
+            used |= {left, right}
+            known.add(value)
+        assert given <= used | {100}
+
+
+@pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
+def test_every_wording_can_be_filled_in(kind: Kind, template: Template) -> None:
+    slots = {"name": "A", "other": "B", **{slot: words[0] for slot, words in kind.words.items()}}
+    for problem in template.problems:
+        filled = problem.format(**slots, **dict.fromkeys(template.numbers, 2))
+        assert "{" not in filled
+    for step in template.steps:
+        assert len(step.sentences) >= 2
+        for sentence in step.sentences:
+            assert "5" in sentence.format(**slots, e="3 + 2 = 5", l=3, r=2, v=5)
+
+
+def arithmetic(count: int, seed: int = 0) -> list[tuple[str, str, str | None]]:
+    dataset = load_dataset("arithmetic@llm", root=Path("none"), num_examples=count, seed=seed)
+    return [(example.instruction, example.output, example.category) for example in dataset.examples]
+
+
+def test_a_larger_set_begins_with_the_smaller_one() -> None:
+    assert arithmetic(60)[:20] == arithmetic(20)
+
+
+def test_the_seed_decides() -> None:
+    assert arithmetic(20, seed=1) == arithmetic(20, seed=1)
+    assert not set(arithmetic(20, seed=1)) & set(arithmetic(20, seed=2))
+
+
+def test_examples_are_varied_short_and_of_all_kinds() -> None:
+    examples = arithmetic(1000)
+    assert len({instruction for instruction, _, _ in examples}) > 990
+    assert {category for _, _, category in examples} == {kind.category for kind in KINDS}
+    words = [len(f"{instruction} {output}".split()) for instruction, output, _ in examples]
+    assert max(words) <= 80 and sum(words) / len(words) < 65
+    # the solutions differ by more than their numbers and names
+    shapes = {re.sub(r"\d+|[A-Z][a-z]+", "", output) for _, output, _ in examples}
+    assert len(shapes) > 300
+
+
+@pytest.mark.parametrize(
+    ("file", "fields", "count", "expected"),
+    [
+        ("a.json", {}, 5, "leave data.file"),
+        ("", {"input": "context"}, 5, "leave data.file"),
+        ("", {}, 0, "data.num_examples = 0"),
+    ],
+)
+def test_what_does_not_fit_generated_data_is_refused(
+    file: str, fields: dict[str, str], count: int, expected: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=expected):
+        load_dataset("arithmetic@llm", root=Path("none"), file=file, fields=fields, num_examples=count)
