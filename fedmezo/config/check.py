@@ -48,7 +48,8 @@ class Values(dict[str, Any]):
 
     def arguments(self, group: str) -> list[str]:
         """Return the names of the keys that an open group holds beyond those of the schema."""
-        return [name for name in self if name.startswith(f"{group}.") and name not in KEYS]
+        names = [name for name in self if name.startswith(f"{group}.") and name not in KEYS]
+        return [name for name in names if self.sound(name)]
 
 
 Rule = Callable[[Values], Iterator[Contradiction]]

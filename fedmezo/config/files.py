@@ -45,9 +45,9 @@ def _read(path: Path, chain: tuple[Path, ...], problems: Problems) -> Settings:
 
 def _read_bases(folder: Path, base: Setting, chain: tuple[Path, ...], problems: Problems) -> Settings:
     settings: Settings = {}
-    for name in base.value or ():
+    for name in filter(None, base.value or ()):
         try:
-            settings |= _read(folder / (name or ""), chain, problems)
+            settings |= _read(folder / name, chain, problems)
         except _UnusableError as error:
             problems.reject(base.node, BASE, f"{name}: {error}")
     return settings

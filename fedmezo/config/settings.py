@@ -59,8 +59,9 @@ def read_name(name: str, node: Node, problems: Problems) -> Settings:
 
 def _unknown(name: str, group: str) -> str:
     """Return why there is no such key in a group; empty where there is, or where the group takes any."""
-    if (name in KEYS or name in GROUPS) and parent(name) != group:
-        return "dots are for the command line; here the groups are nested mappings"
-    if name in KEYS or name in GROUPS or (parent(name) in OPEN_GROUPS and parent(name) == group):
+    if name in KEYS or name in GROUPS:
+        dotted = parent(name) != group
+        return "dots are for the command line; here the groups are nested mappings" if dotted else ""
+    if group in OPEN_GROUPS and name.removeprefix(f"{group}.").isidentifier():
         return ""
     return f"no such key{nearest_key(name, [*KEYS, *GROUPS])}"

@@ -57,7 +57,11 @@ class Nullable(Kind):
         """Return None for null, else what the kind makes of the node."""
         if is_null(node):
             return None
-        return self.kind.convert(node, key, problems)
+        found = Problems()
+        value = self.kind.convert(node, key, found)
+        if found:
+            problems.reject(node, key, f"expected {self.describe()}")
+        return value
 
 
 @dataclass(frozen=True)
