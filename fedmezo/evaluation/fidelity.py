@@ -1,0 +1,74 @@
+"""Gradient fidelity: how well projected gradients match the exact directional derivative.
+
+It is the correlation, over (direction, batch) pairs, of g with gradient . z, the gradient from fp32 backpropagation:
+it sees the rounding noise of a dtype and the bias of a large mu alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedmezo.data.batches import Batch
+from fedmezo.models.scoring import Scorer, token_losses
+from fedmezo.randomness import stream_key
+from fedmezo.zeroth_order.directions import Distribution, direction
+from fedmezo.zeroth_order.estimators import central_difference
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Correlation over ``pairs`` pairs, and the standard deviations of the exact derivative and of the error."""
+
+    correlation: float
+    pairs: int
+    exact_std: float
+    error_std: float
+
+
+def gradient(scorer: Scorer, point: Tensor, batch: Batch) -> Tensor:
+    """Return the gradient [d] of the batch's loss at a point, by backpropagation."""
+    with scorer.at(point) as model:
+        losses, _ = token_losses(model, batch)
+        trainable = dict(model.named_parameters())
+        tensors = [trainable[span.name] for span in scorer.parameters.spans]
+        grads = torch.autograd.grad(losses.mean(), tensors)
+    return torch.cat([grad.flatten() for grad in grads])
+
+
+def gradient_fidelity(
+    scorer: Scorer,
+    exact: Scorer,
+    point: Tensor,
+    batches: Sequence[Batch],
+    *,
+    mu: float,
+    directions_per_batch: int,
+    distribution: Distribution = "gaussian",
+    seed: int = 0,
+) -> Fidelity:
+    """Measure the fidelity of a scorer.
+
+    Args:
+        scorer: what the run would use (dtype, adapter).
+        exact: the same model in fp32.
+        point: where, fp32 [d].
+        batches: of the run's size.
+        mu: perturbation scale.
+        directions_per_batch: pairs are batches times this many.
+        distribution: of the directions.
+        seed: of the directions.
+    """
+    rows = []
+    for number, batch in enumerate(batches):
+        slope = gradient(exact, point, batch).double()
+        for query in range(directions_per_batch):
+            key = stream_key(seed, "direction", step=number, query=query)
+            z = direction(key, 0, point.numel(), distribution, point.device)
+            projection = central_difference(lambda at, batch=batch: scorer.loss(at, batch), point, z, mu)
+            rows.append((projection.gradient, float(slope @ z.double())))
+    estimated, wanted = np.array(rows).T
+    correlation = float(np.corrcoef(estimated, wanted)[0, 1])
+    return Fidelity(correlation, len(rows), float(wanted.std()), float((estimated - wanted).std()))

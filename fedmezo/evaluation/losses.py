@@ -1,0 +1,112 @@
+"""The loss of the global model on the clients' validation and test examples."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedmezo.data.batches import Batch
+from fedmezo.models.scoring import Scorer
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleLosses:
+    """Losses of the examples of one split.
+
+    Args:
+        indices: which examples, int64 [n], ascending.
+        sums: cross-entropy summed over an example's response tokens, fp64 [n].
+        tokens: number of response tokens, int64 [n].
+    """
+
+    indices: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    tokens: NDArray[np.int64]
+
+    def mean(self) -> float:
+        """Return the token-weighted mean, which is what the training loss is for a batch."""
+        return float(self.sums.sum() / self.tokens.sum())
+
+
+def example_losses(
+    scorer: Scorer,
+    parameters: Tensor,
+    collate: Callable[[NDArray[np.int64]], Batch],
+    indices: NDArray[np.int64],
+    lengths: Callable[[int], int],
+    batch_size: int,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> ExampleLosses:
+    """Score examples in batches of similar length.
+
+    Args:
+        scorer: of the model.
+        parameters: the point to score, fp32 [d].
+        collate: makes a batch of examples.
+        indices: the examples, int64 [n].
+        lengths: tokens of an example.
+        batch_size: examples scored at a time.
+        on_batch: told the size of every batch that is done.
+    """
+    order = np.argsort([lengths(index) for index in indices], kind="stable")
+    sums = np.empty(len(indices))
+    tokens = np.empty(len(indices), dtype=np.int64)
+    for begin in range(0, len(order), batch_size):
+        rows = order[begin : begin + batch_size]
+        loss, count = scorer.example_losses(parameters, collate(indices[rows]))
+        sums[rows], tokens[rows] = loss.cpu().numpy(), count.cpu().numpy()
+        on_batch(len(rows))
+    return ExampleLosses(indices, sums, tokens)
+
+
+def split_loss(losses: ExampleLosses, clients: Sequence[NDArray[np.int64]] | None) -> float:
+    """Return the loss of a split.
+
+    Args:
+        losses: of its examples.
+        clients: None for the token-weighted mean over the union; else each client's examples, for the mean of the
+            clients' own token-weighted means, weighted by how many examples they have.
+    """
+    if clients is None:
+        return losses.mean()
+    total, weight = 0.0, 0
+    for own in clients:
+        held = np.isin(losses.indices, own)
+        if held.any():
+            total += losses.sums[held].sum() / losses.tokens[held].sum() * held.sum()
+            weight += int(held.sum())
+    return float(total / weight)
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Evaluates parameters on the chosen splits.
+
+    Args:
+        score: example losses of parameters on indices.
+        splits: for each evaluated split, every client's examples.
+        pooled: evaluate the union of the clients' splits (``federate.make_global_eval``).
+        max_examples: of each split, the first in the order of the data; 0 for all.
+    """
+
+    score: Callable[[Tensor, NDArray[np.int64]], ExampleLosses]
+    splits: Mapping[str, Sequence[NDArray[np.int64]]]
+    pooled: bool = True
+    max_examples: int = 0
+
+    def examples(self, split: str) -> NDArray[np.int64]:
+        """Return the evaluated examples of a split, ascending."""
+        union = np.sort(np.concatenate(list(self.splits[split])))
+        return union[: self.max_examples] if self.max_examples else union
+
+    def __call__(self, parameters: Tensor) -> dict[str, ExampleLosses]:
+        """Return the losses of every example of every split."""
+        return {split: self.score(parameters, self.examples(split)) for split in self.splits}
+
+    def summary(self, losses: Mapping[str, ExampleLosses]) -> dict[str, float]:
+        """Return one loss a split."""
+        return {
+            split: split_loss(rows, None if self.pooled else self.splits[split]) for split, rows in losses.items()
+        }

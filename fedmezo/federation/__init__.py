@@ -1,0 +1,1 @@
+"""The federation: messages, client, server, aggregation, sampling and the round loop."""

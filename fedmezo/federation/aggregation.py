@@ -1,0 +1,150 @@
+"""Aggregation: the results of a round become one record, and the record the next global parameters.
+
+FedAvg (McMahan et al., AISTATS 2017): the mean of the clients' parameters, weighted by examples. Results are folded
+in client order, so that the sum is the same whatever engine made them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedmezo.federation.client import DirectionKeys
+from fedmezo.federation.distance import update_distances
+from fedmezo.federation.messages import Plan, Result
+from fedmezo.ledger.records import ClientRecord, RoundRecord
+from fedmezo.models.flat import Span
+from fedmezo.zeroth_order.replay import Replay, Steps
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """A client's numerator in the average: examples trained on in the round, examples it holds, or 1.
+
+    A client that trained on nothing (no step was finite) has no say.
+    """
+
+    dataset_sizes: Sequence[int]
+    by_dataset: bool = False
+    ignored: bool = False
+
+    def __call__(self, client: int, trained: int) -> float:
+        """Return the numerator of a client."""
+        if trained == 0 or self.ignored:
+            return float(trained > 0)
+        return float(self.dataset_sizes[client] if self.by_dataset else trained)
+
+
+class Aggregation(Protocol):
+    """How the updates of a trainer are combined."""
+
+    def aggregate(self, plan: Plan, results: Iterable[Result], start: Tensor) -> RoundRecord:
+        """Fold the results of a round, which come in client order; ``start`` [d] is what the clients started from."""
+        ...
+
+    def apply(self, record: RoundRecord, start: Tensor) -> Tensor:
+        """Return the parameters [d] after the round."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScalarAggregation:
+    """Scalars travel: the record holds every projected gradient, and applying it is its replay.
+
+    Args:
+        replay: the arithmetic of the run's updates.
+        keys: stream keys of the directions.
+        weighting: numerators of the average.
+        spans: parameter tensors, for update distances; empty if no strategy asks for them.
+    """
+
+    replay: Replay
+    keys: DirectionKeys
+    weighting: Weighting
+    spans: tuple[Span, ...] = ()
+
+    def aggregate(self, plan: Plan, results: Iterable[Result], start: Tensor) -> RoundRecord:
+        """Return the record of the round; with ``spans``, clients are replayed once more for their distances."""
+        clients = tuple(_client_record(result, self.weighting) for result in results)
+        record = RoundRecord(plan.round_index, clients)
+        if not self.spans:
+            return record
+        own = self._steps(record, shares=[1.0] * len(clients))
+        return _with_distances(record, lambda: (self.replay(start, [steps]) for steps in own), self.spans)
+
+    def apply(self, record: RoundRecord, start: Tensor) -> Tensor:
+        """Return the replay of the record from ``start`` [d]."""
+        total = sum(client.weight for client in record.clients)
+        if total == 0.0:
+            return start
+        return self.replay(start, self._steps(record, [client.weight / total for client in record.clients]))
+
+    def _steps(self, record: RoundRecord, shares: Sequence[float]) -> list[Steps]:
+        sequences = []
+        for client, share in zip(record.clients, shares, strict=True):
+            gradients = np.array(client.gradients, dtype=np.float32)
+            keys = self.keys(record.round_index, client.client, len(gradients))
+            sequences.append(Steps(keys, gradients, client.learning_rate, share))
+        return sequences
+
+
+@dataclass(frozen=True)
+class WeightAggregation:
+    """Weights travel: parameters are averaged in fp64 as they arrive.
+
+    Args:
+        weighting: numerators of the average.
+        spans: parameter tensors, for update distances (which hold every client's parameters until the round's end).
+    """
+
+    weighting: Weighting
+    spans: tuple[Span, ...] = ()
+
+    def aggregate(self, plan: Plan, results: Iterable[Result], start: Tensor) -> RoundRecord:
+        """Return the record of the round with the averaged parameters."""
+        total, weights, clients = torch.zeros_like(start, dtype=torch.float64), 0.0, []
+        held: list[Tensor] = []
+        for result in results:
+            assert result.update.point is not None
+            clients.append(_client_record(result, self.weighting))
+            weights += clients[-1].weight
+            total += result.update.point.double() * clients[-1].weight
+            if self.spans:
+                held.append(result.update.point)
+        mean = (total / weights).float() if weights else start
+        record = RoundRecord(plan.round_index, tuple(clients), mean)
+        return _with_distances(record, lambda: iter(held), self.spans) if self.spans else record
+
+    def apply(self, record: RoundRecord, start: Tensor) -> Tensor:
+        """Return the averaged parameters of the record."""
+        assert record.parameters is not None
+        return record.parameters
+
+
+def _client_record(result: Result, weighting: Weighting) -> ClientRecord:
+    task, update = result.task, result.update
+    gradients = None if update.gradients is None else tuple(tuple(step) for step in update.gradients.tolist())
+    return ClientRecord(
+        client=task.client,
+        learning_rate=task.learning_rate,
+        examples=update.examples,
+        weight=weighting(task.client, update.examples),
+        train_loss=update.train_loss,
+        nonfinite=update.nonfinite,
+        gradients=gradients,
+        seconds=result.seconds,
+    )
+
+
+def _with_distances(
+    record: RoundRecord, points: Callable[[], Iterator[Tensor]], spans: tuple[Span, ...]
+) -> RoundRecord:
+    distances = update_distances(points, spans)
+    clients = (
+        replace(client, update_distance=distance)
+        for client, distance in zip(record.clients, distances, strict=True)
+    )
+    return replace(record, clients=tuple(clients))

@@ -1,0 +1,99 @@
+"""A client's work in a round: a function of its task, the global parameters and its own data."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedmezo.data.batches import Batch
+from fedmezo.data.order import batch_indices
+from fedmezo.federation.messages import Result, Task
+from fedmezo.randomness import ABSENT, stream_key
+from fedmezo.trainers import LocalWork, Trainer
+
+
+@dataclass(frozen=True)
+class DirectionKeys:
+    """Stream keys of the directions.
+
+    Args:
+        seed: ``zo.seed``, or the run's seed.
+        queries: Q directions a step.
+        shared: True leaves the client out of the key, so that all clients use the same directions.
+    """
+
+    seed: int
+    queries: int = 1
+    shared: bool = False
+
+    def __call__(self, round_index: int, client: int, steps: int) -> list[list[int]]:
+        """Return the keys of a client's round, [H][Q]."""
+        who = ABSENT if self.shared else client
+        return [
+            [
+                stream_key(self.seed, "direction", round_index=round_index, client=who, step=step, query=query)
+                for query in range(self.queries)
+            ]
+            for step in range(steps)
+        ]
+
+
+@dataclass(frozen=True)
+class LocalData:
+    """The training examples of every client, as batches by position.
+
+    Args:
+        examples: indices of each client's training examples.
+        collate: makes a batch of examples.
+        seed, batch_size, shuffle: of the order (:func:`fedmezo.data.order.batch_indices`).
+        local_steps: H of a round, or epochs if ``by_epoch``.
+    """
+
+    examples: Sequence[NDArray[np.int64]]
+    collate: Callable[[NDArray[np.int64]], Batch]
+    seed: int
+    batch_size: int
+    shuffle: bool
+    local_steps: int
+    by_epoch: bool
+
+    def steps(self, client: int) -> int:
+        """Return H of a client."""
+        if not self.by_epoch:
+            return self.local_steps
+        return self.local_steps * -(-len(self.examples[client]) // self.batch_size)
+
+    def batch(self, client: int, index: int) -> Batch:
+        """Return the client's batch number ``index``, counted from the start of the run."""
+        own = self.examples[client]
+        first = index * self.batch_size
+        return self.collate(own[batch_indices(len(own), self.batch_size, first, self.seed, client, self.shuffle)])
+
+
+@dataclass(frozen=True)
+class ClientWork:
+    """What an engine executes, anywhere, for any client."""
+
+    trainer: Trainer
+    data: LocalData
+    keys: DirectionKeys
+    on_step: Callable[[float], None]
+
+    def __call__(self, task: Task, parameters: Tensor) -> Result:
+        """Train one client from the global parameters [d]."""
+        started = time.perf_counter()
+        steps = self.data.steps(task.client)
+        work = LocalWork(
+            round_index=task.round_index,
+            client=task.client,
+            learning_rate=task.learning_rate,
+            steps=steps,
+            batch=lambda step: self.data.batch(task.client, task.round_index * steps + step),
+            keys=self.keys(task.round_index, task.client, steps),
+            on_step=self.on_step,
+        )
+        update = self.trainer.train(parameters, work)
+        return Result(task, update, time.perf_counter() - started)

@@ -1,0 +1,86 @@
+"""The evaluations of a run: when, on what, and what follows from them."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from fedmezo.evaluation.losses import Evaluator, ExampleLosses
+from fedmezo.evaluation.paired import PairedChange, paired_change
+from fedmezo.federation.selection import best_evaluation, out_of_patience
+from fedmezo.ledger.log import Log
+from fedmezo.ledger.records import EvaluationRecord
+
+
+@dataclass
+class Evaluations:
+    """Evaluates the global model and remembers the results.
+
+    Args:
+        evaluator: of parameters.
+        log: where results are recorded.
+        examples_file: JSON lines with the loss of every example of every evaluation.
+        every: rounds between evaluations.
+        key: the split whose loss picks the best model.
+        patience: evaluations without a better one after which the run stops; 0 for never.
+        save_best: called with the parameters of a new best.
+    """
+
+    evaluator: Evaluator
+    log: Log
+    examples_file: Path
+    every: int
+    key: str
+    patience: int
+    save_best: Callable[[Tensor], None]
+    records: list[EvaluationRecord] = field(default_factory=list)
+
+    def due(self, rounds_done: int, total_rounds: int) -> bool:
+        """Return whether to evaluate after so many rounds: before the first, every ``every`` rounds, and at the end."""
+        missing = all(record.rounds_done != rounds_done for record in self.records)
+        return missing and (rounds_done % self.every == 0 or rounds_done == total_rounds)
+
+    def run(self, rounds_done: int, parameters: Tensor) -> EvaluationRecord:
+        """Evaluate parameters [d]; the best model is on the disk before its evaluation is recorded."""
+        losses = self.evaluator(parameters)
+        record = EvaluationRecord(rounds_done, self.evaluator.summary(losses))
+        self._write_examples(rounds_done, losses)
+        if best_evaluation([*self.records, record], self.key) is record:
+            self.save_best(parameters)
+        self.log.append(record)
+        self.records.append(record)
+        return record
+
+    @property
+    def best(self) -> EvaluationRecord | None:
+        """The earliest evaluation with the lowest loss."""
+        return best_evaluation(self.records, self.key)
+
+    def exhausted(self) -> bool:
+        """Return whether early stopping says stop."""
+        return out_of_patience(self.records, self.key, self.patience)
+
+    def changes(self, first: int, last: int) -> dict[str, PairedChange]:
+        """Return for each split how the loss changed between the evaluations after ``first`` and ``last`` rounds."""
+        found = {
+            (row["rounds_done"], row["split"]): row
+            for row in map(json.loads, self.examples_file.read_text(encoding="utf-8").splitlines())
+        }
+        return {
+            split: paired_change(_losses(found[first, split]), _losses(found[last, split]))
+            for split in self.evaluator.splits
+        }
+
+    def _write_examples(self, rounds_done: int, losses: Mapping[str, ExampleLosses]) -> None:
+        with self.examples_file.open("a", encoding="utf-8") as file:
+            for split, rows in losses.items():
+                columns = {name: getattr(rows, name).tolist() for name in ("indices", "sums", "tokens")}
+                file.write(json.dumps({"rounds_done": rounds_done, "split": split, **columns}) + "\n")
+
+
+def _losses(row: Mapping[str, Any]) -> ExampleLosses:
+    return ExampleLosses(np.array(row["indices"]), np.array(row["sums"]), np.array(row["tokens"]))

@@ -1,0 +1,112 @@
+"""``--check``: what a run would work on and what it would cost, without training anything."""
+
+import math
+from functools import partial
+
+import numpy as np
+from yacs.config import CfgNode
+
+from fedmezo.assembly import ZEROTH_ORDER, Problem, assemble_federation, assemble_problem
+from fedmezo.data.batches import Batch
+from fedmezo.evaluation.fidelity import Fidelity, gradient_fidelity
+from fedmezo.federation.messages import bytes_down, bytes_up
+from fedmezo.randomness import generator, stream_key
+from fedmezo.tracking.memory import peak_memory_mib
+from fedmezo.tracking.summary import human
+
+PAIRS_PER_BATCH = 4
+RECOMMENDED_FIDELITY = 0.9
+VECTORS = {"mezotrainer": 6, "llmtrainer": 6}  # flat vectors of d floats alive at the widest point of a step
+
+
+def describe(cfg: CfgNode) -> str:
+    """Return clients, examples, parameters, bytes and memory of a configuration, as lines of text.
+
+    Raises:
+        FedmezoError: the run could not start either.
+    """
+    problem = assemble_problem(cfg)
+    federation = assemble_federation(cfg, problem)
+    size = problem.parameters.size
+    plan = federation.server.plan(0)
+    steps = [federation.local_data.steps(task.client) for task in plan.tasks]
+    lines = [problem.data.describe(), _model_line(problem), _bytes_line(cfg, size, steps)]
+    lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
+    lines.append(f"memory: about {estimated_memory_mib(cfg, problem):,.0f} MiB at the peak")
+    return "\n".join(lines)
+
+
+def _model_line(problem: Problem) -> str:
+    total = sum(parameter.numel() for parameter in problem.model.parameters())
+    dtype = next(p.dtype for p in problem.model.parameters() if p.ndim > 1)
+    tensors = len(problem.parameters.spans)
+    return (
+        f"model: {total:,} parameters, base in {str(dtype).removeprefix('torch.')}, "
+        f"{problem.parameters.size:,} trainable in {tensors} tensors"
+    )
+
+
+def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:
+    weights = f"{human(bytes_up(size, None))} up, {human(bytes_down(size, None))} down"
+    if cfg.trainer.type != ZEROTH_ORDER:
+        return f"bytes per client and round: {weights} (parameters travel)"
+    scalars = [count * cfg.zo.queries for count in steps]
+    up, down = max(bytes_up(size, count) for count in scalars), bytes_down(size, scalars)
+    return f"bytes per client and round: {up} up, {down} down (as parameters: {weights})"
+
+
+def estimated_memory_mib(cfg: CfgNode, problem: Problem) -> float:
+    """Return an estimate of the run's peak memory: what is resident now, flat vectors, logits and activations."""
+    lengths = np.sort([len(problem.data.encoded.tokens(i)) for i in range(len(problem.data.encoded))])[::-1]
+    config = problem.model.config
+    rows = max(cfg.dataloader.batch_size, cfg.eval.batch_size)
+    tokens = rows * int(lengths[0])
+    logits = 3 * tokens * config.vocab_size
+    width = 4 * config.hidden_size + 3 * getattr(config, "intermediate_size", 4 * config.hidden_size)
+    layers = config.num_hidden_layers if cfg.trainer.type != ZEROTH_ORDER else 1
+    floats = VECTORS[cfg.trainer.type] * problem.parameters.size + logits + layers * tokens * width
+    return peak_memory_mib() + 4 * floats / 2**20
+
+
+def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
+    """Measure the gradient fidelity of a configuration's dtype, adapter, mu and batch at its initial point.
+
+    Args:
+        cfg: of the run.
+        pairs: (direction, batch) pairs; at least 100 for a figure to rely on.
+    """
+    problem = assemble_problem(cfg)
+    exact = problem
+    if cfg.train.is_enable_half:
+        full = cfg.clone()
+        full.defrost()
+        full.train.is_enable_half = False
+        exact = assemble_problem(full)
+    return gradient_fidelity(
+        problem.scorer,
+        exact.scorer,
+        problem.start,
+        _batches(cfg, problem, math.ceil(pairs / PAIRS_PER_BATCH)),
+        mu=cfg.zo.mu,
+        directions_per_batch=PAIRS_PER_BATCH,
+        distribution=cfg.zo.distribution,
+        seed=cfg.seed,
+    )
+
+
+def _batches(cfg: CfgNode, problem: Problem, count: int) -> list[Batch]:
+    draw = generator(stream_key(cfg.seed, "data", query=0))
+    train = problem.data.partition.union("train")
+    pick = partial(draw.choice, train, size=min(cfg.dataloader.batch_size, len(train)), replace=False)
+    return [problem.collate(pick()) for _ in range(count)]
+
+
+def fidelity_line(fidelity: Fidelity) -> str:
+    """Return the measurement in words."""
+    verdict = "" if fidelity.correlation >= RECOMMENDED_FIDELITY else (
+        f"; below {RECOMMENDED_FIDELITY}: try a larger zo.mu, larger batches, or train.is_enable_half False"
+    )
+    return (
+        f"gradient fidelity: {fidelity.correlation:.3f} over {fidelity.pairs} pairs "
+        f"(std of the exact derivative {fidelity.exact_std:.3g}, of the error {fidelity.error_std:.3g}){verdict}"
+    )

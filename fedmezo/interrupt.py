@@ -1,0 +1,38 @@
+"""Ctrl-C finishes the round; a second one stops at once."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether the user asked to stop. Calling it answers."""
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def __call__(self) -> bool:
+        """Return whether a stop was asked for."""
+        return self._requested
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Take the first signal as a request; let the second interrupt."""
+        if self._requested:
+            raise KeyboardInterrupt
+        self._requested = True
+        print("\nfinishing this round, then saving (again to stop at once) ...", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def graceful_stop() -> Iterator[StopRequest]:
+    """Turn SIGINT and SIGTERM into a request inside the block."""
+    request = StopRequest()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, request.handle) for number in numbers]
+    try:
+        yield request
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,78 @@
+"""An append-only file of records, a JSON object a line, durable before it is visible."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fedmezo.errors import ResourceError
+from fedmezo.ledger.records import EvaluationRecord, RoundRecord
+
+Record = RoundRecord | EvaluationRecord
+KINDS: dict[str, type[RoundRecord] | type[EvaluationRecord]] = {
+    "round": RoundRecord,
+    "evaluation": EvaluationRecord,
+}
+
+
+class Log:
+    """The ledger file of a run.
+
+    The first line is a header: what the run started from. A line torn by a crash at the end of the file is dropped.
+
+    Args:
+        path: of the file; made on the first write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, header: dict[str, Any]) -> None:
+        """Begin a new ledger, or check that an existing one has the same header.
+
+        Raises:
+            ResourceError: the run in this folder started from something else.
+        """
+        rows = list(self._rows())
+        if not rows:
+            self._write({"kind": "header", **header})
+            return
+        differing = [key for key, value in header.items() if rows[0].get(key) != value]
+        if differing:
+            raise ResourceError(
+                f"{self.path}\n    this run began with another {' and '.join(differing)}: "
+                "the model or the packages have changed since"
+            )
+
+    def append(self, record: Record) -> None:
+        """Write a record and wait until it is on the disk."""
+        self._write(record.to_json())
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records in order."""
+        for row in self._rows():
+            if row["kind"] in KINDS:
+                yield KINDS[row["kind"]].from_json(row)
+
+    def _write(self, row: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        if not self.path.exists():
+            return
+        self._drop_torn_line()
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ResourceError(f"{self.path}:{number}\n    the ledger is damaged here: {error}") from error
+
+    def _drop_torn_line(self) -> None:
+        content = self.path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(self.path, whole)

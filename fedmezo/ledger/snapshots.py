@@ -1,0 +1,45 @@
+"""Snapshots of the global parameters: safetensors, written atomically, the last two kept."""
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+KEPT = 2
+
+
+class Snapshots:
+    """The snapshots of a run.
+
+    Args:
+        folder: made on the first write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, rounds_done: int, parameters: Tensor) -> None:
+        """Keep the parameters [d] as they are after ``rounds_done`` rounds."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self._path(rounds_done)
+        scratch = target.with_suffix(".tmp")
+        save_file({"parameters": parameters.detach().cpu().contiguous()}, scratch)
+        with scratch.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(scratch, target)
+        for old in sorted(self.folder.glob("*.safetensors"))[:-KEPT]:
+            old.unlink()
+
+    def latest(self, up_to: int) -> tuple[int, Tensor] | None:
+        """Return (rounds done, parameters [d]) of the newest snapshot of at most ``up_to`` rounds."""
+        rounds = sorted(int(path.stem) for path in self.folder.glob("*.safetensors"))
+        usable = [number for number in rounds if number <= up_to]
+        if not usable:
+            return None
+        parameters: Tensor = load_file(self._path(usable[-1]))["parameters"]
+        return usable[-1], parameters.to(torch.float32)
+
+    def _path(self, rounds_done: int) -> Path:
+        return self.folder / f"{rounds_done:06d}.safetensors"

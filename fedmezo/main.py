@@ -1,0 +1,126 @@
+"""The runner: ``python -m fedmezo.main --cfg FILE [key value ...]``.
+
+Everything heavy (torch, transformers) is imported after the configuration was checked.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from fedmezo import config
+from fedmezo.errors import ConfigurationError, FedmezoError
+
+INTERRUPTED = 130
+EXAMPLE = "python -m fedmezo.main --cfg configs/quickstart.yaml federate.total_round_num 5"
+EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
+# keys that may change when a run goes on: none of them changes what the rounds already done would have been
+RESUMABLE = ("federate.total_round_num", "verbose", "early_stop.patience", "federate.save_to", "federate.save_freq")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fedmezo.main",
+        description="Federated fine-tuning of large language models without backpropagation.",
+        epilog=f"example: {EXAMPLE}",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--cfg", metavar="FILE", type=Path, help="the configuration to run, in YAML")
+    what.add_argument("--resume", metavar="RUN", type=Path, help="the folder of a run to go on with")
+    what.add_argument(
+        "--help-config", metavar="KEY", nargs="?", const="", help="explain all keys, a section, or one key"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="load model and data, say what the run would be; train nothing"
+    )
+    parser.add_argument(
+        "--fidelity",
+        metavar="PAIRS",
+        type=int,
+        help="with --check: measure gradient fidelity over so many (direction, batch) pairs",
+    )
+    parser.add_argument("overrides", metavar="key value", nargs="*", help="overrides, as in train.optimizer.lr 1e-5")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    options = parser().parse_intermixed_args(arguments)
+    try:
+        return execute(options)
+    except FedmezoError as error:
+        print(f"fedmezo: {error}{hint(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nfedmezo: interrupted; finished rounds are saved (--resume RUN goes on)", file=sys.stderr)
+        return INTERRUPTED
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Do what the options ask for and return the exit code."""
+    if options.help_config is not None:
+        print(config.help_config(options.help_config or None))
+        return 0
+    if options.cfg is None and options.resume is None:
+        raise ConfigurationError(f"nothing to run: give --cfg FILE or --resume RUN\n    {EXAMPLE}")
+    if options.fidelity is not None and (not options.check or options.fidelity < 2):
+        raise ConfigurationError("--fidelity PAIRS\n    expected with --check, and at least 2 pairs")
+    if options.resume is not None:
+        return resume(options)
+    cfg = config.load(options.cfg, options.overrides)
+    if options.check:
+        return check(cfg, options.fidelity)
+    from fedmezo import run_folder
+
+    run_folder.check_free(cfg.outdir, cfg.expname)
+    return start(cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, options.cfg.stem))
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on with a run."""
+    from fedmezo import run_folder
+
+    folder = run_folder.existing(options.resume)
+    cfg = config.load(folder.config, options.overrides)
+    refused = [key for key in options.overrides[::2] if key not in RESUMABLE]
+    if refused:
+        raise ConfigurationError(
+            f"command line  {', '.join(refused)}\n    cannot change when a run goes on; only {', '.join(RESUMABLE)} can"
+        )
+    return check(cfg, options.fidelity) if options.check else start(cfg, lambda: folder)
+
+
+def start(cfg: CfgNode, make_folder) -> int:  # type: ignore[no-untyped-def]
+    """Train, and return the exit code of the outcome."""
+    from fedmezo.running import run
+
+    return INTERRUPTED if run(cfg, make_folder) == "interrupted" else 0
+
+
+def check(cfg: CfgNode, fidelity: int | None) -> int:
+    """Print what a run would be."""
+    from fedmezo.inspection import describe, fidelity_line, measure_fidelity
+
+    print("the configuration has no mistakes")
+    print(describe(cfg))
+    if fidelity is not None:
+        print(fidelity_line(measure_fidelity(cfg, fidelity)))
+    return 0
+
+
+def hint(error: FedmezoError) -> str:
+    """Return the same command with the embedded model, where a model cannot be had."""
+    if type(error).__name__ != "ModelUnavailableError":
+        return ""
+    command = shlex.join(["python", "-m", "fedmezo.main", *sys.argv[1:], "model.type", EMBEDDED_MODEL])
+    return f"\n    the same run with a model that needs no hub: {command}"
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(main())

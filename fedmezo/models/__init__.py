@@ -1,0 +1,1 @@
+"""Models: where weights come from, adapters, the flat buffer of trainable parameters, and scoring."""

@@ -1,0 +1,92 @@
+"""Which parameters are trained: a PEFT adapter, or all of them; and what they are initially."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import load_peft_weights
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.models.flat import FlatParameters
+from fedmezo.randomness import preserved_torch_state, stream_key
+from fedmezo.zeroth_order.directions import philox
+
+
+def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> PeftModel:
+    """Wrap a model with the LoRA adapter of ``llm.adapter.args``.
+
+    Args:
+        model: the base model; its own parameters are frozen.
+        arguments: ``adapter_package``, ``adapter_method``, then arguments of :class:`peft.LoraConfig`.
+
+    Raises:
+        ConfigurationError: PEFT refuses the arguments for this model.
+    """
+    lora = {key: value for key, value in arguments.items() if key not in ("adapter_package", "adapter_method")}
+    if isinstance(lora.get("target_modules"), tuple):
+        lora["target_modules"] = list(lora["target_modules"])
+    try:
+        with preserved_torch_state():  # PEFT draws its own initial values, which are replaced below
+            return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {error}") from error
+
+
+def initial_parameters(parameters: FlatParameters, seed: int) -> Tensor:
+    """Return the initial point [d]: LoRA's A uniform within 1/sqrt(fan in), its B zero, anything else as it is.
+
+    A is what PEFT draws (Kaiming uniform with a = sqrt(5)), from the portable generator by flat index instead of
+    torch's global one.
+    """
+    point = parameters.buffer.clone()
+    key = stream_key(seed, "init")
+    for span in parameters.spans:
+        if ".lora_A." in span.name:
+            bound = 1.0 / math.sqrt(span.shape[1])
+            point[span.start : span.stop] = _uniform(key, span.start, span.stop).mul_(bound)
+        elif ".lora_B." in span.name:
+            point[span.start : span.stop] = 0.0
+    return point
+
+
+def _uniform(key: int, start: int, stop: int) -> Tensor:
+    """Return values in [-1, 1) by flat index: multiples of 2**-23, so exact in fp32."""
+    words = philox(key, start // 4, -(-stop // 4) - start // 4).flatten()[start % 4 :][: stop - start]
+    return ((words >> 8) - (1 << 23)).float().mul_(2.0**-23)
+
+
+def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel) -> Tensor:
+    """Return the point [d] saved in an adapter folder (PEFT format).
+
+    Raises:
+        ResourceError: the folder holds no adapter, or one of another shape.
+    """
+    if not isinstance(model, PeftModel):
+        raise ResourceError(f"federate.restore_from = {folder}\n    only an adapter can be restored; set llm.adapter.use")
+    try:
+        weights = load_peft_weights(str(folder), device="cpu")
+        named = {_with_adapter_name(name): tensor.float() for name, tensor in weights.items()}
+        return parameters.flatten(named)
+    except (OSError, ValueError, KeyError) as error:
+        raise ResourceError(f"federate.restore_from = {folder}\n    no adapter that fits this model: {error}") from error
+
+
+def _with_adapter_name(name: str) -> str:
+    head, _, tail = name.rpartition(".")
+    return f"{head}.default.{tail}"
+
+
+def save_trained(model: PreTrainedModel | PeftModel, folder: Path) -> None:
+    """Write the trainable parameters as the model holds them now: PEFT format, or a whole model in safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, PeftModel):
+        model.save_pretrained(str(folder))
+        return
+    # tensors of the flat buffer share one storage, which safetensors refuses; tied ones are left to transformers
+    copies: dict[int, Tensor] = {}
+    state = {name: copies.setdefault(tensor.data_ptr(), tensor.clone()) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=state)

@@ -1,0 +1,92 @@
+"""The trainable parameters as one flat fp32 buffer.
+
+The parameters of the model become views into the buffer, in the order of their names, so that a parameter point is
+one vector and copying it in is one copy.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fedmezo.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Span:
+    """One parameter tensor inside the flat vector."""
+
+    name: str
+    start: int
+    stop: int
+    shape: torch.Size
+    decays: bool
+
+
+class FlatParameters:
+    """Flat view of a model's trainable parameters, sorted by name.
+
+    Args:
+        model: its parameters that require a gradient are moved into ``buffer``.
+
+    Attributes:
+        buffer: fp32 [d], the model's live parameters; what is written here, the model computes with.
+        spans: one per tensor, in flat order.
+
+    Raises:
+        ConfigurationError: a trainable parameter is not fp32 (only fp32 is its own master).
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        trainable = sorted((name, p) for name, p in model.named_parameters() if p.requires_grad)
+        half = [name for name, parameter in trainable if parameter.dtype != torch.float32]
+        if half:
+            raise ConfigurationError(f"{half[0]} is {trainable[0][1].dtype}: trainable parameters must be float32")
+        self.spans = _spans(trainable)
+        self.size = self.spans[-1].stop
+        self.buffer = torch.empty(self.size, device=trainable[0][1].device)
+        with torch.no_grad():
+            for span, (_, parameter) in zip(self.spans, trainable, strict=True):
+                view = self.buffer[span.start : span.stop].view(span.shape)
+                parameter.data = view.copy_(parameter.data)
+
+    def digest(self) -> str:
+        """Return a hash of names, shapes and order: equal digests mean that flat vectors are exchangeable."""
+        layout = "\n".join(f"{span.name} {tuple(span.shape)}" for span in self.spans)
+        return hashlib.blake2b(layout.encode(), digest_size=16).hexdigest()
+
+    def tensors(self, vector: Tensor) -> dict[str, Tensor]:
+        """Return the tensors of a flat vector [d] by name, as views."""
+        return {span.name: vector[span.start : span.stop].view(span.shape) for span in self.spans}
+
+    def flatten(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Return the flat vector [d] of tensors by name; a missing name or another shape raises KeyError/ValueError."""
+        vector = torch.empty_like(self.buffer)
+        for span in self.spans:
+            tensor = tensors[span.name]
+            if tensor.shape != span.shape:
+                raise ValueError(f"{span.name} has shape {tuple(tensor.shape)}, expected {tuple(span.shape)}")
+            vector[span.start : span.stop] = tensor.flatten()
+        return vector
+
+    def decay_runs(self) -> tuple[tuple[int, int, bool], ...]:
+        """Return maximal runs (start, stop, decays) of the flat index with and without weight decay."""
+        runs: list[tuple[int, int, bool]] = []
+        for span in self.spans:
+            if runs and runs[-1][2] == span.decays:
+                runs[-1] = (runs[-1][0], span.stop, span.decays)
+            else:
+                runs.append((span.start, span.stop, span.decays))
+        return tuple(runs)
+
+
+def _spans(trainable: list[tuple[str, nn.Parameter]]) -> tuple[Span, ...]:
+    spans, start = [], 0
+    for name, parameter in trainable:
+        stop = start + parameter.numel()
+        # biases and norms do not decay (MeZO, and the field's custom); both have one dimension
+        spans.append(Span(name, start, stop, parameter.shape, decays=parameter.ndim > 1))
+        start = stop
+    return tuple(spans)

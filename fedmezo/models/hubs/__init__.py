@@ -1,0 +1,51 @@
+"""Hubs: where base models come from. ``model.type`` is ``NAME@HUB``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from transformers import PreTrainedModel
+
+from fedmezo.errors import ResourceError
+from fedmezo.models.tokenizers import ModelTokenizer
+from fedmezo.registry import Registry
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A causal language model and its tokenizer, as a hub gives them; no parameter requires a gradient yet."""
+
+    model: PreTrainedModel
+    tokenizer: ModelTokenizer
+
+
+class Hub(Protocol):
+    """Loads a model by name, directly in the wanted dtype."""
+
+    def __call__(self, name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+        """Return the model; raises ModelUnavailableError if it cannot be had."""
+        ...
+
+
+class ModelUnavailableError(ResourceError):
+    """There is no such model in reach; the runner adds a command that works without one."""
+
+
+registry: Registry[Hub] = Registry("model hub", __name__)
+register = registry.register
+
+
+def load_base_model(model_type: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+    """Load ``NAME@HUB``.
+
+    Args:
+        model_type: for example ``SmolLM2-135M-Instruct@package_llm``.
+        dtype: of the base weights; they are never loaded in another one first.
+        cache: folder for what has to be fetched or converted.
+
+    Raises:
+        ModelUnavailableError: the hub has no such model, or cannot be reached.
+    """
+    name, _, hub = model_type.rpartition("@")
+    return registry[hub](name, dtype=dtype, cache=cache)

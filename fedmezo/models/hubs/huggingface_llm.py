@@ -1,0 +1,31 @@
+"""``NAME@huggingface_llm``: a local folder, or a model of the Hugging Face hub by its id."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
+from fedmezo.models.tokenizers import PretrainedTokenizer
+
+
+@register("huggingface_llm")
+def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+    """Load from the folder ``name`` if there is one, else from the hub; safetensors only, no remote code.
+
+    Raises:
+        ModelUnavailableError: no such folder, and the hub does not give it.
+    """
+    del cache  # the hub's client keeps its own cache
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            name, dtype=dtype, trust_remote_code=False, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelUnavailableError(
+            f"model.type = {name}@huggingface_llm\n    there is no folder {name!r} with a model in safetensors format, "
+            f"and the hub does not give it: {reason}"
+        ) from error
+    return BaseModel(model, PretrainedTokenizer(tokenizer))

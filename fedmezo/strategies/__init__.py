@@ -1,0 +1,75 @@
+"""Learning-rate strategies: each client's rate, as a pure function of what the server has seen.
+
+Source: Ling et al. (KDD 2024), section 6: clients whose signal lies above the mean get a larger rate.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import fsum
+from typing import Protocol
+
+from fedmezo.registry import Registry
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the server saw of one client in one round.
+
+    Args:
+        round_index, client: where.
+        train_loss: mean over the client's steps; NaN where no step was finite.
+        examples: trained on.
+        update_distance: sum over parameter tensors of || Delta_i - mean_j Delta_j ||_2, for strategies that ask for it.
+    """
+
+    round_index: int
+    client: int
+    train_loss: float
+    examples: int
+    update_distance: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything a strategy may look at when it plans a round."""
+
+    next_round: int
+    seed: int
+    observations: Sequence[Observation] = ()
+
+    def window(self, rounds: int) -> list[Observation]:
+        """Return the observations of the last ``rounds`` rounds before the next one."""
+        return [row for row in self.observations if row.round_index >= self.next_round - rounds]
+
+
+class Strategy(Protocol):
+    """The contract of a strategy. ``needs_update_distance`` asks the server to measure it."""
+
+    needs_update_distance: bool
+
+    def rates(
+        self, history: History, clients: Sequence[int], base: float, half_width: float
+    ) -> dict[int, float]:
+        """Return the learning rate of each of ``clients`` for the next round, within base +- half_width."""
+        ...
+
+
+def spread(
+    signals: Mapping[int, float], clients: Sequence[int], base: float, half_width: float
+) -> dict[int, float]:
+    """Return base + half_width * d_i / max_j |d_j|, with d_i = s_i - mean_j s_j over the clients that have a signal.
+
+    A client without a signal gets ``base``; so does everyone where all signals are equal.
+    """
+    if not signals or min(signals.values()) == max(signals.values()):
+        return dict.fromkeys(clients, base)
+    mean = fsum(signals.values()) / len(signals)
+    widest = max(abs(signal - mean) for signal in signals.values())
+    return {
+        client: base + half_width * (signals[client] - mean) / widest if client in signals else base
+        for client in clients
+    }
+
+
+registry: Registry[type[Strategy]] = Registry("learning-rate strategy", __name__)
+register = registry.register

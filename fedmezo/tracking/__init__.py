@@ -1,0 +1,88 @@
+"""Tracking: what a run shows and writes down. One callback a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fedmezo.ledger.records import EvaluationRecord, RoundRecord
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of one client in one round."""
+
+    up: int
+    down: int
+
+
+@dataclass(frozen=True)
+class RoundReport:
+    """A finished round.
+
+    Args:
+        record: what was recorded.
+        evaluation: of the parameters after the round, if there was one.
+        traffic: of each client of the record, in order.
+        seconds: the round took, evaluation included; None where it is not known any more.
+        peak_memory_mib: of the process so far; likewise.
+    """
+
+    record: RoundRecord
+    evaluation: EvaluationRecord | None
+    traffic: Sequence[Traffic]
+    seconds: float | None = None
+    peak_memory_mib: float | None = None
+
+
+class Callback:
+    """The contract of a callback; each method does nothing unless overridden."""
+
+    def on_step(self, loss: float) -> None:
+        """Take note of a local step."""
+
+    def on_evaluated(self, examples: int) -> None:
+        """Take note that so many examples were evaluated."""
+
+    def after_round(self, report: RoundReport) -> None:
+        """Take note of a round; it is durable already."""
+
+    def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
+        """Take note of an evaluation; ``initial`` is the one before training."""
+
+    def close(self) -> None:
+        """Let go of files and screens, however the run ended."""
+
+
+class Callbacks(Callback):
+    """Several callbacks as one; more can join before the run starts."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callback] = []
+
+    def add(self, *callbacks: Callback) -> None:
+        """Let callbacks join, to be told after those already here."""
+        self._callbacks.extend(callbacks)
+
+    def on_step(self, loss: float) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_step(loss)
+
+    def on_evaluated(self, examples: int) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_evaluated(examples)
+
+    def after_round(self, report: RoundReport) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.after_round(report)
+
+    def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.after_evaluation(record, initial)
+
+    def close(self) -> None:
+        """Close every callback."""
+        for callback in self._callbacks:
+            callback.close()

@@ -1,0 +1,79 @@
+"""The progress bar: loss, rate and time left; a line per evaluation."""
+
+import math
+import sys
+
+from tqdm import tqdm
+
+from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.tracking import Callback, RoundReport
+from fedmezo.tracking.metrics import train_loss
+
+
+class ProgressBar(Callback):
+    """A bar over the local steps of all rounds.
+
+    Args:
+        total_rounds: of the run.
+        first_round: where this process begins.
+        steps_per_round: of all clients together.
+        lines: print a line per evaluation (and per round, where there is no terminal to draw a bar on).
+    """
+
+    def __init__(self, total_rounds: int, first_round: int, steps_per_round: int, lines: bool = True) -> None:
+        self._total_rounds = total_rounds
+        self._lines = lines
+        self._on_terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total_rounds * steps_per_round,
+            initial=first_round * steps_per_round,
+            unit="step",
+            dynamic_ncols=True,
+            smoothing=0.05,
+            disable=not (lines and self._on_terminal),
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+        )
+        self._evaluated = 0
+        self._name_round(first_round)
+
+    def on_step(self, loss: float) -> None:
+        """Move the bar by a step."""
+        self._bar.update()
+        self._bar.set_postfix_str(f"loss {loss:.4f}" if math.isfinite(loss) else "loss not finite", refresh=False)
+
+    def on_evaluated(self, examples: int) -> None:
+        """Show that an evaluation gets on."""
+        self._evaluated += examples
+        self._bar.set_postfix_str(f"{self._evaluated} examples evaluated")
+
+    def after_round(self, report: RoundReport) -> None:
+        """Name the next round; without a terminal, print the finished one."""
+        record = report.record
+        rates = [client.learning_rate for client in record.clients]
+        spread = f"{min(rates):.3g}" if min(rates) == max(rates) else f"{min(rates):.3g} to {max(rates):.3g}"
+        seconds = f", {report.seconds:.1f} s" if report.seconds is not None else ""
+        self._name_round(record.round_index + 1)
+        if self._lines and not self._on_terminal:
+            done = f"round {record.round_index + 1}/{self._total_rounds}"
+            print(f"{done}: train loss {train_loss(report):.4f}, rate {spread}{seconds}", file=sys.stderr, flush=True)
+        else:
+            self._bar.set_description_str(f"{self._bar.desc.rstrip()} (rate {spread})", refresh=False)
+
+    def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
+        """Print the losses, and their change since before training."""
+        self._evaluated = 0
+        parts = []
+        for split, loss in record.losses.items():
+            change = 100.0 * (loss / initial.losses[split] - 1.0)
+            parts.append(f"{split} loss {loss:.4f}" + (f" ({change:+.2f} %)" if record.rounds_done else ""))
+        when = f"after {record.rounds_done} rounds" if record.rounds_done else "before training"
+        if self._lines:
+            tqdm.write(f"{when}: {', '.join(parts)}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()
+
+    def _name_round(self, round_index: int) -> None:
+        number = min(round_index + 1, self._total_rounds)
+        self._bar.set_description_str(f"round {number}/{self._total_rounds}", refresh=False)

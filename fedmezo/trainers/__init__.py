@@ -1,0 +1,81 @@
+"""Trainers: what a client does with its data in a round. One file a trainer.
+
+A trainer's work is a function of (start, work): it keeps nothing between calls, so any engine may run it anywhere,
+twice, or again after an interruption.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from fedmezo.data.batches import Batch
+from fedmezo.registry import Registry
+
+RETRIES = 3  # batches tried for one step while its loss is not finite
+
+
+@dataclass(frozen=True)
+class LocalWork:
+    """One client's work in one round.
+
+    Args:
+        round_index, client: whose stream keys the steps draw from.
+        learning_rate: eta of this client in this round.
+        steps: H, the number of local steps.
+        batch: the batch of a step; also answers for steps >= H (the batches after this round's).
+        keys: stream keys of the directions, [H][Q].
+        on_step: told the loss of every finished step.
+    """
+
+    round_index: int
+    client: int
+    learning_rate: float
+    steps: int
+    batch: Callable[[int], Batch]
+    keys: list[list[int]]
+    on_step: Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class LocalUpdate:
+    """What a client sends: scalars or weights, never both.
+
+    Args:
+        train_loss: mean over the finite steps; NaN if there was none.
+        examples: trained on in this round.
+        nonfinite: losses that were not finite.
+        gradients: projected gradients, fp32 [H, Q] (zeroth-order trainers).
+        point: the client's parameters, fp32 [d] (first-order trainers).
+    """
+
+    train_loss: float
+    examples: int
+    nonfinite: int
+    gradients: np.ndarray | None = None
+    point: Tensor | None = None
+
+
+class Trainer(Protocol):
+    """The contract of a trainer."""
+
+    def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
+        """Train from the parameters ``start`` [d] and return the update; ``start`` is not written to."""
+        ...
+
+
+@contextmanager
+def step_context(step: int, batch: Batch) -> Iterator[None]:
+    """Note step and examples on whatever goes wrong inside."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"step {step}, examples {batch.indices.tolist()}")
+        raise
+
+
+registry: Registry[Callable[..., Trainer]] = Registry("trainer", __name__)
+register = registry.register

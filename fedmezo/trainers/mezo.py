@@ -1,0 +1,88 @@
+"""FedMeZO's local training: zeroth-order SGD along seeded directions.
+
+Source: Ling et al., "On the convergence of zeroth-order federated tuning for large language models" (KDD 2024),
+algorithm 1, with the central difference of MeZO (Malladi et al., NeurIPS 2023). Deviations: directions come from a
+portable generator, the model's parameters are never perturbed in place, and the step has one arithmetic
+(:mod:`fedmezo.zeroth_order.replay`), so that the update is exactly the scalars it returns.
+"""
+
+import math
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from torch import Tensor
+
+from fedmezo.data.batches import Batch
+from fedmezo.models.scoring import Scorer
+from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, register, step_context
+from fedmezo.zeroth_order.directions import direction
+from fedmezo.zeroth_order.estimators import Projection, central_difference
+from fedmezo.zeroth_order.replay import Prefix, Replay
+
+
+@register("mezotrainer")
+@dataclass(frozen=True)
+class MezoTrainer:
+    """The step theta <- theta - eta (g z + wd theta), g a central difference.
+
+    Args:
+        scorer: losses of parameter points.
+        replay: the arithmetic of the run's updates.
+        mu: perturbation scale.
+        clip: bound on |g| * ||z||, or None.
+        retry: whether a step whose loss is not finite tries the following batches.
+    """
+
+    scorer: Scorer
+    replay: Replay
+    mu: float
+    clip: float | None = None
+    retry: bool = False
+
+    def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
+        """Take ``work.steps`` steps from ``start`` [d] and return their projected gradients."""
+        prefix = Prefix(self.replay, start, work.keys, work.learning_rate)
+        losses: list[float] = []
+        examples = nonfinite = 0
+        for step, keys in enumerate(work.keys):
+            queries, trained, failed = self._step(prefix.point, keys, work, step)
+            prefix.append([query.gradient if query else 0.0 for query in queries])
+            nonfinite += failed
+            finite = [query.loss for query in queries if query]
+            if finite:
+                examples += trained
+                losses.append(math.fsum(finite) / len(finite))
+            work.on_step(losses[-1] if finite else math.nan)
+        mean = math.fsum(losses) / len(losses) if losses else math.nan
+        return LocalUpdate(mean, examples, nonfinite, gradients=prefix.gradients)
+
+    def _step(
+        self, point: Tensor, keys: list[int], work: LocalWork, step: int
+    ) -> tuple[list[Projection | None], int, int]:
+        """Return the queries of a step (None where not finite), its number of examples, and the failures."""
+        failed = 0
+        for attempt in range(RETRIES if self.retry else 1):
+            batch = work.batch(step + attempt)
+            with step_context(step, batch):
+                queries = [self._query(point, key, batch) for key in keys]
+            failed += sum(query is None for query in queries)
+            if all(queries):
+                break
+        return queries, len(batch.labels), failed
+
+    def _query(self, point: Tensor, key: int, batch: Batch) -> Projection | None:
+        z = direction(key, 0, point.numel(), self.replay.distribution, point.device)
+        query = central_difference(lambda at: self.scorer.loss(at, batch), point, z, self.mu)
+        if not (isfinite(query.gradient) and isfinite(query.loss)):
+            return None
+        return query if self.clip is None else _clipped(query, self.clip / _norm(z))
+
+
+def _clipped(query: Projection, bound: float) -> Projection:
+    return Projection(max(-bound, min(bound, query.gradient)), query.loss)
+
+
+def _norm(z: Tensor) -> float:
+    # numpy sums on one thread, so that the bits do not depend on the number of threads
+    return float(np.sqrt(np.square(z.cpu().numpy().astype(np.float64)).sum()))

@@ -1,0 +1,1 @@
+"""Zeroth-order optimisation: directions, gradient estimators and replay. Knows tensors, not clients."""

@@ -1,0 +1,141 @@
+"""Replay: the canonical arithmetic that turns (key, scalar) pairs into a parameter point.
+
+One arithmetic for a client's own steps, for the server and for anybody who rebuilds a run::
+
+    acc   = 0;  for each term in order:  acc = fl32(acc + fl32(c * z))
+    theta = fl32(fl32(f * start) + acc)
+
+in ascending (client, step, query). The coefficients c are computed in fp64 and rounded to fp32 once. Weight decay
+enters as a factor 1 - rate * weight_decay per later step; parameters that do not decay have the factor 1.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedmezo.zeroth_order.directions import CHUNK, Distribution, direction
+
+Runs = Sequence[tuple[int, int, bool]]  # (start, stop, decays) of the flat index, covering it in order
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of one client in one round.
+
+    Args:
+        keys: stream keys of the directions, [H][Q].
+        gradients: projected gradients g, fp32 [H, Q].
+        learning_rate: of this client in this round.
+        weight: its share in the average; 1 for the client's own point.
+    """
+
+    keys: Sequence[Sequence[int]]
+    gradients: np.ndarray
+    learning_rate: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand c * z(key), with the coefficient for decaying parameters and for the others."""
+
+    key: int
+    decaying: float
+    plain: float
+
+
+def terms(steps: Steps, weight_decay: float) -> Iterable[Term]:
+    """Yield the summands of a client's steps in ascending (step, query), each coefficient an fp32 value."""
+    horizon, queries = steps.gradients.shape
+    keep = 1.0 - steps.learning_rate * weight_decay
+    for step in range(horizon):
+        for query in range(queries):
+            gradient = float(steps.gradients[step, query])
+            plain = -(steps.weight * steps.learning_rate * gradient) / queries
+            decaying = plain * keep ** (horizon - 1 - step)
+            yield Term(steps.keys[step][query], float(np.float32(decaying)), float(np.float32(plain)))
+
+
+class Replay:
+    """Rebuilds parameter points.
+
+    Args:
+        runs: which parts of the flat index decay.
+        weight_decay: of the run.
+        distribution: of the directions.
+    """
+
+    def __init__(self, runs: Runs, weight_decay: float, distribution: Distribution) -> None:
+        self.runs = tuple(runs)
+        self.weight_decay = weight_decay
+        self.distribution: Distribution = distribution
+
+    def __call__(self, start: Tensor, sequences: Sequence[Steps]) -> Tensor:
+        """Return the point [d] that the steps of one or several clients lead to from ``start`` [d]."""
+        total = torch.zeros_like(start)
+        for steps in sequences:
+            for term in terms(steps, self.weight_decay):
+                self.add(total, term)
+        return self.point(start, total, sequences)
+
+    def add(self, total: Tensor, term: Term) -> None:
+        """Add one summand to ``total`` [d] in place: two fp32 roundings, never fused."""
+        for begin in range(0, total.numel(), CHUNK):
+            end = min(begin + CHUNK, total.numel())
+            z = direction(term.key, begin, end, self.distribution, total.device)
+            if term.decaying == term.plain:
+                total[begin:end].add_(z.mul_(term.plain))
+                continue
+            for run_start, run_stop, decays in self._runs_within(begin, end):
+                part = z[run_start - begin : run_stop - begin]
+                total[run_start:run_stop].add_(part.mul_(term.decaying if decays else term.plain))
+
+    def point(self, start: Tensor, total: Tensor, sequences: Sequence[Steps]) -> Tensor:
+        """Return fl32(fl32(f * start) + total), f the weighted decay of the starting point."""
+        if self.weight_decay == 0.0:
+            return start + total
+        keeps = (1.0 - steps.learning_rate * self.weight_decay for steps in sequences)
+        shares = [s.weight * keep ** len(s.gradients) for s, keep in zip(sequences, keeps, strict=True)]
+        factor = float(np.float32(sum(shares)))
+        scaled = start.clone()
+        for run_start, run_stop, decays in self.runs:
+            if decays:
+                scaled[run_start:run_stop].mul_(factor)
+        return scaled.add_(total)
+
+    def _runs_within(self, begin: int, end: int) -> Iterable[tuple[int, int, bool]]:
+        for run_start, run_stop, decays in self.runs:
+            if run_start < end and run_stop > begin:
+                yield max(run_start, begin), min(run_stop, end), decays
+
+
+class Prefix:
+    """A client's own point after each of its steps, bit for bit the replay of those steps.
+
+    Without weight decay earlier coefficients stay as they are, so a step adds its own summands only. With it every
+    later step changes them, and the prefix is replayed.
+    """
+
+    def __init__(self, replay: Replay, start: Tensor, keys: Sequence[Sequence[int]], learning_rate: float) -> None:
+        self._replay = replay
+        self._start = start
+        self._keys = keys
+        self._rate = learning_rate
+        self._total = torch.zeros_like(start)
+        self.gradients = np.empty((0, len(keys[0]) if keys else 1), dtype=np.float32)
+        self.point = start
+
+    def append(self, gradients: Sequence[float]) -> None:
+        """Take one more step with projected gradients [Q]; each is rounded to fp32 once, here."""
+        self.gradients = np.vstack([self.gradients, np.asarray(gradients, dtype=np.float32)])
+        steps = Steps(self._keys[: len(self.gradients)], self.gradients, self._rate)
+        if self._replay.weight_decay != 0.0:
+            self.point = self._replay(self._start, [steps])
+            return
+        last = Steps(self._keys[len(self.gradients) - 1 :][:1], self.gradients[-1:], self._rate)
+        for term in terms(last, 0.0):
+            self._replay.add(self._total, term)
+        self.point = self._start + self._total

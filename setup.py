@@ -1,0 +1,54 @@
+"""Metadata of FedMeZO; the settings of the tools are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+CONFIG = ["yacs>=0.1.8", "pyyaml>=6.0", "numpy>=2.0"]
+LLM = [
+    "torch>=2.10",
+    "transformers>=5.0",
+    "peft>=0.18",
+    "accelerate>=1.10",
+    "datasets>=4.0",
+    "safetensors>=0.6",
+    "gguf>=0.17",
+    "tqdm>=4.66",
+    "matplotlib>=3.9",
+]
+TEST = [
+    "pytest>=9.0",
+    "pytest-xdist>=3.8",
+    "pytest-timeout>=2.4",
+    "hypothesis>=6.150",
+    "ruff>=0.15",
+    "mypy>=2.0",
+    "import-linter>=2.5",
+    "pre-commit>=4.0",
+    "types-PyYAML",
+    "types-tqdm",
+]
+
+setup(
+    name="fedmezo",
+    version="0.1.0",
+    description="Federated fine-tuning of large language models without backpropagation",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["fedmezo", "fedmezo.*"]),
+    package_data={"fedmezo": ["py.typed"]},
+    install_requires=CONFIG,
+    extras_require={
+        "llm": LLM,
+        "test": TEST,
+        "flower": ["flwr>=1.41,<1.43"],
+        "flower-sim": ["flwr[simulation]>=1.41,<1.43"],
+        "eval": ["lm_eval>=0.4.9"],
+        "wandb": ["wandb>=0.20"],
+        "tensorboard": ["tensorboard>=2.18"],
+    },
+)
