@@ -43,5 +43,5 @@ def plain(value: Any) -> Any:
 
 
 def dump(cfg: CfgNode) -> str:
-    """Return a configuration as YAML text; loading it gives an equal tree."""
-    return yaml.dump(to_dict(cfg), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    """Return a configuration as YAML text, all ASCII; loading it gives an equal tree."""
+    return yaml.dump(to_dict(cfg), Dumper=_Dumper, sort_keys=False)

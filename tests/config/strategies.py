@@ -41,7 +41,7 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
         case Choice(options):
             return st.sampled_from(options)
         case Registered(folder):
-            return st.sampled_from(folder).flatmap(lambda _: st.sampled_from(registered(folder)))
+            return st.deferred(lambda: st.sampled_from(registered(folder)))
         case ModelName():
             return st.sampled_from(["a@random_llm", "b/c@huggingface_llm"])
         case Integer():

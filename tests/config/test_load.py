@@ -108,7 +108,7 @@ REFUSED = [
     ("use_gpu", "!!bool x", "True or False"),
     ("use_gpu", "1", "True or False"),
     ("use_gpu", "null", "True or False"),
-    ("outdir", "3", "text"),
+    ("outdir", "3", "text (in quotes, if this is meant)"),
     ("outdir", "null", "text"),
     ("grad.grad_clip", "0", "a number > 0, or -1"),
     ("federate.sample_client_rate", "1.5", "a number > 0 and <= 1, or -1"),

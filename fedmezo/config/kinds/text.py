@@ -32,7 +32,7 @@ class Text(ScalarKind):
     def accept(self, value: Scalar) -> str:
         """Return the text."""
         if not isinstance(value, str):
-            raise UnfitError(" (in quotes, if this is meant)")
+            raise UnfitError("" if value is None else " (in quotes, if this is meant)")
         return value
 
 
