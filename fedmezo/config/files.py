@@ -55,7 +55,7 @@ def _read_bases(folder: Path, base: Setting, chain: tuple[Path, ...], problems: 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         others = (other.name for other in path.parent.glob("*.y*ml"))
         raise _UnusableError(f"no such file{nearest(path.name, others)}") from error

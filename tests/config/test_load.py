@@ -141,9 +141,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("key", "text", "expected"), REFUSED)
-def test_a_wrong_value_is_refused_with_what_is_allowed(
-    mistakes: Mistakes, key: str, text: str, expected: str
-) -> None:
+def test_a_wrong_value_is_refused_with_what_is_allowed(mistakes: Mistakes, key: str, text: str, expected: str) -> None:
     message = mistakes("", key, text)
     assert key in message
     assert expected in message
@@ -188,3 +186,9 @@ def test_a_mapping_may_be_an_argument(load_text: Load) -> None:
     cfg = load_text("trainer: {type: llmtrainer}", "train.optimizer.extra", "{a: [1e-1]}")
     assert cfg.train.optimizer.extra == {"a": (0.1,)}
     assert load_text(dump(cfg)) == cfg
+
+
+def test_quoted_text_that_looks_like_a_number_stays_text_in_a_dump(load_text: Load) -> None:
+    cfg = load_text("llm: {adapter: {args: [{note: '1e-2', number: 1e-2}]}}")
+    assert load_text(dump(cfg)).llm.adapter.args[0] == cfg.llm.adapter.args[0]
+    assert cfg.llm.adapter.args[0]["note"] == "1e-2"

@@ -39,9 +39,7 @@ def test_the_command_line_is_a_place(mistakes: Mistakes) -> None:
     assert "  my.yaml:1  seed = x\n" in message
     assert "  command line  data.spliter = iid\n      no such key; the nearest is data.splitter" in message
     assert "  command line  device = [\n      not YAML: " in message
-    assert message.endswith(
-        "  command line  verbose\n      a key without a value; write key value key value ..."
-    )
+    assert message.endswith("  command line  verbose\n      a key without a value; write key value key value ...")
 
 
 def test_one_mistake_is_singular(mistakes: Mistakes) -> None:
@@ -68,9 +66,7 @@ def test_a_key_without_its_group_is_found_by_its_last_part(mistakes: Mistakes) -
 def test_an_unknown_group_is_one_mistake_at_its_own_line(mistakes: Mistakes) -> None:
     message = mistakes("fedrate:\n  client_num: 3\n  method: x\n")
     assert message.startswith("fedmezo: 1 mistake")
-    assert (
-        "my.yaml:1  fedrate = client_num: 3 method: x\n      no such key; the nearest is federate" in message
-    )
+    assert "my.yaml:1  fedrate = client_num: 3 method: x\n      no such key; the nearest is federate" in message
 
 
 def test_a_dotted_key_in_a_file_is_explained(mistakes: Mistakes) -> None:
