@@ -72,6 +72,7 @@ def assemble_problem(cfg: CfgNode) -> Problem:
         ConfigurationError: they do not go together with the configuration.
     """
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     if cfg.engine.threads:
         torch.set_num_threads(cfg.engine.threads)
     device = chosen_device(cfg.use_gpu, cfg.device)

@@ -1,7 +1,6 @@
 """``--check``: what a run would work on and what it would cost, without training anything."""
 
 import math
-from functools import partial
 
 import numpy as np
 from yacs.config import CfgNode
@@ -65,7 +64,7 @@ def estimated_memory_mib(cfg: CfgNode, problem: Problem) -> float:
     width = 4 * config.hidden_size + 3 * getattr(config, "intermediate_size", 4 * config.hidden_size)
     layers = config.num_hidden_layers if cfg.trainer.type != ZEROTH_ORDER else 1
     floats = VECTORS[cfg.trainer.type] * problem.parameters.size + logits + layers * tokens * width
-    return peak_memory_mib() + 4 * floats / 2**20
+    return float(peak_memory_mib() + 4 * floats / 2**20)
 
 
 def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
@@ -97,14 +96,16 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
 def _batches(cfg: CfgNode, problem: Problem, count: int) -> list[Batch]:
     draw = generator(stream_key(cfg.seed, "data", query=0))
     train = problem.data.partition.union("train")
-    pick = partial(draw.choice, train, size=min(cfg.dataloader.batch_size, len(train)), replace=False)
-    return [problem.collate(pick()) for _ in range(count)]
+    size = min(cfg.dataloader.batch_size, len(train))
+    return [problem.collate(draw.choice(train, size, replace=False)) for _ in range(count)]
 
 
 def fidelity_line(fidelity: Fidelity) -> str:
     """Return the measurement in words."""
-    verdict = "" if fidelity.correlation >= RECOMMENDED_FIDELITY else (
-        f"; below {RECOMMENDED_FIDELITY}: try a larger zo.mu, larger batches, or train.is_enable_half False"
+    verdict = (
+        ""
+        if fidelity.correlation >= RECOMMENDED_FIDELITY
+        else (f"; below {RECOMMENDED_FIDELITY}: try a larger zo.mu, larger batches, or train.is_enable_half False")
     )
     return (
         f"gradient fidelity: {fidelity.correlation:.3f} over {fidelity.pairs} pairs "

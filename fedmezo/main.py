@@ -7,19 +7,26 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from yacs.config import CfgNode
 
-from fedmezo import config
+from fedmezo import config, run_folder
 from fedmezo.errors import ConfigurationError, FedmezoError
+from fedmezo.run_folder import RunFolder
 
 INTERRUPTED = 130
 EXAMPLE = "python -m fedmezo.main --cfg configs/quickstart.yaml federate.total_round_num 5"
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
 # keys that may change when a run goes on: none of them changes what the rounds already done would have been
-RESUMABLE = ("federate.total_round_num", "verbose", "early_stop.patience", "federate.save_to", "federate.save_freq")
+RESUMABLE = (
+    "federate.total_round_num",
+    "verbose",
+    "early_stop.patience",
+    "federate.save_to",
+    "federate.save_freq",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,16 +82,12 @@ def execute(options: argparse.Namespace) -> int:
     cfg = config.load(options.cfg, options.overrides)
     if options.check:
         return check(cfg, options.fidelity)
-    from fedmezo import run_folder
-
     run_folder.check_free(cfg.outdir, cfg.expname)
     return start(cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, options.cfg.stem))
 
 
 def resume(options: argparse.Namespace) -> int:
     """Go on with a run."""
-    from fedmezo import run_folder
-
     folder = run_folder.existing(options.resume)
     cfg = config.load(folder.config, options.overrides)
     refused = [key for key in options.overrides[::2] if key not in RESUMABLE]
@@ -95,7 +98,7 @@ def resume(options: argparse.Namespace) -> int:
     return check(cfg, options.fidelity) if options.check else start(cfg, lambda: folder)
 
 
-def start(cfg: CfgNode, make_folder) -> int:  # type: ignore[no-untyped-def]
+def start(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> int:
     """Train, and return the exit code of the outcome."""
     from fedmezo.running import run
 

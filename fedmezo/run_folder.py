@@ -1,7 +1,6 @@
 """The folder of a run, and what lies where in it."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -48,7 +47,7 @@ class RunFolder:
         """Write a JSON file, whole or not at all."""
         scratch = self.path / f"{name}.tmp"
         scratch.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(scratch, self.path / name)
+        scratch.replace(self.path / name)
 
     def write_folder(self, name: str, write: Callable[[Path], None]) -> None:
         """Fill a folder with ``write(scratch)`` and put it in place of what was there."""
@@ -56,7 +55,7 @@ class RunFolder:
         write(scratch)
         if (self.path / name).exists():
             shutil.rmtree(self.path / name)
-        os.replace(scratch, self.path / name)
+        scratch.replace(self.path / name)
 
 
 def check_free(outdir: str, expname: str) -> None:

@@ -6,6 +6,7 @@ it sees the rounding noise of a dtype and the bias of a large mu alike.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ def gradient_fidelity(
         for query in range(directions_per_batch):
             key = stream_key(seed, "direction", step=number, query=query)
             z = direction(key, 0, point.numel(), distribution, point.device)
-            projection = central_difference(lambda at, batch=batch: scorer.loss(at, batch), point, z, mu)
+            projection = central_difference(partial(scorer.loss, batch=batch), point, z, mu)
             rows.append((projection.gradient, float(slope @ z.double())))
     estimated, wanted = np.array(rows).T
     correlation = float(np.corrcoef(estimated, wanted)[0, 1])

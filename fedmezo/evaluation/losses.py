@@ -107,6 +107,4 @@ class Evaluator:
 
     def summary(self, losses: Mapping[str, ExampleLosses]) -> dict[str, float]:
         """Return one loss a split."""
-        return {
-            split: split_loss(rows, None if self.pooled else self.splits[split]) for split, rows in losses.items()
-        }
+        return {split: split_loss(rows, None if self.pooled else self.splits[split]) for split, rows in losses.items()}

@@ -144,7 +144,6 @@ def _with_distances(
 ) -> RoundRecord:
     distances = update_distances(points, spans)
     clients = (
-        replace(client, update_distance=distance)
-        for client, distance in zip(record.clients, distances, strict=True)
+        replace(client, update_distance=distance) for client, distance in zip(record.clients, distances, strict=True)
     )
     return replace(record, clients=tuple(clients))

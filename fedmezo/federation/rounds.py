@@ -69,9 +69,7 @@ class Training:
         self.callbacks.after_round(self.report(record, seconds, peak_memory_mib()))
         return record
 
-    def report(
-        self, record: RoundRecord, seconds: float | None = None, memory: float | None = None
-    ) -> RoundReport:
+    def report(self, record: RoundRecord, seconds: float | None = None, memory: float | None = None) -> RoundReport:
         """Return the report of a recorded round."""
         found = [row for row in self.evaluations.records if row.rounds_done == record.round_index + 1]
         traffic = round_traffic(record, self.server.parameters.numel())

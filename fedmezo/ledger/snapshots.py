@@ -28,7 +28,7 @@ class Snapshots:
         save_file({"parameters": parameters.detach().cpu().contiguous()}, scratch)
         with scratch.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(scratch, target)
+        scratch.replace(target)
         for old in sorted(self.folder.glob("*.safetensors"))[:-KEPT]:
             old.unlink()
 

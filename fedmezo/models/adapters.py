@@ -1,6 +1,7 @@
 """Which parameters are trained: a PEFT adapter, or all of them; and what they are initially."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> Peft
     if isinstance(lora.get("target_modules"), tuple):
         lora["target_modules"] = list(lora["target_modules"])
     try:
-        with preserved_torch_state():  # PEFT draws its own initial values, which are replaced below
+        # PEFT draws its own initial values, which are replaced below; and it asks transformers for an attribute
+        # by its old name, of which the user need not hear
+        with preserved_torch_state(), warnings.catch_warnings(action="ignore", category=FutureWarning):
             return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora))
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {error}") from error
@@ -66,13 +69,17 @@ def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel 
         ResourceError: the folder holds no adapter, or one of another shape.
     """
     if not isinstance(model, PeftModel):
-        raise ResourceError(f"federate.restore_from = {folder}\n    only an adapter can be restored; set llm.adapter.use")
+        raise ResourceError(
+            f"federate.restore_from = {folder}\n    only an adapter can be restored; set llm.adapter.use"
+        )
     try:
         weights = load_peft_weights(str(folder), device="cpu")
         named = {_with_adapter_name(name): tensor.float() for name, tensor in weights.items()}
         return parameters.flatten(named)
     except (OSError, ValueError, KeyError) as error:
-        raise ResourceError(f"federate.restore_from = {folder}\n    no adapter that fits this model: {error}") from error
+        raise ResourceError(
+            f"federate.restore_from = {folder}\n    no adapter that fits this model: {error}"
+        ) from error
 
 
 def _with_adapter_name(name: str) -> str:
@@ -84,7 +91,8 @@ def save_trained(model: PreTrainedModel | PeftModel, folder: Path) -> None:
     """Write the trainable parameters as the model holds them now: PEFT format, or a whole model in safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model, PeftModel):
-        model.save_pretrained(str(folder))
+        # False: without it PEFT looks for the base model on a hub, to see whether its vocabulary has grown
+        model.save_pretrained(str(folder), save_embedding_layers=False)
         return
     # tensors of the flat buffer share one storage, which safetensors refuses; tied ones are left to transformers
     copies: dict[int, Tensor] = {}

@@ -47,16 +47,12 @@ class Strategy(Protocol):
 
     needs_update_distance: bool
 
-    def rates(
-        self, history: History, clients: Sequence[int], base: float, half_width: float
-    ) -> dict[int, float]:
+    def rates(self, history: History, clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
         """Return the learning rate of each of ``clients`` for the next round, within base +- half_width."""
         ...
 
 
-def spread(
-    signals: Mapping[int, float], clients: Sequence[int], base: float, half_width: float
-) -> dict[int, float]:
+def spread(signals: Mapping[int, float], clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
     """Return base + half_width * d_i / max_j |d_j|, with d_i = s_i - mean_j s_j over the clients that have a signal.
 
     A client without a signal gets ``base``; so does everyone where all signals are equal.

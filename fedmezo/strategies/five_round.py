@@ -15,9 +15,7 @@ class FiveRound:
 
     needs_update_distance = False
 
-    def rates(
-        self, history: History, clients: Sequence[int], base: float, half_width: float
-    ) -> dict[int, float]:
+    def rates(self, history: History, clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
         """Return the rates spread by the mean train losses of the window."""
         if history.next_round < WINDOW:
             return dict.fromkeys(clients, base)

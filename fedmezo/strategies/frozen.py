@@ -11,8 +11,6 @@ class Frozen:
 
     needs_update_distance = False
 
-    def rates(
-        self, history: History, clients: Sequence[int], base: float, half_width: float
-    ) -> dict[int, float]:
+    def rates(self, history: History, clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
         """Return the base rate for each client."""
         return dict.fromkeys(clients, base)

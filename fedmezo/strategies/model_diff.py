@@ -12,9 +12,7 @@ class ModelDiff:
 
     needs_update_distance = True
 
-    def rates(
-        self, history: History, clients: Sequence[int], base: float, half_width: float
-    ) -> dict[int, float]:
+    def rates(self, history: History, clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
         """Return the rates spread by last round's update distances."""
         signals = {
             row.client: row.update_distance

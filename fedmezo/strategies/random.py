@@ -12,9 +12,7 @@ class Random:
 
     needs_update_distance = False
 
-    def rates(
-        self, history: History, clients: Sequence[int], base: float, half_width: float
-    ) -> dict[int, float]:
+    def rates(self, history: History, clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
         """Return one draw a client; a client's draw does not depend on who else takes part."""
         return {client: base + half_width * self._draw(history, client) for client in clients}
 

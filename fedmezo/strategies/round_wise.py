@@ -12,9 +12,7 @@ class RoundWise:
 
     needs_update_distance = False
 
-    def rates(
-        self, history: History, clients: Sequence[int], base: float, half_width: float
-    ) -> dict[int, float]:
+    def rates(self, history: History, clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
         """Return the rates spread by last round's train losses."""
         signals = {row.client: row.train_loss for row in history.window(1) if isfinite(row.train_loss)}
         return spread(signals, clients, base, half_width)

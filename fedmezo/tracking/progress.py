@@ -55,7 +55,11 @@ class ProgressBar(Callback):
         self._name_round(record.round_index + 1)
         if self._lines and not self._on_terminal:
             done = f"round {record.round_index + 1}/{self._total_rounds}"
-            print(f"{done}: train loss {train_loss(report):.4f}, rate {spread}{seconds}", file=sys.stderr, flush=True)
+            print(
+                f"{done}: train loss {train_loss(report):.4f}, rate {spread}{seconds}",
+                file=sys.stderr,
+                flush=True,
+            )
         else:
             self._bar.set_description_str(f"{self._bar.desc.rstrip()} (rate {spread})", refresh=False)
 

@@ -51,10 +51,19 @@ def summary_table(summary: Mapping[str, Any], changes: Mapping[str, PairedChange
     if summary["nonfinite"]:
         rows.append(("losses not finite", str(summary["nonfinite"])))
     rows += [
-        ("bytes", f"{human(summary['bytes_up'])} up, {human(summary['bytes_down'])} down, all clients and rounds"),
-        ("parameters", f"{size:,} trained; sending them would take {human(4 * size)} each way per client and round"),
+        (
+            "bytes",
+            f"{human(summary['bytes_up'])} up, {human(summary['bytes_down'])} down, all clients and rounds",
+        ),
+        (
+            "parameters",
+            f"{size:,} trained; sending them would take {human(4 * size)} each way per client and round",
+        ),
         ("peak memory", f"{summary['peak_memory_mib']:,.0f} MiB"),
-        ("time", f"{summary['seconds']:.0f} s, {summary['seconds'] / max(1, summary['rounds']):.1f} s a round"),
+        (
+            "time",
+            f"{summary['seconds']:.0f} s, {summary['seconds'] / max(1, summary['rounds']):.1f} s a round",
+        ),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)

@@ -73,7 +73,7 @@ class BackpropTrainer:
         with preserved_torch_state(key):
             losses, _ = token_losses(model, batch)
             loss = losses.mean()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         norm = clip_grad_norm_(_trainable(model), self.clip or math.inf)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             return math.nan
@@ -83,7 +83,10 @@ class BackpropTrainer:
     def _new_optimizer(self, model: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
         matrices = [p for p in _trainable(model) if p.ndim > 1]
         vectors = [p for p in _trainable(model) if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": self.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        groups = [
+            {"params": matrices, "weight_decay": self.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
         return new_optimizer(self.optimizer, [g for g in groups if g["params"]], learning_rate, self.arguments)
 
     def _dropout_key(self, work: LocalWork, step: int) -> int:

@@ -68,9 +68,7 @@ def quantile_table() -> tuple[np.ndarray, np.ndarray]:
     quantile = NormalDist().inv_cdf
     edges = [_first_of_cell(cell) for cell in range(cells + 1)]
     values = [-quantile((v + 0.5) / 2**32) for v in edges]
-    slopes = [
-        (values[cell + 1] - values[cell]) / (edges[cell + 1] - edges[cell]) for cell in range(cells)
-    ]
+    slopes = [(values[cell + 1] - values[cell]) / (edges[cell + 1] - edges[cell]) for cell in range(cells)]
     return np.array(values[:cells], dtype=np.float32), np.array(slopes, dtype=np.float32)
 
 

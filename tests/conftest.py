@@ -1,0 +1,82 @@
+"""What all tests share: a tiny problem, its configuration, and a closed network."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from yacs.config import CfgNode
+
+from fedmezo import config
+from fedmezo.assembly import Problem, assemble_problem
+
+REPOSITORY = Path(__file__).parents[1]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+TINY: dict[str, Any] = {
+    "model": {"type": "tiny-llama@random_llm"},
+    "data": {"type": "arithmetic@llm", "num_examples": 60, "splits": [0.8, 0.1, 0.1]},
+    "llm": {"tok_len": 420, "adapter": {"args": [{"adapter_package": "peft", "adapter_method": "lora", "r": 4}]}},
+    "dataloader": {"batch_size": 2},
+    "federate": {"client_num": 3, "total_round_num": 4},
+    "train": {"local_update_steps": 2, "optimizer": {"lr": 0.01}},
+    "eval": {"freq": 2},
+    "zo": {"mu": 0.005},
+}
+
+
+@pytest.fixture(autouse=True)
+def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test of this process reach anything but this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            raise OSError(f"the tests' network is closed: {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tests run side by side, one process a core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache out of the tests (those marked smollm2 name it themselves)."""
+    monkeypatch.setenv("FEDMEZO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def tiny_yaml(tmp_path: Path) -> Callable[..., Path]:
+    """Write the tiny configuration, with sections updated by keyword, and return its path."""
+
+    def write(**sections: Any) -> Path:
+        content = {"outdir": str(tmp_path / "runs")} | {key: dict(value) for key, value in TINY.items()}
+        for name, section in sections.items():
+            content[name] = content.get(name, {}) | section if isinstance(section, dict) else section
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tiny_cfg(tiny_yaml: Callable[..., Path]) -> CfgNode:
+    """Return the tiny configuration, checked."""
+    return config.load(tiny_yaml())
+
+
+@pytest.fixture
+def tiny_problem(tiny_cfg: CfgNode) -> Problem:
+    """Return the tiny model with its adapter, and its data."""
+    return assemble_problem(tiny_cfg)
