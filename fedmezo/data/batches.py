@@ -28,9 +28,7 @@ class Batch:
     indices: NDArray[np.int64]
 
 
-def collate(
-    encoded: EncodedExamples, indices: NDArray[np.int64], pad_id: int, device: torch.device | str
-) -> Batch:
+def collate(encoded: EncodedExamples, indices: NDArray[np.int64], pad_id: int, device: torch.device | str) -> Batch:
     """Pad at least one example to a batch on a device."""
     rows = [encoded.tokens(index) for index in indices]
     shape = len(rows), max(map(len, rows))

@@ -100,9 +100,7 @@ def encode(
             write_arrays(path, arrays)
     kept: NDArray[np.int64] = arrays.pop("kept")
     if len(kept) == 0:
-        raise ResourceError(
-            f"llm.tok_len = {tok_len}: cuts off every response of the {len(examples)} examples"
-        )
+        raise ResourceError(f"llm.tok_len = {tok_len}: cuts off every response of the {len(examples)} examples")
     return EncodedExamples(**arrays), kept
 
 

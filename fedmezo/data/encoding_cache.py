@@ -54,9 +54,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             file.write(content)
         Path(file.name).replace(path)
     except OSError as error:
-        raise ResourceError(
-            f"{path.parent}: the cache of encoded data cannot be written: {error.strerror}"
-        ) from error
+        raise ResourceError(f"{path.parent}: the cache of encoded data cannot be written: {error.strerror}") from error
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:

@@ -38,9 +38,7 @@ class FederatedData:
     def describe(self) -> str:
         """Return the data in words, for ``--check``: source, examples, left out, the table, warnings."""
         own = f", {self.num_own_test} of them its own test set" if self.num_own_test else ""
-        dropped = (
-            f"; {self.num_dropped} left out: llm.tok_len cuts off their response" if self.num_dropped else ""
-        )
+        dropped = f"; {self.num_dropped} left out: llm.tok_len cuts off their response" if self.num_dropped else ""
         lines = [
             f"data: {self.name}, {self.source}",
             f"examples: {len(self.encoded)}{own}{dropped}",
@@ -74,9 +72,7 @@ def build(
     :func:`make_splitter` and :func:`make_partition`, which say what they mean and what they raise.
     """
     divide = make_splitter(splitter, splitter_args or {})
-    dataset = load_dataset(
-        data_type, root=root, file=file, fields=fields, num_examples=num_examples, seed=seed
-    )
+    dataset = load_dataset(data_type, root=root, file=file, fields=fields, num_examples=num_examples, seed=seed)
     encoded, kept = encode(dataset.examples, tokenizer, PROMPTS[prompt], tok_len, cache)
     categories = [dataset.examples[index].category for index in kept]
     num_own_test = int((kept >= len(dataset.examples) - dataset.num_own_test).sum())
@@ -90,6 +86,4 @@ def build(
         subsample=subsample,
     )
     num_dropped = len(dataset.examples) - len(kept)
-    return FederatedData(
-        dataset.name, dataset.source, encoded, categories, partition, num_own_test, num_dropped
-    )
+    return FederatedData(dataset.name, dataset.source, encoded, categories, partition, num_own_test, num_dropped)

@@ -50,9 +50,7 @@ class Partition:
 
     def to_json(self, categories: Sequence[str | None]) -> dict[str, object]:
         """Return what ``partition.json`` holds: the hash, and counts per client, split and category."""
-        clients = [
-            {name: _counts(client.split(name), categories) for name in SPLITS} for client in self.clients
-        ]
+        clients = [{name: _counts(client.split(name), categories) for name in SPLITS} for client in self.clients]
         return {"hash": self.digest(), "warnings": list(self.warnings), "clients": clients}
 
 

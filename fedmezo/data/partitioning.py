@@ -83,15 +83,10 @@ def _divide(
     return [rows[part] for part in splitter(own_labels, len(rows), num_clients, _stream(seed))]
 
 
-def _deal_like(
-    divided: Sequence[Indices], own_test: Indices, labels: Sequence[str], seed: int
-) -> list[Indices]:
+def _deal_like(divided: Sequence[Indices], own_test: Indices, labels: Sequence[str], seed: int) -> list[Indices]:
     """Deal test rows, category by category, in proportion to the clients' shares of the training rows."""
     sizes = [len(part) for part in divided]
-    groups = {
-        name: own_test[members]
-        for name, members in indices_by_label([labels[row] for row in own_test]).items()
-    }
+    groups = {name: own_test[members] for name, members in indices_by_label([labels[row] for row in own_test]).items()}
     dealt: list[list[Indices]] = [[] for _ in divided]
     held = [Counter(labels[row] for row in part) for part in divided]
     stream = _stream(seed, DEAL_TEST)

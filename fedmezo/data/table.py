@@ -11,9 +11,7 @@ WIDEST = 20
 
 def partition_table(partition: Partition, categories: Sequence[str | None]) -> str:
     """Return one row a client: train, val and test, then a column a category (all three), common first."""
-    totals = sum(
-        (_held(partition, client, categories) for client in range(len(partition.clients))), Counter()
-    )
+    totals = sum((_held(partition, client, categories) for client in range(len(partition.clients))), Counter())
     names = [name for name, _ in totals.most_common(MOST_COLUMNS)] if set(totals) != {NO_CATEGORY} else []
     other = ["other"] if names and len(totals) > len(names) else []
     header = ["client", *SPLITS, *(_short(name) for name in names), *other]
@@ -37,6 +35,4 @@ def _short(name: str) -> str:
 
 def _align(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

@@ -26,9 +26,7 @@ def same(first: EncodedExamples, second: EncodedExamples) -> bool:
 
 @settings(max_examples=100)
 @given(pairs=TEXTS, tok_len=st.integers(1, 40))
-def test_sequences_are_prompt_response_and_end_cut_at_the_limit(
-    pairs: list[tuple[str, str]], tok_len: int
-) -> None:
+def test_sequences_are_prompt_response_and_end_cut_at_the_limit(pairs: list[tuple[str, str]], tok_len: int) -> None:
     whole = [[256, *prompt.encode(), *response.encode(), 257] for prompt, response in pairs]
     lengths = [1 + len(prompt.encode()) for prompt, _ in pairs]
     expected = [index for index, length in enumerate(lengths) if length < tok_len]

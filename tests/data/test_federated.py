@@ -25,9 +25,7 @@ def real(root: Path, data_type: str, file: str, splitter: str, tok_len: int = 60
     )
 
 
-def generated(
-    tokenizer: ByteTokenizer, splitter: str = "lda", seed: int = 0, tok_len: int = 600
-) -> FederatedData:
+def generated(tokenizer: ByteTokenizer, splitter: str = "lda", seed: int = 0, tok_len: int = 600) -> FederatedData:
     return build(
         "arithmetic@llm",
         root=Path("none"),

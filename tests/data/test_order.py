@@ -16,18 +16,14 @@ from fedmezo.randomness import generator, stream_key
 def test_every_epoch_covers_every_example_once(n: int, epoch: int, client: int, seed: int) -> None:
     order = batch_indices(n, n, epoch * n, seed, client)
     assert sorted(order.tolist()) == list(range(n))
-    assert np.array_equal(
-        order, generator(stream_key(seed, "data", client=client, step=epoch)).permutation(n)
-    )
+    assert np.array_equal(order, generator(stream_key(seed, "data", client=client, step=epoch)).permutation(n))
 
 
 @settings(max_examples=100)
 @given(n=st.integers(1, 12), first=st.integers(0, 500), sizes=st.lists(st.integers(1, 30), max_size=6))
 def test_positions_do_not_depend_on_how_they_are_reached(n: int, first: int, sizes: list[int]) -> None:
     starts = [first + sum(sizes[:step]) for step in range(len(sizes))]
-    last_first = [
-        batch_indices(n, size, start, 5, 2) for start, size in zip(starts[::-1], sizes[::-1], strict=True)
-    ]
+    last_first = [batch_indices(n, size, start, 5, 2) for start, size in zip(starts[::-1], sizes[::-1], strict=True)]
     at_once = batch_indices(n, sum(sizes), first, 5, 2)
     assert at_once.tolist() == [index for batch in last_first[::-1] for index in batch]
 

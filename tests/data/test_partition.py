@@ -57,9 +57,7 @@ def test_without_categories_the_table_has_no_columns_for_them() -> None:
 
 
 def test_rare_categories_are_summed_up() -> None:
-    categories = [f"category {index:02d} with a long name" for index in range(15)] + [
-        "category 00 with a long name"
-    ]
+    categories = [f"category {index:02d} with a long name" for index in range(15)] + ["category 00 with a long name"]
     whole = Partition((client(list(range(16)), [], []),))
     header, row = partition_table(whole, categories).splitlines()
     assert header.count("category") == 12 and header.endswith("other")

@@ -46,9 +46,7 @@ class FileSource:
 
     def _load_local(self, request: Request, path: Path, test: Path | None) -> Dataset:
         own_test = read_rows(test) if test and test.is_file() else []
-        return self._dataset(
-            request, read_rows(path), own_test, f"{path} and {test}" if own_test else str(path)
-        )
+        return self._dataset(request, read_rows(path), own_test, f"{path} and {test}" if own_test else str(path))
 
     def _load_from_hub(self, request: Request) -> Dataset:
         if self.hub is None:
@@ -91,9 +89,7 @@ class AnyFile(FileSource):
     def load(self, request: Request) -> Dataset:
         """Load the file (see :class:`Source`)."""
         if request.file:
-            raise ConfigurationError(
-                f"data.file = {request.file}: data.type names a file already, {request.name}"
-            )
+            raise ConfigurationError(f"data.file = {request.file}: data.type names a file already, {request.name}")
         return super().load(replace(request, file=request.name))
 
 

@@ -19,8 +19,7 @@ HARVEST = Template(
 
 FEED = Template(
     problems=(
-        "{name} keeps {a} {animal}. Each one eats {b} kg a day. How long, in days, do {c} sacks of {d} kg "
-        "last?",
+        "{name} keeps {a} {animal}. Each one eats {b} kg a day. How long, in days, do {c} sacks of {d} kg last?",
         "A farm has {a} {animal} that eat {b} kg each per day, and {c} sacks holding {d} kg apiece. For how "
         "many days can {name} feed them?",
     ),

@@ -27,9 +27,7 @@ TOGETHER = Template(
     steps=(
         Step("second = a + b", ("{other} saves {e} dollars.", "For {other} it is {e} dollars.")),
         Step("month = a + second", ("A month brings {e} dollars.", "Both together save {e} dollars.")),
-        Step(
-            "all = month * c", ("After {r} months it is {e} dollars.", "Over the months {e} dollars add up.")
-        ),
+        Step("all = month * c", ("After {r} months it is {e} dollars.", "Over the months {e} dollars add up.")),
         Step("left = all - d", ("The {goal} leaves {e} dollars.", "Of that {e} dollars stay.")),
     ),
 )
@@ -51,8 +49,6 @@ SPENT = Template(
 
 SAVINGS = Kind(
     category="savings",
-    words={
-        "goal": ("bicycle", "camera", "guitar", "tent", "telescope", "keyboard", "kayak", "sewing machine")
-    },
+    words={"goal": ("bicycle", "camera", "guitar", "tent", "telescope", "keyboard", "kayak", "sewing machine")},
     templates=(GOAL, TOGETHER, SPENT),
 )

@@ -19,8 +19,7 @@ BUY_TWO = Template(
 
 DISCOUNT = Template(
     problems=(
-        "A box of {item} costs {a} dollars, but today {b} dollars less. How much do {c} boxes cost {name} "
-        "today?",
+        "A box of {item} costs {a} dollars, but today {b} dollars less. How much do {c} boxes cost {name} today?",
         "{name} has a coupon that takes {b} dollars off every box of {item}. One box is marked {a} dollars. "
         "What does {name} pay for {c} boxes?",
     ),
@@ -48,8 +47,6 @@ SHARED = Template(
 
 SHOPPING = Kind(
     category="shopping",
-    words={
-        "item": ("pens", "candles", "mugs", "notebooks", "plants", "puzzles", "scarves", "lamps", "posters")
-    },
+    words={"item": ("pens", "candles", "mugs", "notebooks", "plants", "puzzles", "scarves", "lamps", "posters")},
     templates=(BUY_TWO, DISCOUNT, SHARED),
 )

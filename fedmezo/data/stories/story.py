@@ -55,11 +55,12 @@ class Calculation(NamedTuple):
 
 @dataclass(frozen=True)
 class Story:
-    """A word problem, its worked solution, and the calculations that the solution words."""
+    """A word problem, its worked solution, and the numbers and calculations behind them."""
 
     category: str
     problem: str
     solution: str
+    numbers: Mapping[str, int]
     calculations: tuple[Calculation, ...]
 
 
@@ -76,7 +77,7 @@ def tell(kinds: Sequence[Kind], generator: np.random.Generator) -> Story:
         for step, calculation in zip(template.steps, calculations, strict=True)
     ]
     ending = f"The answer is {calculations[-1].value}."
-    return Story(kind.category, problem, " ".join([*sentences, ending]), calculations)
+    return Story(kind.category, problem, " ".join([*sentences, ending]), numbers, calculations)
 
 
 def _solvable_numbers(
@@ -84,9 +85,7 @@ def _solvable_numbers(
 ) -> tuple[dict[str, int], tuple[Calculation, ...]]:
     """Draw numbers until every step gives a whole number of at least 2 (so that plurals are right)."""
     while True:
-        numbers = {
-            name: int(generator.integers(low, high + 1)) for name, (low, high) in template.numbers.items()
-        }
+        numbers = {name: int(generator.integers(low, high + 1)) for name, (low, high) in template.numbers.items()}
         calculations = _calculate(template.steps, numbers)
         if calculations is not None:
             return numbers, calculations

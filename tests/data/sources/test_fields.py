@@ -60,9 +60,7 @@ def test_a_named_field_has_to_exist(role: str) -> None:
     value = {"instruction": "i", "output": "o", "language": "Python"}
     with pytest.raises(ResourceError) as caught:
         to_examples(rows(value), Fields().override(named), named)
-    assert f"f.jsonl: data.fields.{role} = languag: no row has this field; the nearest is language" in str(
-        caught.value
-    )
+    assert f"f.jsonl: data.fields.{role} = languag: no row has this field; the nearest is language" in str(caught.value)
 
 
 def test_a_named_field_that_one_row_has_is_enough_for_a_category() -> None:

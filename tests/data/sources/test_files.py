@@ -8,9 +8,7 @@ import pytest
 from fedmezo.data.load import load_dataset
 from fedmezo.errors import ConfigurationError, ResourceError
 
-QUESTIONS = [
-    {"question": f"{n} + 1?", "answer": f"{n} + 1 = <<{n}+1={n + 1}>>\n#### {n + 1}"} for n in range(5)
-]
+QUESTIONS = [{"question": f"{n} + 1?", "answer": f"{n} + 1 = <<{n}+1={n + 1}>>\n#### {n + 1}"} for n in range(5)]
 
 
 def write_lines(path: Path, values: list[dict[str, str]]) -> None:
@@ -71,9 +69,7 @@ def test_a_file_may_be_the_dataset(tmp_path: Path, absolute: bool) -> None:
     assert dataset.name == name
 
 
-def test_a_file_may_be_relative_to_the_current_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_may_be_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_lines(tmp_path / "mine.jsonl", [{"instruction": "i", "output": "o"}])
     assert len(load_dataset("mine.jsonl", root=Path("nowhere")).examples) == 1
@@ -126,9 +122,7 @@ def test_the_hub_is_asked_last(tmp_path: Path, unreachable_hub: list[str]) -> No
     assert unreachable_hub == []
 
 
-def test_hub_rows_become_examples(
-    tmp_path: Path, unreachable_hub: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hub_rows_become_examples(tmp_path: Path, unreachable_hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def load(path: str, config: str | None, split: str) -> list[dict[str, str]]:
         return {"train": QUESTIONS[:4], "test": QUESTIONS[4:]}[split]
 

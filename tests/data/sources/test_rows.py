@@ -36,9 +36,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path, name: str) -> None:
 
 @settings(max_examples=60)
 @given(values=st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=8), max_size=3), min_size=1))
-def test_any_text_survives_both_formats(
-    values: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_any_text_survives_both_formats(values: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("rows")
     lines = "\n".join(json.dumps(value, ensure_ascii=False) for value in values)
     array = json.dumps(values, ensure_ascii=False)
@@ -64,9 +62,7 @@ def test_any_text_survives_both_formats(
         ("a.json", "[" * 200_000, "a.json:1: nested too deeply"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_where(
-    tmp_path: Path, name: str, content: str | bytes, expected: str
-) -> None:
+def test_a_file_that_cannot_be_read_says_where(tmp_path: Path, name: str, content: str | bytes, expected: str) -> None:
     with pytest.raises(ResourceError) as caught:
         read_rows(write(tmp_path, name, content))
     assert f"{tmp_path}/{expected}" in str(caught.value)

@@ -112,9 +112,7 @@ def test_meta_says_what_to_do_without_enough_categories() -> None:
 @given(labels=LABELS, num_clients=st.integers(1, 12), seed=st.integers(0, 99), alpha=ALPHAS)
 def test_lda_covers_at_every_alpha(labels: list[str], num_clients: int, seed: int, alpha: float) -> None:
     if len(labels) >= num_clients:
-        check_cover(
-            split("lda", labels, len(labels), num_clients, seed, alpha=alpha), len(labels), num_clients
-        )
+        check_cover(split("lda", labels, len(labels), num_clients, seed, alpha=alpha), len(labels), num_clients)
 
 
 @pytest.mark.parametrize("num_clients", [3, 40])

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,50 @@ TEMPLATES = [(kind, template) for kind in KINDS for template in kind.templates]
 IDS = [f"{kind.category}-{number}" for kind in KINDS for number in range(len(kind.templates))]
 EQUATION = re.compile(r"(\d+) ([-+*x/]) (\d+) = (\d+)")
 
+# the answer of each template, in closed form
+ANSWERS: dict[str, list[Callable[..., float]]] = {
+    "cooking": [
+        lambda a, b, c, d: (a * b - c) / d,
+        lambda a, b, c: b * c / a,
+        lambda a, b, c, d: a * b - c * d,
+    ],
+    "farm": [
+        lambda a, b, c, d: (a * b + c) / d,
+        lambda a, b, c, d: c * d / (a * b),
+        lambda a, b, c, d: 2 * (a - b + c) / d,
+    ],
+    "savings": [
+        lambda a, b, c: (a - b) / c,
+        lambda a, b, c, d: (2 * a + b) * c - d,
+        lambda a, b, c: a * b / 2 - c,
+    ],
+    "school": [
+        lambda a, b, c, d: (a - b * c) / d,
+        lambda a, b, c, d: (a * b - c) / d,
+        lambda a, b, c, d: a * b - c + d,
+    ],
+    "shopping": [
+        lambda a, b, c, d: d - (a * b + c),
+        lambda a, b, c: (a - b) * c,
+        lambda a, b, c, d: a * b / c + d,
+    ],
+    "sports": [
+        lambda a, b, c, d: a * b * c + d,
+        lambda a, b: (2 * a + b) / 2,
+        lambda a, b, c, d: (a * b - c) / d,
+    ],
+    "travel": [
+        lambda a, b, c: a * b + c,
+        lambda a, b, c, d: (a - b * c) / d,
+        lambda a, b, c, d: 2 * a * b * c + d,
+    ],
+    "work": [
+        lambda a, b, c, d: a * b * c - d,
+        lambda a, b, c, d: (a - d) / (b + c),
+        lambda a, b, c, d: a * b * c - d,
+    ],
+}
+
 
 def stories(kind: Kind, template: Template, count: int = 40) -> list[Story]:
     alone = [Kind(kind.category, kind.words, (template,))]
@@ -21,9 +66,7 @@ def stories(kind: Kind, template: Template, count: int = 40) -> list[Story]:
 
 def evaluate(left: int, sign: str, right: int) -> float:
     """A second evaluator, on fractions rather than whole numbers."""
-    return {"+": left + right, "-": left - right, "*": left * right, "x": left * right, "/": left / right}[
-        sign
-    ]
+    return {"+": left + right, "-": left - right, "*": left * right, "x": left * right, "/": left / right}[sign]
 
 
 @pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
@@ -38,9 +81,15 @@ def test_every_calculation_is_right(kind: Kind, template: Template) -> None:
 
 
 @pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
-def test_every_operand_is_known_and_every_number_of_the_problem_is_used(
-    kind: Kind, template: Template
-) -> None:
+def test_the_answer_is_the_closed_form(kind: Kind, template: Template) -> None:
+    answer = ANSWERS[kind.category][kind.templates.index(template)]
+    for story in stories(kind, template):
+        expected = answer(**story.numbers)
+        assert expected == int(expected) and story.solution.endswith(f"The answer is {int(expected)}.")
+
+
+@pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
+def test_every_operand_is_known_and_every_number_of_the_problem_is_used(kind: Kind, template: Template) -> None:
     constants = {2}
     for story in stories(kind, template):
         given = {int(number) for number in re.findall(r"\d+", story.problem)} - {100}
