@@ -41,9 +41,9 @@ class FlatParameters:
 
     def __init__(self, model: nn.Module) -> None:
         trainable = sorted((name, p) for name, p in model.named_parameters() if p.requires_grad)
-        half = [name for name, parameter in trainable if parameter.dtype != torch.float32]
+        half = [(name, parameter.dtype) for name, parameter in trainable if parameter.dtype != torch.float32]
         if half:
-            raise ConfigurationError(f"{half[0]} is {trainable[0][1].dtype}: trainable parameters must be float32")
+            raise ConfigurationError(f"{half[0][0]} is {half[0][1]}: trainable parameters must be float32")
         self.spans = _spans(trainable)
         self.size = self.spans[-1].stop
         self.buffer = torch.empty(self.size, device=trainable[0][1].device)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
@@ -20,7 +21,7 @@ def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailableError(
             f"model.type = {name}@huggingface_llm\n    there is no folder {name!r} with a model in safetensors format, "

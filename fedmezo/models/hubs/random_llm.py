@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
 from fedmezo.models.tokenizers import ByteTokenizer
@@ -43,10 +43,10 @@ def random_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
         )
     config = LlamaConfig(**MODELS[name])
     with preserved_torch_state():
-        model = LlamaForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # buffers stay in fp32, as on loading
     model.name_or_path = f"{name}@random_llm"
     _fill(model, scale=4 * config.initializer_range)
-    return BaseModel(model.to(dtype), ByteTokenizer())
+    return BaseModel(model, ByteTokenizer())
 
 
 @torch.no_grad()

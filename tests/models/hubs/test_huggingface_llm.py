@@ -1,0 +1,75 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from fedmezo.models.hubs import BaseModel, ModelUnavailableError, load_base_model
+from tests.models.test_tokenizers import bpe
+from tests.models.tiny import NO_CACHE, bits, tiny_base
+
+
+def load(name: Path | str, dtype: torch.dtype = torch.float32) -> BaseModel:
+    return load_base_model(f"{name}@huggingface_llm", dtype=dtype, cache=NO_CACHE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a model and its tokenizer, as transformers saves them."""
+    path = tmp_path / "model@home"
+    tiny_base().save_pretrained(path)
+    bpe().save_pretrained(path)
+    return path
+
+
+def test_a_folder_is_loaded_bit_for_bit(folder: Path) -> None:
+    base = load(folder)
+    assert bits(base.model) == bits(tiny_base())
+    assert base.tokenizer.decode(base.tokenizer.encode(["slow"], special=True)[0]) == "slow"
+
+
+def test_weights_are_loaded_in_the_wanted_dtype(folder: Path) -> None:
+    assert bits(load(folder, torch.bfloat16).model) == bits(tiny_base(torch.bfloat16))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "owner/nowhere", "nowhere/at/all", "/nowhere/at/all"])
+def test_what_is_neither_here_nor_on_the_hub_is_unavailable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # else its client waits and tries again
+    with pytest.raises(ModelUnavailableError) as caught:
+        load(name)
+    first, second = str(caught.value).split("\n")
+    assert first == f"model.type = {name}@huggingface_llm"
+    assert f"there is no folder {name!r}" in second
+
+
+def test_damaged_or_pickled_weights_are_unavailable(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    for damaged in (content[:200], content[:-1], b""):
+        weights.write_bytes(damaged)
+        with pytest.raises(ModelUnavailableError, match="safetensors format"):
+            load(folder)
+    weights.unlink()
+    torch.save(tiny_base().state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(ModelUnavailableError, match=r"no file named model\.safetensors"):
+        load(folder)
+
+
+def test_code_that_comes_with_a_model_is_not_run(folder: Path) -> None:
+    ran = folder / "ran"
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')")
+    config = (folder / "config.json").read_text()
+    automatic = '"auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}, "model_type": "own"'
+    (folder / "config.json").write_text(config.replace('"model_type": "llama"', automatic))
+    with pytest.raises(ModelUnavailableError, match="custom code"):
+        load(folder)
+    assert not ran.exists()
+
+
+def test_a_folder_without_a_tokenizer_is_unavailable(folder: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(folder / name, bare)
+    with pytest.raises(ModelUnavailableError, match="bare"):
+        load(bare)

@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from fedmezo.models.hubs import load_base_model
+from tests.models.tiny import NO_CACHE, bits, tiny_base
+
+
+def test_the_weights_are_the_same_every_time_whatever_torchs_seed() -> None:
+    first = bits(tiny_base())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(99)
+        assert bits(tiny_base()) == first
+
+
+def test_the_weights_are_the_committed_ones() -> None:
+    model = tiny_base()
+    total = sum(parameter.detach().double().sum().item() for parameter in model.parameters())
+    squares = sum(parameter.detach().double().square().sum().item() for parameter in model.parameters())
+    assert (total, squares) == pytest.approx((134.67328194297954, 387.8455879979066), rel=1e-12)
+
+
+def test_matrices_are_drawn_and_norms_are_one() -> None:
+    for name, parameter in tiny_base().named_parameters():
+        if parameter.ndim == 1:
+            assert torch.equal(parameter, torch.ones_like(parameter)), name
+        else:
+            assert parameter.std().item() == pytest.approx(0.08, rel=0.1), name
+
+
+def test_half_precision_is_the_same_model_rounded() -> None:
+    full, half = tiny_base(), tiny_base(torch.bfloat16)
+    for (name, wanted), (_, parameter) in zip(full.named_parameters(), half.named_parameters(), strict=True):
+        assert parameter.dtype == torch.bfloat16
+        assert torch.equal(parameter, wanted.to(torch.bfloat16)), name
+
+
+def test_its_tokens_fit_its_vocabulary() -> None:
+    base = load_base_model("tiny-llama@random_llm", dtype=torch.float32, cache=NO_CACHE)
+    assert base.model.get_input_embeddings().weight.shape[0] == 259
+    assert (base.tokenizer.eos_id, base.tokenizer.pad_id) == (257, 258)

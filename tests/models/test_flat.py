@@ -1,0 +1,104 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from fedmezo.errors import ConfigurationError
+from fedmezo.models.flat import FlatParameters
+
+Layout = dict[str, list[int]]
+LAYOUTS = st.dictionaries(
+    st.text("abz", min_size=1, max_size=3), st.lists(st.integers(1, 4), min_size=1, max_size=3), min_size=1, max_size=6
+)
+
+
+def module(layout: Layout) -> nn.Module:
+    """Return a module whose parameters count up from 0, each its own."""
+    model = nn.Module()
+    for number, (name, shape) in enumerate(layout.items()):
+        values = 100.0 * number + torch.arange(torch.Size(shape).numel(), dtype=torch.float32)
+        model.register_parameter(f"p_{name}", nn.Parameter(values.view(shape)))
+    return model
+
+
+@settings(max_examples=50, deadline=None)
+@given(LAYOUTS)
+def test_the_buffer_holds_the_parameters_in_the_order_of_their_names(layout: Layout) -> None:
+    model = module(layout)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    parameters = FlatParameters(model)
+    assert [span.name for span in parameters.spans] == sorted(before)
+    assert torch.equal(parameters.buffer, torch.cat([before[name].flatten() for name in sorted(before)]))
+    assert all(torch.equal(parameter, before[name]) for name, parameter in model.named_parameters())
+
+
+@settings(max_examples=50, deadline=None)
+@given(LAYOUTS)
+def test_flatten_undoes_tensors(layout: Layout) -> None:
+    parameters = FlatParameters(module(layout))
+    vector = torch.arange(parameters.size, dtype=torch.float32)
+    tensors = parameters.tensors(vector)
+    assert {name: list(tensor.shape) for name, tensor in tensors.items()} == {
+        f"p_{name}": shape for name, shape in layout.items()
+    }
+    assert torch.equal(parameters.flatten(tensors), vector)
+
+
+@settings(max_examples=50, deadline=None)
+@given(LAYOUTS)
+def test_decay_runs_are_maximal_and_cover_the_flat_index(layout: Layout) -> None:
+    parameters = FlatParameters(module(layout))
+    runs = parameters.decay_runs()
+    assert [start for start, _, _ in runs] == [0, *(stop for _, stop, _ in runs[:-1])]
+    assert runs[-1][1] == parameters.size
+    assert all(one[2] != other[2] for one, other in zip(runs, runs[1:], strict=False))
+    wanted = [len(layout[name]) > 1 for name in sorted(layout) for _ in range(torch.Size(layout[name]).numel())]
+    assert [decays for start, stop, decays in runs for _ in range(start, stop)] == wanted
+
+
+@settings(max_examples=100, deadline=None)
+@given(LAYOUTS, LAYOUTS)
+def test_digests_agree_exactly_where_names_and_shapes_do(one: Layout, other: Layout) -> None:
+    digests = [FlatParameters(module(layout)).digest() for layout in (one, other)]
+    assert (digests[0] == digests[1]) == (one == other)
+    assert FlatParameters(module(dict(reversed(one.items())))).digest() == digests[0]
+
+
+def test_what_is_written_into_the_buffer_the_model_computes_with() -> None:
+    model = nn.Linear(2, 1)
+    objects = list(model.parameters())
+    parameters = FlatParameters(model)  # bias, then weight
+    parameters.buffer.copy_(torch.tensor([0.5, 2.0, 3.0]))
+    assert model(torch.tensor([1.0, 10.0])).item() == 32.5
+    assert all(one is other for one, other in zip(objects, model.parameters(), strict=True))
+
+
+def test_frozen_parameters_stay_out() -> None:
+    model = nn.Linear(2, 1)
+    model.weight.requires_grad_(False)
+    assert [span.name for span in FlatParameters(model).spans] == ["bias"]
+
+
+def test_tied_parameters_are_one() -> None:
+    model = nn.ModuleDict({"head": nn.Linear(3, 2, bias=False), "embedding": nn.Linear(3, 2, bias=False)})
+    model["head"].weight = model["embedding"].weight
+    parameters = FlatParameters(model)
+    parameters.buffer.fill_(1.5)
+    assert parameters.size == 6
+    assert torch.equal(model["head"].weight, torch.full((2, 3), 1.5))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_only_float32_is_its_own_master(dtype: torch.dtype) -> None:
+    model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2, dtype=dtype)})
+    with pytest.raises(ConfigurationError, match=rf"^b\.bias is {dtype}: trainable parameters must be float32$"):
+        FlatParameters(model)
+
+
+def test_tensors_that_do_not_fit_are_refused() -> None:
+    parameters = FlatParameters(nn.Linear(2, 3))
+    with pytest.raises(ValueError, match=r"weight has shape \(2, 3\), expected \(3, 2\)"):
+        parameters.flatten({"bias": torch.zeros(3), "weight": torch.zeros(2, 3)})
+    with pytest.raises(KeyError, match="weight"):
+        parameters.flatten({"bias": torch.zeros(3)})
