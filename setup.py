@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 CONFIG = ["yacs>=0.1.8", "pyyaml>=6.0", "numpy>=2.0"]
 LLM = [
     "torch>=2.10",
-    "transformers>=5.0",
+    "transformers>=5.23",
     "peft>=0.18",
     "accelerate>=1.10",
     "datasets>=4.0",

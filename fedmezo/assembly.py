@@ -16,6 +16,7 @@ from yacs.config import CfgNode
 
 from fedmezo import engines, strategies, trainers
 from fedmezo.cache import cache_folder
+from fedmezo.config import to_dict
 from fedmezo.data import batches
 from fedmezo.data.federated import FederatedData
 from fedmezo.data.federated import build as build_data
@@ -89,8 +90,8 @@ def assemble_problem(cfg: CfgNode) -> Problem:
 
 
 def chosen_device(use_gpu: bool, index: int) -> torch.device:
-    """Return the GPU if one is wanted and there, else the CPU."""
-    if use_gpu and torch.cuda.is_available():
+    """Return the GPU if one is wanted (an index of -1 means none) and there, else the CPU."""
+    if use_gpu and index >= 0 and torch.cuda.is_available():
         if index >= torch.cuda.device_count():
             raise ConfigurationError(f"device = {index}\n    expected 0 to {torch.cuda.device_count() - 1}")
         return torch.device("cuda", index)
@@ -107,7 +108,7 @@ def base_dtype(half: bool, device: torch.device) -> torch.dtype:
 
 def _trainable_model(cfg: CfgNode, model: PreTrainedModel) -> PreTrainedModel | PeftModel:
     if cfg.train.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if cfg.llm.adapter.use:
         return attach_adapter(model, _first_mapping(cfg.llm.adapter.args))
     return model.requires_grad_(True)
@@ -134,7 +135,7 @@ def _data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> FederatedData
 
 
 def _first_mapping(items: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
-    return dict(items[0]) if items else {}
+    return to_dict(items[0]) if items else {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """The folder of a run, and what lies where in it."""
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ class RunFolder:
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, whole or not at all."""
         scratch = self.path / f"{name}.tmp"
-        scratch.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        scratch.write_text(json.dumps(finite(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
         scratch.replace(self.path / name)
 
     def write_folder(self, name: str, write: Callable[[Path], None]) -> None:
@@ -105,3 +106,12 @@ def existing(path: Path) -> RunFolder:
     if not folder.config.is_file():
         raise ResourceError(f"--resume {path}\n    there is no run in this folder (no config.yaml)")
     return folder
+
+
+def finite(value: Any) -> Any:
+    """Return JSON content with null where a number is not finite, which JSON cannot say."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

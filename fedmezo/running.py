@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from torch import Tensor
 from yacs.config import CfgNode
@@ -34,7 +35,7 @@ from fedmezo.tracking.progress import ProgressBar
 from fedmezo.tracking.summary import summarize, summary_table
 
 
-def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> Outcome:
+def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
     """Run a configuration, or what is left of it if its folder holds rounds already.
 
     Args:
@@ -53,12 +54,14 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> Outcome:
         training = _training(cfg, problem, federation, folder, callbacks, stop_requested)
         past = federation.server.restore(training.store)
         _observe(callbacks, cfg, federation, folder, training, past)
-        outcome: Outcome | None = None
+        outcome: Outcome | Literal["failed"] = "failed"
         try:
             outcome = training.run()
+        except KeyboardInterrupt:
+            outcome = "interrupted"
         finally:
             callbacks.close()
-            _finish(cfg, folder, problem, training, outcome or "failed")
+            _finish(cfg, folder, problem, training, outcome)
     return outcome
 
 

@@ -60,7 +60,7 @@ def tiny_yaml(tmp_path: Path) -> Callable[..., Path]:
     """Write the tiny configuration, with sections updated by keyword, and return its path."""
 
     def write(**sections: Any) -> Path:
-        content = {"outdir": str(tmp_path / "runs")} | {key: dict(value) for key, value in TINY.items()}
+        content: dict[str, Any] = {"outdir": str(tmp_path / "runs")} | {key: dict(value) for key, value in TINY.items()}
         for name, section in sections.items():
             content[name] = content.get(name, {}) | section if isinstance(section, dict) else section
         path = tmp_path / "tiny.yaml"

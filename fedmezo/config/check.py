@@ -82,9 +82,7 @@ def _evaluated_splits(values: Values) -> Iterator[Contradiction]:
     if len(set(names)) < len(names):
         yield Contradiction(("eval.split",), "a split is named twice")
     if not any(_fraction(values, name) for name in names):
-        yield Contradiction(
-            ("eval.split", "data.splits"), f"data.splits leaves nothing for {', '.join(names)}"
-        )
+        yield Contradiction(("eval.split", "data.splits"), f"data.splits leaves nothing for {', '.join(names)}")
 
 
 def _best_result(values: Values) -> Iterator[Contradiction]:
@@ -142,12 +140,7 @@ def _dirichlet(values: Values) -> Iterator[Contradiction]:
         return
     for arguments in values["data.splitter_args"]:
         alpha = arguments.get("alpha")
-        if (
-            set(arguments) != {"alpha"}
-            or isinstance(alpha, bool)
-            or not isinstance(alpha, int | float)
-            or alpha <= 0
-        ):
+        if set(arguments) != {"alpha"} or isinstance(alpha, bool) or not isinstance(alpha, int | float) or alpha <= 0:
             yield Contradiction(
                 ("data.splitter_args", "data.splitter"),
                 "lda takes one argument, a number > 0: [{alpha: 0.5}]",

@@ -29,7 +29,7 @@ def help_config(key: str | None = None) -> str:
     ]
     if not listed:
         names = [*KEYS, *GROUPS]
-        raise ConfigurationError(f"fedmezo: no such key: {key}{nearest_key(str(key), names)}")
+        raise ConfigurationError(f"no such key: {key}{nearest_key(str(key), names)}")
     return "\n\n".join("\n".join([heading, *map(_in_brief, keys)]) for heading, keys in listed)
 
 

@@ -1,13 +1,15 @@
 """Settings from the command line: ``key value`` pairs."""
 
+import json
 from collections.abc import Sequence
 
 import yaml
 
 from fedmezo.config.files import syntax_problem
+from fedmezo.config.kinds import Text
 from fedmezo.config.nodes import COMMAND_LINE, compose
 from fedmezo.config.problems import Problem, Problems
-from fedmezo.config.schema import BASE
+from fedmezo.config.schema import BASE, KEYS
 from fedmezo.config.settings import Settings, read_name
 
 
@@ -32,9 +34,15 @@ def _read(name: str, text: str, problems: Problems) -> Settings:
         problems.append(Problem(COMMAND_LINE, name, text, "belongs in a file"))
         return {}
     try:
+        if _is_text(name) and not text.startswith(("'", '"')):
+            text = json.dumps(text)  # the shell has taken the quotes that a file would have
         node = compose(text, COMMAND_LINE) or compose("''", COMMAND_LINE)
     except yaml.YAMLError as error:
         problems.append(syntax_problem(error, text, COMMAND_LINE, name))
         return {}
     assert node is not None
     return read_name(name, node, problems)
+
+
+def _is_text(name: str) -> bool:
+    return name in KEYS and isinstance(KEYS[name].kind, Text)

@@ -50,9 +50,7 @@ class Problems(list[Problem]):
         distinct = list(dict.fromkeys(self))  # a file that two others build on is read twice
         if distinct:
             count = "1 mistake" if len(distinct) == 1 else f"{len(distinct)} mistakes"
-            raise ConfigurationError(
-                "\n".join([f"fedmezo: {count} in the configuration", *map(str, distinct)])
-            )
+            raise ConfigurationError("\n".join([f"{count} in the configuration", *map(str, distinct)]))
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

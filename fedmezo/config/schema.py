@@ -48,6 +48,4 @@ def parent(name: str) -> str:
 
 
 # Every name that only holds others: the sections and the groups within them.
-GROUPS = frozenset(
-    ".".join(name.split(".")[:depth]) for name in KEYS for depth in range(1, name.count(".") + 1)
-)
+GROUPS = frozenset(".".join(name.split(".")[:depth]) for name in KEYS for depth in range(1, name.count(".") + 1))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model
-from peft.utils import load_peft_weights
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -28,8 +29,6 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> Peft
         ConfigurationError: PEFT refuses the arguments for this model.
     """
     lora = {key: value for key, value in arguments.items() if key not in ("adapter_package", "adapter_method")}
-    if isinstance(lora.get("target_modules"), tuple):
-        lora["target_modules"] = list(lora["target_modules"])
     try:
         # PEFT draws its own initial values, which are replaced below; and it asks transformers for an attribute
         # by its old name, of which the user need not hear
@@ -73,10 +72,10 @@ def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel 
             f"federate.restore_from = {folder}\n    only an adapter can be restored; set llm.adapter.use"
         )
     try:
-        weights = load_peft_weights(str(folder), device="cpu")
+        weights = load_file(folder / "adapter_model.safetensors")
         named = {_with_adapter_name(name): tensor.float() for name, tensor in weights.items()}
         return parameters.flatten(named)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ResourceError(
             f"federate.restore_from = {folder}\n    no adapter that fits this model: {error}"
         ) from error

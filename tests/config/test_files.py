@@ -42,7 +42,7 @@ def test_a_mistake_in_a_base_has_the_base_as_its_place_and_is_told_once(tmp_path
         mine="_base_: [a.yaml, b.yaml]",
     )
     message = message_of(tmp_path / "mine.yaml")
-    assert message.startswith("fedmezo: 1 mistake ")
+    assert message.startswith("1 mistake ")
     assert f"{tmp_path}/root.yaml:2  seed = x" in message
 
 
@@ -67,7 +67,7 @@ def test_circles_are_found(tmp_path: Path) -> None:
 def test_a_base_that_cannot_be_read_is_reported_in_its_line(tmp_path: Path, base: str, expected: str) -> None:
     write(tmp_path, common="", mine=f"seed: 1\n_base_: {base}\ndevice: x")
     message = message_of(tmp_path / "mine.yaml")
-    assert message.startswith("fedmezo: 2 mistakes")
+    assert message.startswith("2 mistakes")
     assert "mine.yaml:2  _base_" in message
     assert expected in message
 
@@ -123,5 +123,5 @@ def test_nothing_of_a_file_is_executed(mistakes: Mistakes, tmp_path: Path) -> No
     mark = tmp_path / "executed"
     call = f"!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{mark}']]"
     message = mistakes(f"seed: {call}\nllm: {{adapter: {{args: [{{x: {call}}}]}}}}\n{call}: 1", "expname", call)
-    assert message.startswith("fedmezo: 4 mistakes")
+    assert message.startswith("4 mistakes")
     assert not mark.exists()

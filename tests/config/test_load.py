@@ -192,3 +192,8 @@ def test_quoted_text_that_looks_like_a_number_stays_text_in_a_dump(load_text: Lo
     cfg = load_text("llm: {adapter: {args: [{note: '1e-2', number: 1e-2}]}}")
     assert load_text(dump(cfg)).llm.adapter.args[0] == cfg.llm.adapter.args[0]
     assert cfg.llm.adapter.args[0]["note"] == "1e-2"
+
+
+@pytest.mark.parametrize("text", ["1", "True", "2026-11-23", "null", "a: b", "[x", "1e-2"])
+def test_text_on_the_command_line_is_taken_as_it_is(load_text: Load, text: str) -> None:
+    assert load_text("", "expname", text).expname == text

@@ -18,7 +18,7 @@ data:
 
 def test_five_mistakes_are_one_message(mistakes: Mistakes) -> None:
     assert mistakes(FIVE) == (
-        "fedmezo: 5 mistakes in the configuration\n"
+        "5 mistakes in the configuration\n"
         "  my.yaml:2  federate.client_nun = 3\n"
         "      no such key; the nearest is federate.client_num\n"
         "  my.yaml:3  federate.total_round_num = 0\n"
@@ -35,7 +35,7 @@ def test_five_mistakes_are_one_message(mistakes: Mistakes) -> None:
 
 def test_the_command_line_is_a_place(mistakes: Mistakes) -> None:
     message = mistakes("seed: x", "data.spliter", "iid", "device", "[", "verbose")
-    assert message.startswith("fedmezo: 4 mistakes")
+    assert message.startswith("4 mistakes")
     assert "  my.yaml:1  seed = x\n" in message
     assert "  command line  data.spliter = iid\n      no such key; the nearest is data.splitter" in message
     assert "  command line  device = [\n      not YAML: " in message
@@ -43,7 +43,7 @@ def test_the_command_line_is_a_place(mistakes: Mistakes) -> None:
 
 
 def test_one_mistake_is_singular(mistakes: Mistakes) -> None:
-    assert mistakes("seed: x").startswith("fedmezo: 1 mistake in the configuration\n")
+    assert mistakes("seed: x").startswith("1 mistake in the configuration\n")
 
 
 def test_each_line_of_a_list_and_of_arguments_is_found(mistakes: Mistakes) -> None:
@@ -65,7 +65,7 @@ def test_a_key_without_its_group_is_found_by_its_last_part(mistakes: Mistakes) -
 
 def test_an_unknown_group_is_one_mistake_at_its_own_line(mistakes: Mistakes) -> None:
     message = mistakes("fedrate:\n  client_num: 3\n  method: x\n")
-    assert message.startswith("fedmezo: 1 mistake")
+    assert message.startswith("1 mistake")
     assert "my.yaml:1  fedrate = client_num: 3 method: x\n      no such key; the nearest is federate" in message
 
 

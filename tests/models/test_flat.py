@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -52,7 +54,7 @@ def test_decay_runs_are_maximal_and_cover_the_flat_index(layout: Layout) -> None
     runs = parameters.decay_runs()
     assert [start for start, _, _ in runs] == [0, *(stop for _, stop, _ in runs[:-1])]
     assert runs[-1][1] == parameters.size
-    assert all(one[2] != other[2] for one, other in zip(runs, runs[1:], strict=False))
+    assert all(one[2] != other[2] for one, other in itertools.pairwise(runs))
     wanted = [len(layout[name]) > 1 for name in sorted(layout) for _ in range(torch.Size(layout[name]).numel())]
     assert [decays for start, stop, decays in runs for _ in range(start, stop)] == wanted
 

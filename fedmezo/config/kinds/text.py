@@ -68,9 +68,7 @@ class Registered(ScalarKind):
     def describe(self) -> str:
         """Return what is allowed."""
         listed = ", ".join(registered(self.folder))
-        return f"one of {listed}" + (
-            f", or a path ending in {' or '.join(self.endings)}" if self.endings else ""
-        )
+        return f"one of {listed}" + (f", or a path ending in {' or '.join(self.endings)}" if self.endings else "")
 
     def accept(self, value: Scalar) -> str:
         """Return the name."""

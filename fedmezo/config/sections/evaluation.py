@@ -9,9 +9,7 @@ SECTION = Section(
     (
         Key("eval.freq", 1, Integer(low=1), "Rounds from one evaluation to the next."),
         Key("eval.metrics", ("loss",), ListOf(Choice(("loss",)), least=1), "What is evaluated."),
-        Key(
-            "eval.split", ("val", "test"), ListOf(Choice(("val", "test")), least=1), "Splits to evaluate on."
-        ),
+        Key("eval.split", ("val", "test"), ListOf(Choice(("val", "test")), least=1), "Splits to evaluate on."),
         Key(
             "eval.best_res_update_round_wise_key",
             "val_loss",

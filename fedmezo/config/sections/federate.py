@@ -42,9 +42,7 @@ SECTION = Section(
             Boolean(),
             "Evaluate on the union of the clients' splits; False: take the mean over clients, by size.",
         ),
-        Key(
-            "federate.ignore_weight", False, Boolean(), "Give all clients the same weight in the aggregation."
-        ),
+        Key("federate.ignore_weight", False, Boolean(), "Give all clients the same weight in the aggregation."),
         Key(
             "federate.weight_by",
             "trained",

@@ -34,18 +34,14 @@ SECTION = Section(
     "train",
     "Local training. Further keys of train.optimizer and train.scheduler are their arguments.",
     (
-        Key(
-            "train.train_strategy", "frozen", Registered("strategies"), "How clients' learning rates are set."
-        ),
+        Key("train.train_strategy", "frozen", Registered("strategies"), "How clients' learning rates are set."),
         Key(
             "train.lr_half_width",
             5e-6,
             Number(above=0),
             "Half the width of the interval around the rate that strategies choose in (absolute).",
         ),
-        Key(
-            "train.local_update_steps", 30, Integer(low=1), "Local batches or epochs of a client in a round."
-        ),
+        Key("train.local_update_steps", 30, Integer(low=1), "Local batches or epochs of a client in a round."),
         Key(
             "train.batch_or_epoch",
             "batch",

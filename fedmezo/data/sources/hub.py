@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fedmezo.data.sources.rows import Row
 from fedmezo.errors import ResourceError
+from fedmezo.hub import hub_reachable
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ def hub_rows(hub: HubDataset, split: str) -> list[Row]:
         from datasets.exceptions import DatasetsError
     except ImportError as error:
         raise ResourceError("the datasets library is missing: pip install -e .[llm]") from error
+    if not hub_reachable():
+        datasets.config.HF_HUB_OFFLINE = True  # an earlier download may be in the library's cache
     try:
         rows = datasets.load_dataset(hub.path, hub.config, split=split)
     except (OSError, ValueError, DatasetsError) as error:

@@ -6,6 +6,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from fedmezo.hub import hub_reachable
 from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
 from fedmezo.models.tokenizers import PretrainedTokenizer
 
@@ -18,9 +19,12 @@ def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
         ModelUnavailableError: no such folder, and the hub does not give it.
     """
     del cache  # the hub's client keeps its own cache
+    safe: dict[str, bool] = {"trust_remote_code": False}
+    if not Path(name).is_dir() and not hub_reachable():
+        safe["local_files_only"] = True  # an earlier download may be in the hub client's cache
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, trust_remote_code=False, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(name, **safe)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True, **safe)
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailableError(

@@ -1,0 +1,73 @@
+"""A second implementation of keys, directions, initial values and replay, in numpy and the standard library alone."""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+MASK = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+
+
+def key(seed: int, purpose: str, t: int = -1, client: int = -1, step: int = -1, query: int = -1) -> int:
+    """The stream key of numerics.md."""
+    packed = struct.pack("<q16sqqqq", seed, purpose.encode(), t, client, step, query)
+    return int.from_bytes(hashlib.blake2b(packed).digest()[:8], "little") & ((1 << 63) - 1)
+
+
+def words(stream: int, size: int) -> np.ndarray:
+    """Philox4x32-10 words of blocks 0, 1, ..., uint64 [size]."""
+    c0 = np.arange(-(-size // 4), dtype=np.uint64)
+    c1, c2, c3 = np.zeros_like(c0), np.zeros_like(c0), np.zeros_like(c0)
+    k0, k1 = stream & 0xFFFFFFFF, stream >> 32
+    for _ in range(10):
+        p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        c0, c1 = (p1 >> HALF) ^ c1 ^ np.uint64(k0), p1 & MASK
+        c2, c3 = (p0 >> HALF) ^ c3 ^ np.uint64(k1), p0 & MASK
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack([c0, c1, c2, c3], axis=1).reshape(-1)[:size]
+
+
+def gaussian(stream: int, size: int) -> np.ndarray:
+    """z(key)[0:size], fp32."""
+    word = words(stream, size)
+    v = (word & np.uint64(0x7FFFFFFF)).astype(np.int64)
+    shift = np.maximum(np.frexp(v.astype(np.float64))[1] - 7, 0)
+    low = (v >> shift) << shift
+    inverse = NormalDist().inv_cdf
+    start = np.array([-inverse((edge + 0.5) / 2**32) for edge in low.tolist()])
+    end = np.array([-inverse((edge + 0.5) / 2**32) for edge in (low + (1 << shift)).tolist()])
+    slope = ((end - start) / (1 << shift)).astype(np.float32)
+    magnitude = slope * (v - low).astype(np.float32) + start.astype(np.float32)
+    return np.where(word >> np.uint64(31) == 1, -magnitude, magnitude)
+
+
+def initial(seed: int, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
+    """The initial LoRA parameters in flat order: A uniform within 1/sqrt(fan in), B zero."""
+    size = sum(int(np.prod(shape)) for shape in shapes.values())
+    uniform = ((words(key(seed, "init"), size) >> np.uint64(8)).astype(np.int64) - (1 << 23)).astype(np.float32)
+    point, start = uniform * np.float32(2.0**-23), 0
+    for name, shape in shapes.items():
+        stop = start + int(np.prod(shape))
+        point[start:stop] *= np.float32(shape[1] ** -0.5) if ".lora_A." in name else np.float32(0.0)
+        start = stop
+    return np.asarray(point)
+
+
+def replay(point: np.ndarray, rounds: Sequence[dict[str, Any]], seed: int) -> np.ndarray:
+    """Apply the ledger's rounds (no weight decay, private directions)."""
+    for row in rounds:
+        weights = [client["weight"] for client in row["clients"]]
+        total = np.zeros_like(point)
+        for client, weight in zip(row["clients"], weights, strict=True):
+            for step, gradients in enumerate(client["gradients"]):
+                for query, g in enumerate(gradients):
+                    share = weight / sum(weights)
+                    c = np.float32(-(share * client["learning_rate"] * g) / len(gradients))
+                    z = gaussian(key(seed, "direction", row["round"], client["client"], step, query), len(point))
+                    total = total + c * z
+        point = point + total
+    return point

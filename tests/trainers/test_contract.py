@@ -1,0 +1,32 @@
+"""What every registered trainer has to keep."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from fedmezo import config, trainers
+from fedmezo.assembly import Problem, assemble_federation
+from fedmezo.federation.messages import Plan, Task
+
+
+@pytest.mark.parametrize("name", sorted(trainers.registry.names()))
+def test_contract(name: str, tiny_yaml: Callable[..., Path], tiny_problem: Problem) -> None:
+    """Scalars or weights; the same twice; depends on the client; start and model untouched."""
+    federation = assemble_federation(config.load(tiny_yaml(trainer={"type": name})), tiny_problem)
+    start, buffer = tiny_problem.start.clone(), tiny_problem.parameters.buffer.clone()
+
+    def run(client: int) -> list[float]:
+        (result,) = federation.engine.run(_plan(Task(1, client, 0.01)), tiny_problem.start)
+        update = result.update
+        assert (update.gradients is None) != (update.point is None)
+        assert update.examples == 4 and update.nonfinite == 0
+        return update.gradients.flatten().tolist() if update.gradients is not None else update.point.tolist()  # type: ignore[union-attr]
+
+    assert run(0) == run(0) != run(1)
+    assert torch.equal(tiny_problem.start, start) and torch.equal(tiny_problem.parameters.buffer, buffer)
+
+
+def _plan(task: Task) -> Plan:
+    return Plan(task.round_index, (task,))

@@ -1,0 +1,108 @@
+"""The arithmetic of a step, against numpy and against its own prefixes."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedmezo.zeroth_order.directions import CHUNK, direction
+from fedmezo.zeroth_order.replay import Prefix, Replay, Runs, Steps, terms
+
+SIZE = 700
+RUNS: Runs = ((0, 300, True), (300, 420, False), (420, SIZE, True))
+
+
+def steps_of(client: int, horizon: int, queries: int, rate: float, weight: float = 1.0) -> Steps:
+    gradients = np.random.default_rng(client).normal(size=(horizon, queries)).astype(np.float32)
+    keys = [[1000 * client + 10 * step + query for query in range(queries)] for step in range(horizon)]
+    return Steps(keys, gradients, rate, weight)
+
+
+def numpy_replay(start: np.ndarray, sequences: list[Steps], weight_decay: float) -> np.ndarray:
+    """The documented formulas, in numpy, a coefficient and an element at a time where it matters."""
+    decays = np.zeros(SIZE, dtype=bool)
+    for begin, end, decaying in RUNS:
+        decays[begin:end] = decaying
+    total, share = np.zeros(SIZE, dtype=np.float32), 0.0
+    for steps in sequences:
+        horizon, queries = steps.gradients.shape
+        keep = 1.0 - steps.learning_rate * weight_decay
+        share += steps.weight * keep**horizon
+        for step in range(horizon):
+            for query in range(queries):
+                z = direction(steps.keys[step][query], 0, SIZE).numpy()
+                c = -(steps.weight * steps.learning_rate * float(steps.gradients[step, query])) / queries
+                late = np.where(decays, np.float32(c * keep ** (horizon - 1 - step)), np.float32(c))
+                total = total + late.astype(np.float32) * z
+    factor = np.where(decays, np.float32(share), np.float32(1.0)).astype(np.float32)
+    return np.asarray(start * factor + total if weight_decay else start + total)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("queries", [1, 3])
+def test_replay_equals_numpy_to_the_bit(weight_decay: float, queries: int) -> None:
+    start = direction(99, 0, SIZE)
+    sequences = [
+        steps_of(client, 5 + client, queries, 0.01 * (client + 1), share)
+        for client, share in enumerate((0.5, 0.25, 0.25))
+    ]
+    found = Replay(RUNS, weight_decay, "gaussian")(start, sequences)
+    assert found.numpy().tobytes() == numpy_replay(start.numpy(), sequences, weight_decay).tobytes()
+
+
+@given(weight_decay=st.sampled_from([0.0, 0.05]), horizon=st.integers(1, 8), queries=st.integers(1, 2))
+@settings(max_examples=20, deadline=None)
+def test_a_clients_point_is_the_replay_of_its_prefix(weight_decay: float, horizon: int, queries: int) -> None:
+    replay, start = Replay(RUNS, weight_decay, "gaussian"), direction(3, 0, SIZE)
+    whole = steps_of(1, horizon, queries, 0.02)
+    prefix = Prefix(replay, start, whole.keys, whole.learning_rate)
+    assert torch.equal(prefix.point, start)
+    for step in range(horizon):
+        prefix.append(whole.gradients[step].tolist())
+        past = Steps(whole.keys[: step + 1], whole.gradients[: step + 1], whole.learning_rate)
+        assert torch.equal(prefix.point, replay(start, [past]))
+    assert torch.equal(start, direction(3, 0, SIZE))
+
+
+def test_without_scalars_nothing_moves() -> None:
+    start = direction(3, 0, SIZE)
+    zero = Steps([[5]], np.zeros((1, 1), dtype=np.float32), 0.1)
+    assert torch.equal(Replay(RUNS, 0.0, "gaussian")(start, [zero]), start)
+    assert torch.equal(Replay(RUNS, 0.0, "gaussian")(start, []), start)
+
+
+def test_weight_decay_is_that_of_sgd() -> None:
+    """theta <- theta - rate (g z + wd theta), step by step in fp64, on decaying and other parameters."""
+    rate, decay, whole = 0.1, 0.2, steps_of(2, 6, 1, 0.1)
+    wanted = direction(8, 0, SIZE).double()
+    for step in range(6):
+        z = direction(whole.keys[step][0], 0, SIZE).double()
+        pull = torch.zeros_like(wanted)
+        for begin, end, decaying in RUNS:
+            if decaying:
+                pull[begin:end] = decay * wanted[begin:end]
+        wanted = wanted - rate * (float(whole.gradients[step, 0]) * z + pull)
+    found = Replay(RUNS, decay, "gaussian")(direction(8, 0, SIZE), [whole])
+    torch.testing.assert_close(found.double(), wanted, rtol=0, atol=2e-6)
+
+
+def test_coefficients_are_fp32_values_in_order() -> None:
+    whole = steps_of(4, 3, 2, 1e-3)
+    listed = list(terms(whole, 0.3))
+    assert [term.key for term in listed] == [key for step in whole.keys for key in step]
+    assert all(np.float32(term.plain) == term.plain and np.float32(term.decaying) == term.decaying for term in listed)
+    assert listed[-1].plain == listed[-1].decaying
+
+
+def test_long_vectors_are_chunked_without_a_trace() -> None:
+    size = CHUNK + 1000
+    replay = Replay(((0, CHUNK - 7, True), (CHUNK - 7, size, False)), 0.5, "rademacher")
+    steps = Steps([[1], [2]], np.array([[0.5], [-0.25]], dtype=np.float32), 0.1)
+    found = replay(torch.ones(size), [steps])
+    keep = 1.0 - 0.1 * 0.5
+    first, second = (direction(key, 0, size, "rademacher").double() for key in (1, 2))
+    decaying = keep**2 - 0.1 * 0.5 * keep * first + 0.1 * 0.25 * second
+    plain = 1 - 0.1 * 0.5 * first + 0.1 * 0.25 * second
+    torch.testing.assert_close(found[: CHUNK - 7].double(), decaying[: CHUNK - 7], rtol=0, atol=1e-6)
+    torch.testing.assert_close(found[CHUNK - 7 :].double(), plain[CHUNK - 7 :], rtol=0, atol=1e-6)
