@@ -17,7 +17,7 @@ from fedmezo.assembly import (
     assemble_federation,
     assemble_problem,
 )
-from fedmezo.config import dump
+from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.rounds import Outcome, Training
@@ -33,6 +33,7 @@ from fedmezo.tracking.metrics import MetricsFile
 from fedmezo.tracking.plot import LossPlot
 from fedmezo.tracking.progress import ProgressBar
 from fedmezo.tracking.summary import summarize, summary_table
+from fedmezo.tracking.wandb import WandbLog
 
 
 def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
@@ -121,12 +122,26 @@ def _observe(
     server, evaluations = federation.server, training.evaluations
     if past and evaluations.due(server.rounds_done, training.total_rounds):
         evaluations.run(server.rounds_done, server.parameters)  # the run was stopped between round and evaluation
+    if cfg.wandb.use:
+        callbacks.add(_wandb(cfg, folder))
     reports = [training.report(record) for record in past]
     steps = sum(federation.local_data.steps(task.client) for task in server.plan(server.rounds_done).tasks)
     callbacks.add(
         MetricsFile(folder.metrics, reports),
         LossPlot(folder.path / "loss.png", reports, evaluations.records),
         ProgressBar(training.total_rounds, server.rounds_done, steps, lines=cfg.verbose > 0),
+    )
+
+
+def _wandb(cfg: CfgNode, folder: RunFolder) -> WandbLog:
+    options = cfg.wandb
+    return WandbLog(
+        folder.path,
+        to_dict(cfg),
+        project=options.name_project,
+        user=options.name_user,
+        online=options.online_track,
+        clients=options.client_train_info,
     )
 
 

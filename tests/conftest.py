@@ -50,8 +50,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the user's cache out of the tests (those marked smollm2 name it themselves)."""
+def own_cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep the user's cache out of the tests, but for those marked smollm2: they find its model there."""
+    if request.node.get_closest_marker("smollm2"):
+        return
     monkeypatch.setenv("FEDMEZO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 

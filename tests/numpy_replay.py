@@ -42,7 +42,7 @@ def gaussian(stream: int, size: int) -> np.ndarray:
     end = np.array([-inverse((edge + 0.5) / 2**32) for edge in (low + (1 << shift)).tolist()])
     slope = ((end - start) / (1 << shift)).astype(np.float32)
     magnitude = slope * (v - low).astype(np.float32) + start.astype(np.float32)
-    return np.where(word >> np.uint64(31) == 1, -magnitude, magnitude)
+    return np.asarray(np.where(word >> np.uint64(31) == 1, -magnitude, magnitude))
 
 
 def initial(seed: int, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:

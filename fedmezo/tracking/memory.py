@@ -1,7 +1,9 @@
 """Peak memory of the process."""
 
+import re
 import resource
 import sys
+from pathlib import Path
 
 import torch
 
@@ -10,5 +12,13 @@ def peak_memory_mib() -> float:
     """Return the peak so far in MiB: of the GPU's allocator where one is used, else resident memory."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**20
+    return _peak_resident_mib()
+
+
+def _peak_resident_mib() -> float:
+    # Linux lets a process begin with the maximum of the one that started it; only its own high-water mark is its own
+    status = Path("/proc/self/status")
+    if status.exists() and (own := re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))):
+        return int(own[1]) / 2**10
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

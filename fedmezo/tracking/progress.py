@@ -38,8 +38,8 @@ class ProgressBar(Callback):
 
     def on_step(self, loss: float) -> None:
         """Move the bar by a step."""
-        self._bar.update()
         self._bar.set_postfix_str(f"loss {loss:.4f}" if math.isfinite(loss) else "loss not finite", refresh=False)
+        self._bar.update()
 
     def on_evaluated(self, examples: int) -> None:
         """Show that an evaluation gets on."""

@@ -44,11 +44,15 @@ def test_rounds_and_evaluations_are_told_apart(tmp_path: Path) -> None:
     assert store.evaluations() == [evaluation]
 
 
-def test_scalars_are_replayed_from_the_beginning_or_the_newest_snapshot(tmp_path: Path) -> None:
+def test_scalars_are_replayed_from_the_beginning_before_the_first_snapshot(tmp_path: Path) -> None:
     store = make_store(tmp_path, every=3)
+    assert store.latest([]) == (0, None)
     assert store.latest(run_scalars(store, 2)) == (0, None)
-    again = make_store(tmp_path / "..", every=3)
-    done, parameters = again.latest(run_scalars(again, 8))
+
+
+def test_scalars_are_replayed_from_the_newest_snapshot(tmp_path: Path) -> None:
+    store = make_store(tmp_path, every=3)
+    done, parameters = store.latest(run_scalars(store, 8))
     assert done == 6
     assert parameters is not None and parameters.tolist() == [6.0] * 3
 

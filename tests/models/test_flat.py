@@ -1,5 +1,7 @@
 import itertools
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings

@@ -71,7 +71,7 @@ def test_rademacher_equals_the_definition(key: int, start: int) -> None:
 def test_committed_vectors(vector: dict[str, object]) -> None:
     key, distribution = int(str(vector["key"])), vector["distribution"]
     assert distribution in ("gaussian", "rademacher")
-    values = direction(key, 0, 100_000, distribution)  # type: ignore[arg-type]
+    values = direction(key, 0, 100_000, distribution)
     assert [float.hex(value) for value in values[:8].tolist()] == vector["first"]
     digest = hashlib.blake2b(values.numpy().astype("<f4").tobytes(), digest_size=16).hexdigest()
     assert digest == vector["digest"]

@@ -1,0 +1,57 @@
+"""Ctrl-C from outside: the round is finished, everything saved, and the run goes on to the same result."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fedmezo.main import main
+
+ROUNDS = "6"
+
+
+def command(path: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "fedmezo.main", "--cfg", str(path), "federate.total_round_num", ROUNDS, *arguments]
+
+
+def wait_for(line: str, file: Path, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while line not in (file.read_text(encoding="utf-8") if file.exists() else ""):
+        assert time.monotonic() < deadline, f"no {line} in {file}"
+        time.sleep(0.02)
+
+
+def test_ctrl_c_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable[..., Path]) -> None:
+    path = tiny_yaml(train={"local_update_steps": 25})
+    runs = path.parent / "runs"
+    process = subprocess.Popen(command(path, "expname", "part"), stderr=subprocess.PIPE, text=True)
+    wait_for('"round": 0', runs / "part" / "metrics.jsonl")
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "finishing this round" in error and f"--resume {runs / 'part'}" in error and "Traceback" not in error
+    rounds = [json.loads(line)["round"] for line in (runs / "part" / "metrics.jsonl").read_text().splitlines()]
+    assert rounds == list(range(len(rounds))) and 1 <= len(rounds) < int(ROUNDS)
+    assert (runs / "part" / "adapter" / "adapter_model.safetensors").exists()
+
+    assert main(["--resume", str(runs / "part")]) == 0
+    assert main(command(path, "expname", "whole")[3:]) == 0
+    files = ("adapter/adapter_model.safetensors", "ledger.jsonl")
+    for name in files:
+        assert (runs / "part" / name).read_bytes() == (runs / "whole" / name).read_bytes(), name
+
+
+def test_killed_at_once_loses_no_finished_round(tiny_yaml: Callable[..., Path]) -> None:
+    path = tiny_yaml(train={"local_update_steps": 25})
+    runs = path.parent / "runs"
+    process = subprocess.Popen(command(path, "expname", "part"), stderr=subprocess.DEVNULL)
+    wait_for('"round": 1', runs / "part" / "ledger.jsonl")
+    process.kill()
+    process.wait(timeout=60)
+    assert main(["--resume", str(runs / "part")]) == 0
+    assert main(command(path, "expname", "whole")[3:]) == 0
+    name = "adapter/adapter_model.safetensors"
+    assert (runs / "part" / name).read_bytes() == (runs / "whole" / name).read_bytes()
