@@ -52,11 +52,13 @@ class RunFolder:
 
     def write_folder(self, name: str, write: Callable[[Path], None]) -> None:
         """Fill a folder with ``write(scratch)`` and put it in place of what was there."""
-        scratch = Path(tempfile.mkdtemp(dir=self.path, prefix=f"{name}."))
-        write(scratch)
-        if (self.path / name).exists():
-            shutil.rmtree(self.path / name)
-        scratch.replace(self.path / name)
+        with tempfile.TemporaryDirectory(dir=self.path, prefix=f"{name}.") as private:
+            scratch = Path(private) / name  # a folder of the user's own access rights, which the private one lacks
+            scratch.mkdir()
+            write(scratch)
+            if (self.path / name).exists():
+                shutil.rmtree(self.path / name)
+            scratch.replace(self.path / name)
 
 
 def check_free(outdir: str, expname: str) -> None:

@@ -1,5 +1,3 @@
-import itertools
-
 from itertools import pairwise
 
 import pytest
@@ -56,7 +54,7 @@ def test_decay_runs_are_maximal_and_cover_the_flat_index(layout: Layout) -> None
     runs = parameters.decay_runs()
     assert [start for start, _, _ in runs] == [0, *(stop for _, stop, _ in runs[:-1])]
     assert runs[-1][1] == parameters.size
-    assert all(one[2] != other[2] for one, other in itertools.pairwise(runs))
+    assert all(one[2] != other[2] for one, other in pairwise(runs))
     wanted = [len(layout[name]) > 1 for name in sorted(layout) for _ in range(torch.Size(layout[name]).numel())]
     assert [decays for start, stop, decays in runs for _ in range(start, stop)] == wanted
 
@@ -85,12 +83,12 @@ def test_frozen_parameters_stay_out() -> None:
 
 
 def test_tied_parameters_are_one() -> None:
-    model = nn.ModuleDict({"head": nn.Linear(3, 2, bias=False), "embedding": nn.Linear(3, 2, bias=False)})
-    model["head"].weight = model["embedding"].weight
-    parameters = FlatParameters(model)
+    embedding, head = nn.Linear(3, 2, bias=False), nn.Linear(3, 2, bias=False)
+    head.weight = embedding.weight
+    parameters = FlatParameters(nn.ModuleDict({"embedding": embedding, "head": head}))
     parameters.buffer.fill_(1.5)
     assert parameters.size == 6
-    assert torch.equal(model["head"].weight, torch.full((2, 3), 1.5))
+    assert torch.equal(head.weight, torch.full((2, 3), 1.5))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])

@@ -6,6 +6,7 @@ from fedmezo.tracking import Callback, Callbacks
 from tests.tracking.reports import make_report
 
 EVENTS: dict[str, tuple[Any, ...]] = {
+    "before_round": (0, [0.25, 0.5]),
     "on_step": (1.5,),
     "on_evaluated": (8,),
     "after_round": (make_report(),),

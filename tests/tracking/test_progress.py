@@ -28,6 +28,7 @@ def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def drive(bar: ProgressBar) -> None:
     """Let a bar of 2 rounds of 3 steps see everything there is to see."""
     bar.after_evaluation(BEFORE, BEFORE)
+    bar.before_round(0, [0.25, 0.5, 0.3])
     for step in range(3):
         time.sleep(0.11)  # tqdm draws at most ten times a second
         bar.on_step(1.5 + step)
@@ -35,6 +36,7 @@ def drive(bar: ProgressBar) -> None:
     bar.on_evaluated(5)
     bar.after_round(make_report(0, seconds=2.34))
     bar.after_evaluation(EvaluationRecord(1, {"val": 1.5, "test": 5.0}), BEFORE)
+    bar.before_round(1, [0.125])
     bar.close()
 
 
@@ -51,36 +53,38 @@ def test_without_a_terminal_there_is_a_line_per_round_and_evaluation(capsys: pyt
 
 def test_one_rate_is_written_once_and_an_unknown_time_not_at_all(capsys: pytest.CaptureFixture[str]) -> None:
     bar = ProgressBar(total_rounds=2, first_round=1, steps_per_round=3)
-    bar.after_round(make_report(1, make_report().record.clients[:1]))
-    assert capsys.readouterr().err == "round 2/2: train loss 2.0000, rate 0.25\n"
+    bar.before_round(1, [0.25, 0.25])
+    bar.after_round(make_report(1))
+    assert capsys.readouterr().err == "round 2/2: train loss 1.2500, rate 0.25\n"
 
 
 def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = open_terminal(monkeypatch)
     drive(ProgressBar(total_rounds=2, first_round=0, steps_per_round=3))
     frames = terminal.getvalue().split("\r")
-    assert any(re.search(r"round 1/2 +33%\|.*\| 2/6 \[\d\d:\d\d<\d\d:\d\d, loss 2\.5000\]", frame) for frame in frames)
+    wanted = r"round 1/2, rate 0\.25 to 0\.5 +33%\|.*\| 2/6 \[\d\d:\d\d<\d\d:\d\d, loss 2\.5000\]"
+    assert any(re.search(wanted, frame) for frame in frames)
     assert any("13 examples evaluated" in frame for frame in frames)
-    assert "round 2/2 (rate 0.25 to 0.5)  50%" in frames[-1]
+    assert "round 2/2, rate 0.125  50%" in frames[-1]
     assert "after 1 rounds: val loss 1.5000 (-25.00 %), test loss 5.0000 (+25.00 %)\n" in terminal.getvalue()
     assert "train loss" not in terminal.getvalue()  # no line per round beside the bar
 
 
 def test_a_resumed_run_begins_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = open_terminal(monkeypatch)
-    ProgressBar(total_rounds=4, first_round=3, steps_per_round=5).close()
-    assert re.search(r"round 4/4 +75%\|.*\| 15/20 ", terminal.getvalue())
+    bar = ProgressBar(total_rounds=4, first_round=3, steps_per_round=5)
+    bar.before_round(3, [0.5])
+    bar.close()
+    assert re.search(r"round 4/4, rate 0.5 +75%\|.*\| 15/20 ", terminal.getvalue())
 
 
-def test_the_last_round_is_not_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_not_a_number_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = open_terminal(monkeypatch)
     bar = ProgressBar(total_rounds=1, first_round=0, steps_per_round=1)
     bar.on_step(math.nan)
-    bar.after_round(make_report(0))
     bar.close()
-    assert "round 1/1 (rate 0.25 to 0.5) 100%" in terminal.getvalue()
     assert "loss not finite" in terminal.getvalue()
-    assert "2/1" not in terminal.getvalue()
+    assert "nan" not in terminal.getvalue()
 
 
 def test_quiet_means_quiet_with_and_without_a_terminal(

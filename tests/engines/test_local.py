@@ -1,0 +1,31 @@
+import torch
+from torch import Tensor
+
+from fedmezo.engines.local import LocalEngine
+from fedmezo.federation.messages import Plan, Result, Task
+from fedmezo.trainers import LocalUpdate
+
+
+def test_clients_work_when_their_result_is_asked_for() -> None:
+    started: list[int] = []
+
+    def work(task: Task, parameters: Tensor) -> Result:
+        started.append(task.client)
+        return Result(task, LocalUpdate(0.0, 0, 0), 0.0)
+
+    results = LocalEngine(work).run(Plan(0, tuple(Task(0, client, 0.1) for client in range(3))), torch.zeros(1))
+    assert started == []
+    for client in range(3):
+        next(results)
+        assert started == list(range(client + 1))
+
+
+def test_clients_get_the_very_parameters_without_a_copy() -> None:
+    parameters, seen = torch.zeros(2), []
+
+    def work(task: Task, given: Tensor) -> Result:
+        seen.append(given is parameters)
+        return Result(task, LocalUpdate(0.0, 0, 0), 0.0)
+
+    list(LocalEngine(work).run(Plan(0, (Task(0, 0, 0.1), Task(0, 1, 0.1))), parameters))
+    assert seen == [True, True]

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
+from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
+
+BATCHES = [make_batch(*ROWS, first=10 * number) for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def lora() -> Tuned:
+    return tiny_lora()
+
+
+def fidelity(scored: Tuned, exact: Tuned, mu: float) -> Fidelity:
+    return gradient_fidelity(scored.scorer, exact.scorer, exact.point, BATCHES, mu=mu, directions_per_batch=4)
+
+
+def test_the_gradient_is_the_numerical_derivative(lora: Tuned) -> None:
+    found = gradient(lora.scorer, lora.point, BATCHES[0])
+    assert found.shape == lora.point.shape
+    for index in found.abs().argsort(descending=True)[:8].tolist():
+        losses = []
+        for sign in (1, -1):
+            point = lora.point.clone()
+            point[index] += sign * 0.01
+            losses.append(lora.scorer.loss(point, BATCHES[0]))
+        assert (losses[0] - losses[1]) / 0.02 == pytest.approx(found[index].item(), rel=0.01)
+
+
+def test_the_gradient_is_that_of_transformers_own_loss(lora: Tuned) -> None:
+    batch = BATCHES[1]
+    with lora.scorer.at(lora.point) as model:
+        loss = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels).loss
+        own = torch.autograd.grad(loss, [p for _, p in sorted(model.named_parameters()) if p.requires_grad])
+    wanted = torch.cat([tensor.flatten() for tensor in own])
+    assert torch.allclose(gradient(lora.scorer, lora.point, batch), wanted, atol=1e-6)
+
+
+def test_a_gradient_leaves_no_trace(lora: Tuned) -> None:
+    values, objects = bits(lora.model), places(lora.model)
+    gradient(lora.scorer, lora.point, BATCHES[0])
+    assert bits(lora.model) == values
+    assert places(lora.model) == objects
+    assert all(parameter.grad is None for parameter in lora.model.parameters())
+
+
+def test_fidelity_is_high_in_full_precision(lora: Tuned) -> None:
+    found = fidelity(lora, lora, mu=1e-3)
+    assert found.pairs == 24
+    assert found.correlation > 0.99
+    assert found.error_std < 0.1 * found.exact_std
+
+
+def test_fidelity_sees_the_bias_of_a_large_mu(lora: Tuned) -> None:
+    assert fidelity(lora, lora, mu=10.0).correlation < 0.9
+
+
+def test_fidelity_sees_the_rounding_of_half_precision(lora: Tuned) -> None:
+    half = tiny_lora(torch.bfloat16)
+    noisy, calmer = fidelity(half, lora, mu=1e-4), fidelity(half, lora, mu=1e-2)
+    assert noisy.correlation < 0.9 < calmer.correlation
+    assert noisy.error_std > noisy.exact_std
+
+
+def test_the_numbers_are_those_of_the_pairs(lora: Tuned, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimates = iter(range(24))
+    monkeypatch.setattr(
+        "fedmezo.evaluation.fidelity.central_difference",
+        lambda loss, point, z, mu: type("Projection", (), {"gradient": float(next(estimates))}),
+    )
+    monkeypatch.setattr(
+        "fedmezo.evaluation.fidelity.direction", lambda key, start, stop, *rest: torch.ones(stop - start)
+    )
+    found = fidelity(lora, lora, mu=1.0)
+    exact = np.repeat([gradient(lora.scorer, lora.point, batch).double().sum().item() for batch in BATCHES], 4)
+    assert found.correlation == pytest.approx(np.corrcoef(np.arange(24), exact)[0, 1])
+    assert (found.exact_std, found.error_std) == pytest.approx((exact.std(), (np.arange(24) - exact).std()))

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from fedmezo.evaluation.losses import ExampleLosses
+from fedmezo.evaluation.paired import paired_change
+
+
+def losses(sums: list[float], tokens: list[int], first: int = 0) -> ExampleLosses:
+    return ExampleLosses(np.arange(first, first + len(sums)), np.array(sums), np.array(tokens))
+
+
+def test_the_change_is_that_of_the_same_examples() -> None:
+    tokens = [2, 1, 4]
+    change = paired_change(losses([4.0, 3.0, 8.0], tokens), losses([3.0, 3.5, 6.0], tokens))
+    assert (change.before, change.after, change.examples) == (15 / 7, 12.5 / 7, 3)
+    # per example and token: -0.5, +0.5, -0.5
+    assert change.change == pytest.approx(-1 / 6)
+    assert change.standard_error == pytest.approx(np.sqrt(((1 / 3) ** 2 * 2 + (2 / 3) ** 2) / 2 / 3))
+    assert change.percent == pytest.approx(100 * (12.5 / 15 - 1))
+    assert str(change) == "2.1429 -> 1.7857 (-16.67 %, 0.5 standard errors, 3 examples)"
+
+
+def test_nothing_changed_means_no_standard_errors() -> None:
+    same = losses([4.0, 3.0], [2, 1])
+    assert str(paired_change(same, same)) == "2.3333 -> 2.3333 (+0.00 %, 2 examples)"
+
+
+def test_one_example_has_no_standard_error() -> None:
+    change = paired_change(losses([4.0], [2]), losses([5.0], [2]))
+    assert (change.change, change.standard_error) == (0.5, 0.0)
+
+
+def test_pairing_beats_the_spread_between_examples() -> None:
+    draws = np.random.Generator(np.random.Philox(key=1)).normal(size=(2, 400))
+    tokens = [1] * 400
+    before = 5.0 + 2.0 * draws[0]
+    change = paired_change(losses(list(before), tokens), losses(list(before - 0.1 + 0.1 * draws[1]), tokens))
+    assert change.standard_error == pytest.approx(0.1 / 20, rel=0.1)
+    assert abs(change.change + 0.1) < 4 * change.standard_error
+
+
+@pytest.mark.parametrize("other", [losses([1.0, 2.0], [1, 1], first=1), losses([1.0], [1]), losses([1.0] * 3, [1] * 3)])
+def test_other_examples_cannot_be_paired(other: ExampleLosses) -> None:
+    with pytest.raises(ValueError, match="the same examples"):
+        paired_change(losses([1.0, 2.0], [1, 1]), other)
