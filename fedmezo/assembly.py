@@ -59,6 +59,18 @@ class Problem:
     scorer: Scorer
     data: FederatedData
 
+    def describe(self) -> str:
+        """Return the model in a line of words: parameters, dtype, device, threads."""
+        total = sum(parameter.numel() for parameter in self.model.parameters())
+        frozen = next((p for p in self.model.parameters() if not p.requires_grad), self.parameters.buffer)
+        device = self.parameters.buffer.device
+        where = "the CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
+        return (
+            f"model: {total:,} parameters, {str(frozen.dtype).removeprefix('torch.')}; "
+            f"{self.parameters.size:,} of them trained, in {len(self.parameters.spans)} tensors; "
+            f"on {where}, {torch.get_num_threads()} threads"
+        )
+
     def collate(self, indices: NDArray[Any]) -> batches.Batch:
         """Return the batch of some examples."""
         device = self.parameters.buffer.device

@@ -29,20 +29,10 @@ def describe(cfg: CfgNode) -> str:
     size = problem.parameters.size
     plan = federation.server.plan(0)
     steps = [federation.local_data.steps(task.client) for task in plan.tasks]
-    lines = [problem.data.describe(), _model_line(problem), _bytes_line(cfg, size, steps)]
+    lines = [problem.data.describe(), problem.describe(), _bytes_line(cfg, size, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
     lines.append(f"memory: about {estimated_memory_mib(cfg, problem):,.0f} MiB at the peak")
     return "\n".join(lines)
-
-
-def _model_line(problem: Problem) -> str:
-    total = sum(parameter.numel() for parameter in problem.model.parameters())
-    dtype = next(p.dtype for p in problem.model.parameters() if p.ndim > 1)
-    tensors = len(problem.parameters.spans)
-    return (
-        f"model: {total:,} parameters, base in {str(dtype).removeprefix('torch.')}, "
-        f"{problem.parameters.size:,} trainable in {tensors} tensors"
-    )
 
 
 def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:

@@ -46,27 +46,29 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
     Raises:
         FedmezoError: what went wrong; everything computed so far is on the disk.
     """
-    with graceful_stop() as stop_requested:
-        callbacks = Callbacks()
-        problem = assemble_problem(cfg)
-        federation = assemble_federation(cfg, problem, callbacks.on_step)
-        folder = make_folder()
-        _describe(folder, cfg, problem)
-        training = _training(cfg, problem, federation, folder, callbacks, stop_requested)
-        past = federation.server.restore(training.store)
-        _observe(callbacks, cfg, federation, folder, training, past)
-        outcome: Outcome | Literal["failed"] = "failed"
-        try:
-            outcome = training.run()
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-        finally:
-            callbacks.close()
-            _finish(cfg, folder, problem, training, outcome)
+    callbacks = Callbacks()
+    problem = assemble_problem(cfg)
+    federation = assemble_federation(cfg, problem, callbacks.on_step)
+    folder = make_folder()
+    training = _training(cfg, problem, federation, folder, callbacks)
+    _describe(folder, cfg, problem)
+    past = federation.server.restore(training.store)
+    _observe(callbacks, cfg, federation, folder, training, past)
+    outcome: Outcome | Literal["failed"] = "failed"
+    try:
+        with graceful_stop() as stop_requested:
+            outcome = training.run(stop_requested)
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+    finally:
+        callbacks.close()
+        _finish(cfg, folder, problem, training, outcome)
     return outcome
 
 
 def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
+    if cfg.verbose > 0:
+        print(f"{problem.describe()}\n{problem.data.outline()}", file=sys.stderr)
     folder.config.write_text(dump(cfg), encoding="utf-8")
     folder.write_json("environment.json", environment())
     folder.write_json("partition.json", problem.data.partition.to_json(problem.data.categories))
@@ -78,7 +80,6 @@ def _training(
     federation: Federation,
     folder: RunFolder,
     callbacks: Callbacks,
-    stop_requested: Callable[[], bool],
 ) -> Training:
     store = Store(Log(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
     store.log.start(
@@ -107,7 +108,6 @@ def _training(
         callbacks,
         total_rounds=cfg.federate.total_round_num,
         max_nonfinite=cfg.llm.max_nonfinite,
-        stop_requested=stop_requested,
     )
 
 

@@ -24,6 +24,7 @@ TINY: dict[str, Any] = {
     "train": {"local_update_steps": 2, "optimizer": {"lr": 0.01}},
     "eval": {"freq": 2},
     "zo": {"mu": 0.005},
+    "engine": {"threads": 1},
 }
 
 

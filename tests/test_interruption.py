@@ -25,7 +25,7 @@ def wait_for(line: str, file: Path, seconds: float = 120) -> None:
 
 
 def test_ctrl_c_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable[..., Path]) -> None:
-    path = tiny_yaml(train={"local_update_steps": 25})
+    path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"
     process = subprocess.Popen(command(path, "expname", "part"), stderr=subprocess.PIPE, text=True)
     wait_for('"round": 0', runs / "part" / "metrics.jsonl")
@@ -45,7 +45,7 @@ def test_ctrl_c_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable
 
 
 def test_killed_at_once_loses_no_finished_round(tiny_yaml: Callable[..., Path]) -> None:
-    path = tiny_yaml(train={"local_update_steps": 25})
+    path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"
     process = subprocess.Popen(command(path, "expname", "part"), stderr=subprocess.DEVNULL)
     wait_for('"round": 1', runs / "part" / "ledger.jsonl")

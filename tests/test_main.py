@@ -291,7 +291,13 @@ def test_check_trains_nothing_and_says_what_would_be(
 ) -> None:
     assert main(["--cfg", str(tiny_yaml()), "--check", "--fidelity", "20"]) == 0
     out = capsys.readouterr().out
-    for part in ("client  train", "896 trainable in 8 tensors", "29 up, 99 down", "MiB at the peak", "fidelity: 1.000"):
+    for part in (
+        "client  train",
+        "896 of them trained, in 8 tensors",
+        "29 up, 99 down",
+        "MiB at the peak",
+        "fidelity: 1.000",
+    ):
         assert part in out
     assert not Path(tiny_cfg.outdir).exists()
 

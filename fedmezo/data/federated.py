@@ -36,16 +36,25 @@ class FederatedData:
     num_dropped: int
 
     def describe(self) -> str:
-        """Return the data in words, for ``--check``: source, examples, left out, the table, warnings."""
+        """Return the data in words: source, examples, clients, the table of who has what, warnings."""
+        table = partition_table(self.partition, self.categories)
+        return "\n".join([*self._headline(), table, *self._warnings()])
+
+    def outline(self) -> str:
+        """Return the same without the table."""
+        return "\n".join([*self._headline(), *self._warnings()])
+
+    def _headline(self) -> list[str]:
         own = f", {self.num_own_test} of them its own test set" if self.num_own_test else ""
         dropped = f"; {self.num_dropped} left out: llm.tok_len cuts off their response" if self.num_dropped else ""
-        lines = [
+        return [
             f"data: {self.name}, {self.source}",
             f"examples: {len(self.encoded)}{own}{dropped}",
             f"clients: {len(self.partition.clients)}, partition {self.partition.digest()}",
-            partition_table(self.partition, self.categories),
         ]
-        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.partition.warnings)])
+
+    def _warnings(self) -> list[str]:
+        return [f"warning: {warning}" for warning in self.partition.warnings]
 
 
 def build(

@@ -26,7 +26,6 @@ class Training:
         server, engine, store, evaluations, callbacks: what they are called.
         total_rounds: of the run.
         max_nonfinite: non-finite losses beyond which the run has diverged.
-        stop_requested: asked after every round.
     """
 
     server: Server
@@ -36,10 +35,9 @@ class Training:
     callbacks: Callback
     total_rounds: int
     max_nonfinite: int
-    stop_requested: Callable[[], bool]
 
-    def run(self) -> Outcome:
-        """Run the rounds that are left.
+    def run(self, stop_requested: Callable[[], bool]) -> Outcome:
+        """Run the rounds that are left; ``stop_requested`` is asked after each, and after the first evaluation.
 
         Raises:
             DivergedError: too many losses were not finite; everything up to there is on the disk.
@@ -47,9 +45,13 @@ class Training:
         """
         if self.evaluations.due(self.server.rounds_done, self.total_rounds):
             self._evaluate()
+        self._check_divergence()
+        ending = self._ending(stop_requested)
+        if ending is not None:
+            return ending
         for round_index in range(self.server.rounds_done, self.total_rounds):
             record = self._round(round_index)
-            ending = self._ending()
+            ending = self._ending(stop_requested)
             self.store.keep(record, self.server.parameters, last=ending is not None)
             self._check_divergence()
             if ending is not None:
@@ -59,6 +61,7 @@ class Training:
     def _round(self, round_index: int) -> RoundRecord:
         started = time.perf_counter()
         plan = self.server.plan(round_index)  # sampled clients, learning rates
+        self.callbacks.before_round(round_index, [task.learning_rate for task in plan.tasks])
         results = self.engine.run(plan, self.server.parameters)  # an iterator: folded in as they arrive
         record = self.server.aggregate(plan, results)
         self.store.append(record)  # durable before it is visible
@@ -79,12 +82,12 @@ class Training:
         record = self.evaluations.run(self.server.rounds_done, self.server.parameters)
         self.callbacks.after_evaluation(record, self.evaluations.records[0])
 
-    def _ending(self) -> Outcome | None:
+    def _ending(self, stop_requested: Callable[[], bool]) -> Outcome | None:
         if self.server.rounds_done >= self.total_rounds:
             return "completed"
         if self.evaluations.exhausted():
             return "stopped early"
-        return "interrupted" if self.stop_requested() else None
+        return "interrupted" if stop_requested() else None
 
     def _check_divergence(self) -> None:
         if self.server.nonfinite > self.max_nonfinite:

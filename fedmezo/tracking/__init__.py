@@ -36,6 +36,9 @@ class RoundReport:
 class Callback:
     """The contract of a callback; each method does nothing unless overridden."""
 
+    def before_round(self, round_index: int, rates: Sequence[float]) -> None:
+        """Take note of a round that begins, and of its clients' learning rates."""
+
     def on_step(self, loss: float) -> None:
         """Take note of a local step."""
 
@@ -61,6 +64,11 @@ class Callbacks(Callback):
     def add(self, *callbacks: Callback) -> None:
         """Let callbacks join, to be told after those already here."""
         self._callbacks.extend(callbacks)
+
+    def before_round(self, round_index: int, rates: Sequence[float]) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.before_round(round_index, rates)
 
     def on_step(self, loss: float) -> None:
         """Tell every callback."""

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -34,7 +35,12 @@ class ProgressBar(Callback):
             bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
         )
         self._evaluated = 0
-        self._name_round(first_round)
+        self._rates = ""
+
+    def before_round(self, round_index: int, rates: Sequence[float]) -> None:
+        """Name the round and its learning rates."""
+        self._rates = spread(rates)
+        self._bar.set_description_str(f"round {round_index + 1}/{self._total_rounds}, rate {self._rates}")
 
     def on_step(self, loss: float) -> None:
         """Move the bar by a step."""
@@ -47,21 +53,12 @@ class ProgressBar(Callback):
         self._bar.set_postfix_str(f"{self._evaluated} examples evaluated")
 
     def after_round(self, report: RoundReport) -> None:
-        """Name the next round; without a terminal, print the finished one."""
-        record = report.record
-        rates = [client.learning_rate for client in record.clients]
-        spread = f"{min(rates):.3g}" if min(rates) == max(rates) else f"{min(rates):.3g} to {max(rates):.3g}"
-        seconds = f", {report.seconds:.1f} s" if report.seconds is not None else ""
-        self._name_round(record.round_index + 1)
+        """Without a terminal, print the finished round."""
         if self._lines and not self._on_terminal:
-            done = f"round {record.round_index + 1}/{self._total_rounds}"
-            print(
-                f"{done}: train loss {train_loss(report):.4f}, rate {spread}{seconds}",
-                file=sys.stderr,
-                flush=True,
-            )
-        else:
-            self._bar.set_description_str(f"{self._bar.desc.rstrip()} (rate {spread})", refresh=False)
+            done = f"round {report.record.round_index + 1}/{self._total_rounds}"
+            seconds = f", {report.seconds:.1f} s" if report.seconds is not None else ""
+            line = f"{done}: train loss {train_loss(report):.4f}, rate {self._rates}{seconds}"
+            print(line, file=sys.stderr, flush=True)
 
     def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
         """Print the losses, and their change since before training."""
@@ -78,6 +75,8 @@ class ProgressBar(Callback):
         """Leave the bar as it stands."""
         self._bar.close()
 
-    def _name_round(self, round_index: int) -> None:
-        number = min(round_index + 1, self._total_rounds)
-        self._bar.set_description_str(f"round {number}/{self._total_rounds}", refresh=False)
+
+def spread(rates: Sequence[float]) -> str:
+    """Return learning rates in words: one, or the lowest and the highest."""
+    low, high = min(rates), max(rates)
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"

@@ -10,7 +10,12 @@ SECTION = Section(
         Key("wandb.use", False, Boolean(), "Send results to Weights & Biases."),
         Key("wandb.name_user", "", Text(), "User or team."),
         Key("wandb.name_project", "", Text(), "Project."),
-        Key("wandb.online_track", False, Boolean(), "Send results to the service as they come (asks for an account); False: keep them in the run's folder."),
+        Key(
+            "wandb.online_track",
+            False,
+            Boolean(),
+            "Send results to the service, which asks for an account; False: keep them here.",
+        ),
         Key("wandb.client_train_info", False, Boolean(), "Send each client's training results too."),
     ),
 )
