@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
@@ -66,14 +67,19 @@ def test_fidelity_sees_the_rounding_of_half_precision(lora: Tuned) -> None:
 
 def test_the_numbers_are_those_of_the_pairs(lora: Tuned, monkeypatch: pytest.MonkeyPatch) -> None:
     estimates = iter(range(24))
+    keys: set[int] = set()
+
+    def ones(key: int, start: int, stop: int, *rest: object) -> Tensor:
+        keys.add(key)
+        return torch.ones(stop - start)
+
     monkeypatch.setattr(
         "fedmezo.evaluation.fidelity.central_difference",
         lambda loss, point, z, mu: type("Projection", (), {"gradient": float(next(estimates))}),
     )
-    monkeypatch.setattr(
-        "fedmezo.evaluation.fidelity.direction", lambda key, start, stop, *rest: torch.ones(stop - start)
-    )
+    monkeypatch.setattr("fedmezo.evaluation.fidelity.direction", ones)
     found = fidelity(lora, lora, mu=1.0)
+    assert len(keys) == 24  # every pair has a direction of its own
     exact = np.repeat([gradient(lora.scorer, lora.point, batch).double().sum().item() for batch in BATCHES], 4)
     assert found.correlation == pytest.approx(np.corrcoef(np.arange(24), exact)[0, 1])
     assert (found.exact_std, found.error_std) == pytest.approx((exact.std(), (np.arange(24) - exact).std()))

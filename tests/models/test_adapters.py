@@ -7,6 +7,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors import safe_open
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from fedmezo.errors import ConfigurationError, ResourceError
@@ -51,6 +52,16 @@ def test_initial_values_are_the_committed_ones() -> None:
     point = initial_parameters(tiny_lora().parameters, seed=0)
     steps = point[[0, 1, 127]].double() * math.sqrt(FAN_IN) * 2**23
     assert steps.round().int().tolist() == [4983108, 4263357, -5966420]  # recomputed with integers alone
+
+
+def test_initial_values_depend_on_the_flat_index_and_not_on_the_tensors_before() -> None:
+    def drawn(*shapes: tuple[int, int]) -> Tensor:
+        tensors = [nn.ParameterDict({"weight": torch.empty(shape)}) for shape in shapes]
+        model = nn.ModuleList(nn.ModuleDict({"lora_A": nn.ModuleDict({"default": tensor})}) for tensor in tensors)
+        fans = torch.cat([torch.full((rows * fan_in,), math.sqrt(fan_in)) for rows, fan_in in shapes])
+        return initial_parameters(FlatParameters(model), seed=3) * fans
+
+    assert torch.allclose(drawn((3, 5), (2, 9), (1, 2)), drawn((5, 7)), atol=1e-6)
 
 
 def test_initial_values_depend_on_the_seed_and_not_on_torchs() -> None:

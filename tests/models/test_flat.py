@@ -67,6 +67,11 @@ def test_digests_agree_exactly_where_names_and_shapes_do(one: Layout, other: Lay
     assert FlatParameters(module(dict(reversed(one.items())))).digest() == digests[0]
 
 
+def test_a_matrix_and_its_transpose_have_other_digests() -> None:
+    layouts: list[Layout] = [{"a": [2, 3]}, {"a": [3, 2]}, {"a": [6]}, {"b": [2, 3]}]
+    assert len({FlatParameters(module(layout)).digest() for layout in layouts}) == 4
+
+
 def test_what_is_written_into_the_buffer_the_model_computes_with() -> None:
     model = nn.Linear(2, 1)
     objects = list(model.parameters())
