@@ -51,9 +51,13 @@ class Log:
 
     def records(self) -> Iterator[Record]:
         """Yield the records in order."""
-        for row in self._rows():
-            if row["kind"] in KINDS:
+        for number, row in enumerate(self._rows(), start=1):
+            if row.get("kind") == "header":
+                continue
+            try:
                 yield KINDS[row["kind"]].from_json(row)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise self._damaged(number, f"no record of this version: {error!r}") from error
 
     def _write(self, row: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -65,11 +69,17 @@ class Log:
         if not self.path.exists():
             return
         self._drop_torn_line()
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ResourceError(f"{self.path}:{number}\n    the ledger is damaged here: {error}") from error
+                row = json.loads(line)
+            except ValueError as error:  # not JSON, or not UTF-8
+                raise self._damaged(number, str(error)) from error
+            if not isinstance(row, dict):
+                raise self._damaged(number, "not an object")
+            yield row
+
+    def _damaged(self, number: int, reason: str) -> ResourceError:
+        return ResourceError(f"{self.path}:{number}\n    the ledger is damaged here: {reason}")
 
     def _drop_torn_line(self) -> None:
         content = self.path.read_bytes()

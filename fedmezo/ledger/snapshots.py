@@ -29,17 +29,20 @@ class Snapshots:
         with scratch.open("rb") as file:
             os.fsync(file.fileno())
         scratch.replace(target)
-        for old in sorted(self.folder.glob("*.safetensors"))[:-KEPT]:
-            old.unlink()
+        older = [number for number in self._rounds() if number < rounds_done]
+        for number in older[: len(older) - KEPT + 1]:
+            self._path(number).unlink()
 
     def latest(self, up_to: int) -> tuple[int, Tensor] | None:
         """Return (rounds done, parameters [d]) of the newest snapshot of at most ``up_to`` rounds."""
-        rounds = sorted(int(path.stem) for path in self.folder.glob("*.safetensors"))
-        usable = [number for number in rounds if number <= up_to]
+        usable = [number for number in self._rounds() if number <= up_to]
         if not usable:
             return None
         parameters: Tensor = load_file(self._path(usable[-1]))["parameters"]
         return usable[-1], parameters.to(torch.float32)
+
+    def _rounds(self) -> list[int]:
+        return sorted(int(path.stem) for path in self.folder.glob("*.safetensors"))
 
     def _path(self, rounds_done: int) -> Path:
         return self.folder / f"{rounds_done:06d}.safetensors"

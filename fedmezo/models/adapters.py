@@ -1,12 +1,13 @@
 """Which parameters are trained: a PEFT adapter, or all of them; and what they are initially."""
 
+import json
 import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -29,13 +30,22 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> Peft
         ConfigurationError: PEFT refuses the arguments for this model.
     """
     lora = {key: value for key, value in arguments.items() if key not in ("adapter_package", "adapter_method")}
+    if lora.get("init_lora_weights", True) is not True:
+        raise _refused(arguments, "init_lora_weights: only True, as initial values come from the run's seed")
     try:
         # PEFT draws its own initial values, which are replaced below; and it asks transformers for an attribute
         # by its old name, of which the user need not hear
         with preserved_torch_state(), warnings.catch_warnings(action="ignore", category=FutureWarning):
-            return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora))
+            adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora))
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {error}") from error
+        raise _refused(arguments, f"peft refuses them: {error}") from error
+    if any("lora_embedding_" in name for name, _ in adapted.named_parameters()):
+        raise _refused(arguments, "target_modules: embeddings are not supported")
+    return adapted
+
+
+def _refused(arguments: Mapping[str, Any], reason: str) -> ConfigurationError:
+    return ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    {reason}")
 
 
 def initial_parameters(parameters: FlatParameters, seed: int) -> Tensor:
@@ -62,28 +72,34 @@ def _uniform(key: int, start: int, stop: int) -> Tensor:
 
 
 def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel) -> Tensor:
-    """Return the point [d] saved in an adapter folder (PEFT format).
+    """Return the point [d] saved in an adapter folder (PEFT format); the model ends at it.
 
     Raises:
-        ResourceError: the folder holds no adapter, or one of another shape.
+        ResourceError: the folder holds no adapter, or one of another kind or shape.
     """
     if not isinstance(model, PeftModel):
-        raise ResourceError(
-            f"federate.restore_from = {folder}\n    only an adapter can be restored; set llm.adapter.use"
-        )
+        raise _no_adapter(folder, "only an adapter can be restored; set llm.adapter.use")
     try:
+        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         weights = load_file(folder / "adapter_model.safetensors")
-        named = {_with_adapter_name(name): tensor.float() for name, tensor in weights.items()}
-        return parameters.flatten(named)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ResourceError(
-            f"federate.restore_from = {folder}\n    no adapter that fits this model: {error}"
-        ) from error
+        differing = _differing(settings, model.peft_config["default"].to_dict())
+        if differing:
+            raise _no_adapter(folder, f"it was made with another {', '.join(differing)} than llm.adapter.args says")
+        if weights.keys() != get_peft_model_state_dict(model, save_embedding_layers=False).keys():
+            raise _no_adapter(folder, "it has other tensors than the adapter of llm.adapter.args")
+        set_peft_model_state_dict(model, weights)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _no_adapter(folder, f"no adapter that fits this model: {error}") from error
+    return parameters.buffer.clone()
 
 
-def _with_adapter_name(name: str) -> str:
-    head, _, tail = name.rpartition(".")
-    return f"{head}.default.{tail}"
+def _differing(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return the settings that change what an adapter's weights mean, where they are not the same."""
+    return [key for key in ("peft_type", "r", "lora_alpha", "use_rslora", "use_dora") if saved.get(key) != wanted[key]]
+
+
+def _no_adapter(folder: Path, reason: str) -> ResourceError:
+    return ResourceError(f"federate.restore_from = {folder}\n    {reason}")
 
 
 def save_trained(model: PreTrainedModel | PeftModel, folder: Path) -> None:

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from fedmezo.errors import ResourceError
+
 
 class ModelTokenizer(Protocol):
     """What the rest of the program needs of a tokenizer (the data layer's protocol, and decoding)."""
@@ -22,9 +24,17 @@ class ModelTokenizer(Protocol):
 
 
 class PretrainedTokenizer:
-    """A tokenizer of transformers."""
+    """A tokenizer of transformers.
+
+    Raises:
+        ResourceError: it has no end-of-sequence token.
+    """
 
     def __init__(self, tokenizer: Any) -> None:
+        if tokenizer.eos_token_id is None:
+            raise ResourceError(
+                "model.type: the model's tokenizer has no end-of-sequence token, which responses end in"
+            )
         self._tokenizer = tokenizer
         self.eos_id = int(tokenizer.eos_token_id)
         # padding is masked everywhere, so any id does where a tokenizer has none of its own

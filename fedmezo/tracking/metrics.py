@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a metrics file, [] if there is none."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    rows = []
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        with suppress(ValueError):  # a damaged line holds nothing that the ledger does not, but times
+            rows.append(json.loads(line))
+    return rows
 
 
 def metrics_row(report: RoundReport) -> dict[str, Any]:

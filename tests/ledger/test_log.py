@@ -91,3 +91,12 @@ def test_a_damaged_line_is_named(log: Log, garbage: str) -> None:
     log.path.write_text("\n".join(lines) + "\n")
     with pytest.raises(ResourceError, match=f"{log.path}:3\n    the ledger is damaged here: "):
         list(log.records())
+
+
+@pytest.mark.parametrize("line", [b"5", b"{}", b'{"kind": "rounds"}', b'{"kind": "round"}', b'"\xff"'])
+def test_a_line_that_is_no_record_is_named(log: Log, line: bytes) -> None:
+    with log.path.open("ab") as file:
+        file.write(line + b"\n")
+    count = len(log.path.read_bytes().splitlines())
+    with pytest.raises(ResourceError, match=f"{log.path.name}:{count}\n    the ledger is damaged here"):
+        list(log.records())

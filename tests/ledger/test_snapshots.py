@@ -64,3 +64,8 @@ def test_a_view_is_written_as_what_it_shows(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path)
     snapshots.write(1, torch.arange(6.0, requires_grad=True)[::2])
     assert (snapshots.latest(1) or (0, torch.empty(0)))[1].tolist() == [0.0, 2.0, 4.0]
+
+
+def test_what_was_just_written_stays_beside_newer_ones(tmp_path: Path) -> None:
+    snapshots = written(tmp_path, 8, 9, 1, 2, 3)
+    assert names(snapshots) == ["000002.safetensors", "000003.safetensors", "000008.safetensors", "000009.safetensors"]

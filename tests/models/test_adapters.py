@@ -96,7 +96,6 @@ def test_without_training_the_adapter_changes_nothing() -> None:
         ({"rank": 4}, "unexpected keyword argument 'rank'"),
         ({"r": 0}, "`r` should be a positive integer value but the value passed is 0"),
         ({"target_modules": ["q_projection"]}, "q_projection"),
-        ({"init_lora_weights": "nonsense"}, "nonsense"),
     ],
 )
 def test_arguments_that_peft_refuses_are_a_configuration_error(arguments: dict[str, Any], words: str) -> None:
@@ -159,3 +158,25 @@ def test_a_saved_model_gives_transformers_the_same_loss(tied: bool, tmp_path: Pa
     assert parameters.digest() == whole.parameters.digest()
     assert torch.equal(parameters.buffer, whole.point)
     assert Scorer(loaded, parameters).loss(whole.point, batch) == whole.scorer.loss(whole.point, batch)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"init_lora_weights": "pissa"}, "init_lora_weights"), ({"target_modules": ["embed_tokens"]}, "embeddings")],
+)
+def test_initial_values_that_the_seed_does_not_determine_are_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        attach_adapter(tiny_base(), arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"lora_alpha": 32}, {"use_rslora": True}, {"use_dora": True}])
+def test_an_adapter_that_means_something_else_is_not_restored(arguments: dict[str, Any], tmp_path: Path) -> None:
+    other = saved(tiny_lora(**arguments), tmp_path)
+    lora = tiny_lora()
+    with pytest.raises(ResourceError, match=next(iter(arguments))):
+        load_point(lora.parameters, other, lora.model)
+
+
+def test_dora_is_restored_bit_for_bit(tmp_path: Path) -> None:
+    dora = tiny_lora(use_dora=True)
+    assert torch.equal(load_point(dora.parameters, saved(dora, tmp_path), dora.model), dora.point)

@@ -1,11 +1,13 @@
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from tokenizers.decoders import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
+from fedmezo.errors import ResourceError
 from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer
 
 
@@ -78,3 +80,10 @@ def test_bytes_spell_the_text(texts: list[str], special: bool) -> None:
 
 def test_bytes_that_spell_nothing_are_replaced() -> None:
     assert ByteTokenizer().decode([0xFF, ord("a")]) == "\ufffda"
+
+
+def test_a_tokenizer_without_an_end_of_text_is_refused() -> None:
+    endless = bpe()
+    endless.eos_token = None
+    with pytest.raises(ResourceError, match="no end-of-sequence token"):
+        PretrainedTokenizer(endless)

@@ -100,3 +100,16 @@ def test_without_rounds_there_are_no_lines(content: str | None, tmp_path: Path) 
     if content is not None:
         path.write_text(content)
     assert read_metrics(path) == []
+
+
+def test_a_damaged_line_loses_its_times_only(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    reports = [make_report(index) for index in range(3)]
+    file = MetricsFile(path)
+    for report in reports:
+        file.after_round(replace(report, seconds=2.0))
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([lines[0], b"\xff{", lines[2]]) + b"\n")
+    MetricsFile(path, reports)
+    assert [row["round"] for row in read_metrics(path)] == [0, 1, 2]
+    assert [row["seconds"] for row in read_metrics(path)] == [2.0, None, 2.0]
