@@ -68,7 +68,7 @@ class Problem:
         return (
             f"model: {total:,} parameters, {str(frozen.dtype).removeprefix('torch.')}; "
             f"{self.parameters.size:,} of them trained, in {len(self.parameters.spans)} tensors; "
-            f"on {where}, {torch.get_num_threads()} threads"
+            f"on {where}, threads: {torch.get_num_threads()}"
         )
 
     def collate(self, indices: NDArray[Any]) -> batches.Batch:

@@ -15,7 +15,7 @@ from fedmezo.tracking.summary import human
 
 PAIRS_PER_BATCH = 4
 RECOMMENDED_FIDELITY = 0.9
-VECTORS = {"mezotrainer": 6, "llmtrainer": 6}  # flat vectors of d floats alive at the widest point of a step
+FLAT_VECTORS = 6  # of d floats, alive at the widest point of a step
 
 
 def describe(cfg: CfgNode) -> str:
@@ -53,7 +53,7 @@ def estimated_memory_mib(cfg: CfgNode, problem: Problem) -> float:
     logits = 3 * tokens * config.vocab_size
     width = 4 * config.hidden_size + 3 * getattr(config, "intermediate_size", 4 * config.hidden_size)
     layers = config.num_hidden_layers if cfg.trainer.type != ZEROTH_ORDER else 1
-    floats = VECTORS[cfg.trainer.type] * problem.parameters.size + logits + layers * tokens * width
+    floats = FLAT_VECTORS * problem.parameters.size + logits + layers * tokens * width
     return float(peak_memory_mib() + 4 * floats / 2**20)
 
 
