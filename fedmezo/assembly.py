@@ -221,7 +221,7 @@ def _sampler(cfg: CfgNode) -> Callable[[int], list[int]]:
 
 def _rates(cfg: CfgNode) -> Rates:
     scheduler = dict(cfg.train.scheduler)
-    schedule = Schedule(scheduler.pop("type"), scheduler)
+    schedule = Schedule(scheduler.pop("type"), scheduler, cfg.federate.total_round_num)
     strategy = strategies.registry[cfg.train.train_strategy]()
     return Rates(strategy, cfg.train.optimizer.lr, cfg.train.lr_half_width, schedule.factor)
 

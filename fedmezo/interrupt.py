@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class StopRequest:
     """Whether the user asked to stop. Calling it answers."""
@@ -29,10 +31,20 @@ class StopRequest:
 def graceful_stop() -> Iterator[StopRequest]:
     """Turn SIGINT and SIGTERM into a request inside the block."""
     request = StopRequest()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, request.handle) for number in numbers]
+    before = [(number, signal.signal(number, request.handle)) for number in SIGNALS]
     try:
         yield request
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM inside the block: what is being saved is saved."""
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
             signal.signal(number, handler)

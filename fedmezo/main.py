@@ -5,6 +5,7 @@ Everything heavy (torch, transformers) is imported after the configuration was c
 
 import argparse
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from fedmezo import config, run_folder
-from fedmezo.errors import ConfigurationError, FedmezoError
+from fedmezo.errors import ConfigurationError, FedmezoError, ResourceError
 from fedmezo.run_folder import RunFolder
 
 INTERRUPTED = 130
@@ -51,20 +52,25 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         help="with --check: measure gradient fidelity over so many (direction, batch) pairs",
     )
+    # argparse takes -1 for a value but -1e-5 for an option, unless told what a number is
+    parser._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
     parser.add_argument("overrides", metavar="key value", nargs="*", help="overrides, as in train.optimizer.lr 1e-5")
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     options = parser().parse_intermixed_args(arguments)
     try:
         return execute(options)
     except FedmezoError as error:
-        print(f"fedmezo: {error}{hint(error)}", file=sys.stderr)
+        print(f"fedmezo: {error}{hint(error, arguments)}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"fedmezo: {error}", file=sys.stderr)
+        return ResourceError.exit_code
     except KeyboardInterrupt:
-        print("\nfedmezo: interrupted; finished rounds are saved (--resume RUN goes on)", file=sys.stderr)
+        print("\nfedmezo: interrupted before the first round", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -83,7 +89,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.check:
         return check(cfg, options.fidelity)
     run_folder.check_free(cfg.outdir, cfg.expname)
-    return start(cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, options.cfg.stem))
+    return start(cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, options.cfg.stem, config.dump(cfg)))
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -109,21 +115,23 @@ def check(cfg: CfgNode, fidelity: int | None) -> int:
     """Print what a run would be."""
     from fedmezo.inspection import describe, fidelity_line, measure_fidelity
 
-    print("the configuration has no mistakes")
     print(describe(cfg))
     if fidelity is not None:
         print(fidelity_line(measure_fidelity(cfg, fidelity)))
     return 0
 
 
-def hint(error: FedmezoError) -> str:
+def hint(error: FedmezoError, arguments: Sequence[str]) -> str:
     """Return the same command with the embedded model, where a model cannot be had."""
-    if type(error).__name__ != "ModelUnavailableError":
+    if type(error).__name__ != "ModelUnavailableError" or "--resume" in arguments:
         return ""
-    command = shlex.join(["python", "-m", "fedmezo.main", *sys.argv[1:], "model.type", EMBEDDED_MODEL])
+    words = list(arguments)
+    if "model.type" in words:
+        del words[words.index("model.type") : words.index("model.type") + 2]
+    command = shlex.join(["python", "-m", "fedmezo.main", *words, "model.type", EMBEDDED_MODEL])
     return f"\n    the same run with a model that needs no hub: {command}"
 
 
 if __name__ == "__main__":
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,16 +1,18 @@
 """The folder of a run, and what lies where in it."""
 
+import fcntl
 import json
-import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.ledger.lines import finite
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,20 @@ class RunFolder:
         """The loss of every evaluated example."""
         return self.path / "evaluations.jsonl"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the run inside the block; a process that dies lets go.
+
+        Raises:
+            ResourceError: another process is at work on the run.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ResourceError(f"{self.path}\n    another process is at work on this run") from error
+            yield
+
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, whole or not at all."""
         scratch = self.path / f"{name}.tmp"
@@ -75,8 +91,14 @@ def check_free(outdir: str, expname: str) -> None:
         )
 
 
-def create(outdir: str, expname: str, default_name: str) -> RunFolder:
-    """Make the folder of a new run: ``outdir/expname``, or a numbered one after the configuration's file.
+def create(outdir: str, expname: str, default_name: str, config: str) -> RunFolder:
+    """Make the folder of a new run, with its configuration in it.
+
+    Args:
+        outdir: where.
+        expname: its name; '' for a numbered one after ``default_name``.
+        default_name: the name of the configuration's file.
+        config: the resolved configuration, with which a run can go on from the first moment.
 
     Raises:
         ConfigurationError: a run of that name exists.
@@ -87,6 +109,7 @@ def create(outdir: str, expname: str, default_name: str) -> RunFolder:
     path = next(path for name in names if not (path := Path(outdir) / name).exists())
     try:
         path.mkdir(parents=True)
+        (path / "config.yaml").write_text(config, encoding="utf-8")
     except OSError as error:
         raise ResourceError(f"outdir = {outdir}\n    the run's folder cannot be made: {error}") from error
     return RunFolder(path)
@@ -108,12 +131,3 @@ def existing(path: Path) -> RunFolder:
     if not folder.config.is_file():
         raise ResourceError(f"--resume {path}\n    there is no run in this folder (no config.yaml)")
     return folder
-
-
-def finite(value: Any) -> Any:
-    """Return JSON content with null where a number is not finite, which JSON cannot say."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,6 +1,7 @@
 """A run, from loading the model to the last line it prints: what ``main`` does once the configuration stands."""
 
 import hashlib
+import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
@@ -19,9 +20,10 @@ from fedmezo.assembly import (
 )
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
+from fedmezo.errors import ConfigurationError
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.rounds import Outcome, Training
-from fedmezo.interrupt import graceful_stop
+from fedmezo.interrupt import graceful_stop, undisturbed
 from fedmezo.ledger.log import Log
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
@@ -35,6 +37,12 @@ from fedmezo.tracking.progress import ProgressBar
 from fedmezo.tracking.summary import summarize, summary_table
 from fedmezo.tracking.wandb import WandbLog
 
+# keys that change nothing of what a round computes; the run's folder may be moved, and go on elsewhere
+INCIDENTAL = (
+    *("outdir", "expname", "verbose", "use_gpu", "device", "wandb", "engine", "eval.batch_size", "data.root"),
+    *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "llm.cache"),
+)
+
 
 def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
     """Run a configuration, or what is left of it if its folder holds rounds already.
@@ -46,24 +54,44 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
     Raises:
         FedmezoError: what went wrong; everything computed so far is on the disk.
     """
+    _check_early(cfg)
     callbacks = Callbacks()
     problem = assemble_problem(cfg)
     federation = assemble_federation(cfg, problem, callbacks.on_step)
     folder = make_folder()
-    training = _training(cfg, problem, federation, folder, callbacks)
-    _describe(folder, cfg, problem)
-    past = federation.server.restore(training.store)
-    _observe(callbacks, cfg, federation, folder, training, past)
-    outcome: Outcome | Literal["failed"] = "failed"
-    try:
-        with graceful_stop() as stop_requested:
-            outcome = training.run(stop_requested)
-    except KeyboardInterrupt:
-        outcome = "interrupted"
-    finally:
-        callbacks.close()
-        _finish(cfg, folder, problem, training, outcome)
+    with folder.locked():
+        training = _training(cfg, problem, federation, folder, callbacks)
+        past = federation.server.restore(training.store)
+        _check_rounds(cfg, past)
+        outcome: Outcome | Literal["failed"] = "failed"
+        try:
+            _describe(folder, cfg, problem)
+            _observe(callbacks, cfg, federation, folder, training, past)
+            with graceful_stop() as stop_requested:
+                outcome = training.run(stop_requested)
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+        finally:
+            with undisturbed():
+                callbacks.close()
+                _finish(cfg, folder, problem, training, outcome)
     return outcome
+
+
+def _check_early(cfg: CfgNode) -> None:
+    """Find what would only be noticed after loading, or at the end."""
+    if cfg.wandb.use and importlib.util.find_spec("wandb") is None:
+        raise ConfigurationError("wandb.use = True\n    wandb is not installed: pip install -e .[wandb]")
+    if cfg.federate.save_to and Path(cfg.federate.save_to).is_file():
+        raise ConfigurationError(f"federate.save_to = {cfg.federate.save_to}\n    expected a folder; this is a file")
+
+
+def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
+    if len(past) > cfg.federate.total_round_num:
+        raise ConfigurationError(
+            f"federate.total_round_num = {cfg.federate.total_round_num}\n"
+            f"    {len(past)} rounds are done already; only more can be asked for"
+        )
 
 
 def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
@@ -85,6 +113,7 @@ def _training(
     store.log.start(
         {
             "format": 1,
+            "configuration": _configuration_digest(cfg),
             "parameters": problem.parameters.digest(),
             "initial": _digest(problem.start),
             "partition": problem.data.partition.digest(),
@@ -125,7 +154,7 @@ def _observe(
     if cfg.wandb.use:
         callbacks.add(_wandb(cfg, folder))
     reports = [training.report(record) for record in past]
-    steps = sum(federation.local_data.steps(task.client) for task in server.plan(server.rounds_done).tasks)
+    steps = sum(map(federation.local_data.steps, server.sample(0)))
     callbacks.add(
         MetricsFile(folder.metrics, reports),
         LossPlot(folder.path / "loss.png", reports, evaluations.records),
@@ -147,10 +176,12 @@ def _wandb(cfg: CfgNode, folder: RunFolder) -> WandbLog:
 
 def _finish(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Training, outcome: str) -> None:
     """Save the model and say how the run went; also after a failure, for what was done before it."""
+    if outcome == "interrupted":
+        print(f"\nto go on: python -m fedmezo.main --resume {folder.path}", file=sys.stderr)
     if not training.evaluations.records:
         return
     _save(problem, training.server.parameters, folder, "adapter")
-    if cfg.federate.save_to and outcome == "completed":
+    if cfg.federate.save_to and outcome in ("completed", "stopped early"):
         shutil.copytree(folder.path / "adapter", cfg.federate.save_to, dirs_exist_ok=True)
     reports = [training.report(record) for record in training.store.rounds()]
     evaluations = training.evaluations
@@ -160,8 +191,6 @@ def _finish(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Trainin
     if cfg.verbose > 0:
         print(summary_table(summary, changes, problem.parameters.size), flush=True)
         print(f"  {'run':<11}  {folder.path}", flush=True)
-    if outcome == "interrupted":
-        print(f"\nto go on: python -m fedmezo.main --resume {folder.path}", file=sys.stderr)
 
 
 def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) -> None:
@@ -170,6 +199,16 @@ def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) ->
             save_trained(model, scratch)
 
     folder.write_folder(name, write)
+
+
+def _configuration_digest(cfg: CfgNode) -> str:
+    """Return a hash of everything that the rounds of a run depend on."""
+    algorithm = cfg.clone()
+    algorithm.defrost()
+    for key in INCIDENTAL:
+        section, _, name = key.rpartition(".")
+        del (algorithm[section] if section else algorithm)[name]
+    return hashlib.blake2b(dump(algorithm).encode(), digest_size=16).hexdigest()
 
 
 def _digest(parameters: Tensor) -> str:

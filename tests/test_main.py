@@ -76,7 +76,7 @@ def test_a_runs_folder(tiny_yaml: Write) -> None:
     present = {path.name for path in run.folder.iterdir()}
     assert present == {
         "config.yaml", "environment.json", "partition.json", "metrics.jsonl", "ledger.jsonl", "evaluations.jsonl",
-        "snapshots", "adapter", "adapter_best", "summary.json", "loss.png",
+        "snapshots", ".lock", "adapter", "adapter_best", "summary.json", "loss.png",
     }  # fmt: skip
     rows = run.rows()
     assert [row["round"] for row in rows] == [0, 1, 2, 3]

@@ -15,23 +15,23 @@ def contents(path: Path) -> list[str]:
 
 
 def test_a_named_run_gets_its_folder(tmp_path: Path) -> None:
-    folder = run_folder.create(str(tmp_path / "runs/of/today"), "mine", "quickstart")
+    folder = run_folder.create(str(tmp_path / "runs/of/today"), "mine", "quickstart", "seed: 1")
     assert folder.path == tmp_path / "runs/of/today/mine"
     assert folder.path.is_dir()
 
 
 def test_runs_without_a_name_are_numbered_after_their_configuration(tmp_path: Path) -> None:
-    made = [run_folder.create(str(tmp_path), "", "quickstart").path.name for _ in range(3)]
+    made = [run_folder.create(str(tmp_path), "", "quickstart", "seed: 1").path.name for _ in range(3)]
     assert made == ["quickstart", "quickstart-2", "quickstart-3"]
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     run_folder.check_free(str(tmp_path), "mine")
     run_folder.check_free(str(tmp_path), "")
-    run_folder.create(str(tmp_path), "mine", "quickstart")
+    run_folder.create(str(tmp_path), "mine", "quickstart", "seed: 1")
     for again in (
         lambda: run_folder.check_free(str(tmp_path), "mine"),
-        lambda: run_folder.create(str(tmp_path), "mine", "quickstart"),
+        lambda: run_folder.create(str(tmp_path), "mine", "quickstart", "seed: 1"),
     ):
         with pytest.raises(ConfigurationError, match=f"python -m fedmezo.main --resume {tmp_path / 'mine'}$"):
             again()
@@ -40,7 +40,7 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ResourceError, match=f"^outdir = {tmp_path / 'file'}\n    the run's folder cannot be made: "):
-        run_folder.create(str(tmp_path / "file"), "mine", "quickstart")
+        run_folder.create(str(tmp_path / "file"), "mine", "quickstart", "seed: 1")
 
 
 def test_only_a_folder_with_a_configuration_is_a_run(tmp_path: Path) -> None:

@@ -147,6 +147,17 @@ def _dirichlet(values: Values) -> Iterator[Contradiction]:
             )
 
 
+def _splitters_without_arguments(values: Values) -> Iterator[Contradiction]:
+    splitter = values["data.splitter"]
+    if splitter in ("iid", "meta") and any(values["data.splitter_args"]):
+        yield Contradiction(("data.splitter_args", "data.splitter"), f"data.splitter = {splitter} takes no arguments")
+
+
+def _generated_data(values: Values) -> Iterator[Contradiction]:
+    if values["data.type"] == "arithmetic@llm" and values["data.file"]:
+        yield Contradiction(("data.file", "data.type"), "data.type = arithmetic@llm is generated, it reads no file")
+
+
 def _schedule(values: Values) -> Iterator[Contradiction]:
     arguments = values.arguments("train.scheduler")
     if arguments and not values["train.scheduler.type"]:
@@ -162,6 +173,8 @@ RULES: tuple[Rule, ...] = (
     _interval_of_rates,
     _half_precision_masters,
     _dirichlet,
+    _splitters_without_arguments,
+    _generated_data,
     _schedule,
 )
 

@@ -11,6 +11,7 @@ from fedmezo.data.partitioning import Splits, make_partition
 from fedmezo.data.prompts import PROMPTS
 from fedmezo.data.splitters.make import make_splitter
 from fedmezo.data.table import partition_table
+from fedmezo.errors import ResourceError
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,8 @@ class FederatedData:
 
     def _headline(self) -> list[str]:
         own = f", {self.num_own_test} of them its own test set" if self.num_own_test else ""
+        if own and not any(len(client.test) for client in self.partition.clients):
+            own += " (not used: the fraction for test is 0)"
         dropped = f"; {self.num_dropped} left out: llm.tok_len cuts off their response" if self.num_dropped else ""
         return [
             f"data: {self.name}, {self.source}",
@@ -85,14 +88,20 @@ def build(
     encoded, kept = encode(dataset.examples, tokenizer, PROMPTS[prompt], tok_len, cache)
     categories = [dataset.examples[index].category for index in kept]
     num_own_test = int((kept >= len(dataset.examples) - dataset.num_own_test).sum())
-    partition = make_partition(
-        categories,
-        num_own_test,
-        splitter=divide,
-        splits=splits,
-        num_clients=num_clients,
-        seed=seed,
-        subsample=subsample,
-    )
     num_dropped = len(dataset.examples) - len(kept)
+    try:
+        partition = make_partition(
+            categories,
+            num_own_test,
+            splitter=divide,
+            splits=splits,
+            num_clients=num_clients,
+            seed=seed,
+            subsample=subsample,
+        )
+    except ResourceError as error:
+        if num_dropped == 0:
+            raise
+        lost = f"{num_dropped} of {len(dataset.examples)} examples were left out: llm.tok_len = {tok_len}"
+        raise ResourceError(f"{error}\n    {lost} cuts off their whole response") from error
     return FederatedData(dataset.name, dataset.source, encoded, categories, partition, num_own_test, num_dropped)

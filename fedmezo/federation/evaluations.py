@@ -1,6 +1,5 @@
 """The evaluations of a run: when, on what, and what follows from them."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 from fedmezo.evaluation.losses import Evaluator, ExampleLosses
 from fedmezo.evaluation.paired import PairedChange, paired_change
 from fedmezo.federation.selection import best_evaluation, out_of_patience
+from fedmezo.ledger.lines import append_line, finite, whole_lines
 from fedmezo.ledger.log import Log
 from fedmezo.ledger.records import EvaluationRecord
 
@@ -65,22 +65,23 @@ class Evaluations:
         return out_of_patience(self.records, self.key, self.patience)
 
     def changes(self, first: int, last: int) -> dict[str, PairedChange]:
-        """Return for each split how the loss changed between the evaluations after ``first`` and ``last`` rounds."""
-        found = {
-            (row["rounds_done"], row["split"]): row
-            for row in map(json.loads, self.examples_file.read_text(encoding="utf-8").splitlines())
-        }
+        """Return for each split how the loss changed between the evaluations after ``first`` and ``last`` rounds.
+
+        A split whose examples' losses were lost with their file is left out.
+        """
+        found = {(row["rounds_done"], row["split"]): row for row in whole_lines(self.examples_file)}
         return {
             split: paired_change(_losses(found[first, split]), _losses(found[last, split]))
             for split in self.evaluator.splits
+            if (first, split) in found and (last, split) in found
         }
 
     def _write_examples(self, rounds_done: int, losses: Mapping[str, ExampleLosses]) -> None:
-        with self.examples_file.open("a", encoding="utf-8") as file:
-            for split, rows in losses.items():
-                columns = {name: getattr(rows, name).tolist() for name in ("indices", "sums", "tokens")}
-                file.write(json.dumps({"rounds_done": rounds_done, "split": split, **columns}) + "\n")
+        for split, rows in losses.items():
+            columns = {name: finite(getattr(rows, name).tolist()) for name in ("indices", "sums", "tokens")}
+            append_line(self.examples_file, {"rounds_done": rounds_done, "split": split, **columns})
 
 
 def _losses(row: Mapping[str, Any]) -> ExampleLosses:
-    return ExampleLosses(np.array(row["indices"]), np.array(row["sums"]), np.array(row["tokens"]))
+    sums = np.array(row["sums"], dtype=np.float64)  # null, which is what NaN is in JSON, becomes NaN again
+    return ExampleLosses(np.array(row["indices"]), sums, np.array(row["tokens"]))

@@ -1,12 +1,12 @@
 """An append-only file of records, a JSON object a line, durable before it is visible."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fedmezo.errors import ResourceError
+from fedmezo.ledger.lines import append_line, drop_torn_line
 from fedmezo.ledger.records import EvaluationRecord, RoundRecord
 
 Record = RoundRecord | EvaluationRecord
@@ -36,18 +36,18 @@ class Log:
         """
         rows = list(self._rows())
         if not rows:
-            self._write({"kind": "header", **header})
+            append_line(self.path, {"kind": "header", **header})
             return
         differing = [key for key, value in header.items() if rows[0].get(key) != value]
         if differing:
             raise ResourceError(
-                f"{self.path}\n    this run began with another {' and '.join(differing)}: "
-                "the model or the packages have changed since"
+                f"{self.path}\n    this run began with another {', '.join(differing)}: its configuration, "
+                "its data, the model or the packages have changed since"
             )
 
     def append(self, record: Record) -> None:
         """Write a record and wait until it is on the disk."""
-        self._write(record.to_json())
+        append_line(self.path, record.to_json())
 
     def records(self) -> Iterator[Record]:
         """Yield the records in order."""
@@ -59,16 +59,10 @@ class Log:
             except (KeyError, TypeError, AttributeError) as error:
                 raise self._damaged(number, f"no record of this version: {error!r}") from error
 
-    def _write(self, row: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
     def _rows(self) -> Iterator[dict[str, Any]]:
         if not self.path.exists():
             return
-        self._drop_torn_line()
+        drop_torn_line(self.path)
         for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
             try:
                 row = json.loads(line)
@@ -80,9 +74,3 @@ class Log:
 
     def _damaged(self, number: int, reason: str) -> ResourceError:
         return ResourceError(f"{self.path}:{number}\n    the ledger is damaged here: {reason}")
-
-    def _drop_torn_line(self) -> None:
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(self.path, whole)

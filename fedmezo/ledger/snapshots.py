@@ -1,9 +1,11 @@
 """Snapshots of the global parameters: safetensors, written atomically, the last two kept."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -34,15 +36,15 @@ class Snapshots:
             self._path(number).unlink()
 
     def latest(self, up_to: int) -> tuple[int, Tensor] | None:
-        """Return (rounds done, parameters [d]) of the newest snapshot of at most ``up_to`` rounds."""
-        usable = [number for number in self._rounds() if number <= up_to]
-        if not usable:
-            return None
-        parameters: Tensor = load_file(self._path(usable[-1]))["parameters"]
-        return usable[-1], parameters.to(torch.float32)
+        """Return (rounds done, parameters [d]) of the newest readable snapshot of at most ``up_to`` rounds."""
+        for number in reversed([number for number in self._rounds() if number <= up_to]):
+            with suppress(SafetensorError, OSError, KeyError):  # a damaged one: an older one and a replay will do
+                parameters: Tensor = load_file(self._path(number))["parameters"]
+                return number, parameters.to(torch.float32)
+        return None
 
     def _rounds(self) -> list[int]:
-        return sorted(int(path.stem) for path in self.folder.glob("*.safetensors"))
+        return sorted(int(path.stem) for path in self.folder.glob("*.safetensors") if path.stem.isdecimal())
 
     def _path(self, rounds_done: int) -> Path:
         return self.folder / f"{rounds_done:06d}.safetensors"

@@ -37,8 +37,18 @@ class Store:
             self.snapshots.write(record.round_index + 1, parameters)
 
     def rounds(self) -> list[RoundRecord]:
-        """Return the recorded rounds in order."""
-        return [record for record in self.log.records() if isinstance(record, RoundRecord)]
+        """Return the recorded rounds in order.
+
+        Raises:
+            ResourceError: one is missing, or there twice.
+        """
+        rounds = [record for record in self.log.records() if isinstance(record, RoundRecord)]
+        for wanted, record in enumerate(rounds):
+            if record.round_index != wanted:
+                raise ResourceError(
+                    f"{self.log.path}\n    the ledger is damaged: round {record.round_index} where {wanted} should be"
+                )
+        return rounds
 
     def evaluations(self) -> list[EvaluationRecord]:
         """Return the recorded evaluations in order."""

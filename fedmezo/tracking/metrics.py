@@ -3,10 +3,10 @@
 import json
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fedmezo.ledger.lines import whole_lines
 from fedmezo.tracking import Callback, RoundReport
 
 
@@ -34,13 +34,7 @@ class MetricsFile(Callback):
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a metrics file, [] if there is none."""
-    if not path.exists():
-        return []
-    rows = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        with suppress(ValueError):  # a damaged line holds nothing that the ledger does not, but times
-            rows.append(json.loads(line))
-    return rows
+    return whole_lines(path)  # a damaged line holds nothing that the ledger does not, but times
 
 
 def metrics_row(report: RoundReport) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedmezo.errors import ConfigurationError
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.tracking import Callback, RoundReport
 from fedmezo.tracking.metrics import metrics_row
@@ -19,18 +18,13 @@ class WandbLog(Callback):
         project, user: '' for wandb's defaults.
         online: send to the service, which asks for an account.
         clients: also log every client's loss and learning rate.
-
-    Raises:
-        ConfigurationError: wandb is not installed.
     """
 
     def __init__(
         self, folder: Path, config: Mapping[str, Any], *, project: str, user: str, online: bool, clients: bool
     ) -> None:
-        try:
-            import wandb
-        except ImportError as error:
-            raise ConfigurationError("wandb.use = True\n    wandb is not installed: pip install -e .[wandb]") from error
+        import wandb
+
         self._clients = clients
         self._run: Any = wandb.init(
             project=project or "fedmezo",

@@ -29,6 +29,9 @@ class BackpropTrainer:
         weight_decay: for matrices; biases and norms have none.
         clip: bound on the gradient's norm, or None.
         retry: whether a step whose loss is not finite is repeated with the next batch.
+
+    Raises:
+        ConfigurationError: the optimizer does not take the arguments.
     """
 
     scorer: Scorer
@@ -38,6 +41,10 @@ class BackpropTrainer:
     weight_decay: float = 0.0
     clip: float | None = None
     retry: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse arguments that the optimizer does not take, before anything is trained."""
+        new_optimizer(self.optimizer, [{"params": [torch.zeros(1)]}], 1.0, self.arguments)
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Take ``work.steps`` optimizer steps from ``start`` [d] and return the resulting parameters."""

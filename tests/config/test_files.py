@@ -122,6 +122,6 @@ def test_a_base_belongs_in_a_file(mistakes: Mistakes) -> None:
 def test_nothing_of_a_file_is_executed(mistakes: Mistakes, tmp_path: Path) -> None:
     mark = tmp_path / "executed"
     call = f"!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{mark}']]"
-    message = mistakes(f"seed: {call}\nllm: {{adapter: {{args: [{{x: {call}}}]}}}}\n{call}: 1", "expname", call)
+    message = mistakes(f"seed: {call}\nllm: {{adapter: {{args: [{{x: {call}}}]}}}}\n{call}: 1", "seed", call)
     assert message.startswith("4 mistakes")
     assert not mark.exists()

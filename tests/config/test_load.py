@@ -8,6 +8,8 @@ from fedmezo.config import dump
 
 from .conftest import Load, Mistakes
 
+PEFT_LORA = {"adapter_package": "peft", "adapter_method": "lora", "lora_alpha": 32, "lora_dropout": 0.05}
+
 
 def test_an_empty_file_is_the_defaults(load_text: Load) -> None:
     cfg = load_text("# nothing\n")
@@ -55,7 +57,7 @@ CONVERSIONS: list[tuple[str, str, Any]] = [
     ("eval.split", "(test, val)", ("test", "val")),
     ("eval.metrics", "loss", ("loss",)),
     ("data.splitter_args", "()", ()),
-    ("data.splitter_args", "{alpha: 5e-1}", ({"alpha": 0.5},)),
+    ("llm.adapter.args", "{r: 4, lora_alpha: 32, lora_dropout: 5e-2}", ({"r": 4, **PEFT_LORA},)),
     ("data.splitter", "''", "iid"),
     ("data.splitter", "", "iid"),
     ("data.type", "gsm8k@llm", "gsm8k@llm"),
@@ -108,8 +110,6 @@ REFUSED = [
     ("use_gpu", "!!bool x", "True or False"),
     ("use_gpu", "1", "True or False"),
     ("use_gpu", "null", "True or False"),
-    ("outdir", "3", "text (in quotes, if this is meant)"),
-    ("outdir", "null", "text"),
     ("grad.grad_clip", "0", "a number > 0, or -1"),
     ("federate.sample_client_rate", "1.5", "a number > 0 and <= 1, or -1"),
     ("data.splits", "[1, 0]", "a list of 3"),
@@ -197,3 +197,8 @@ def test_quoted_text_that_looks_like_a_number_stays_text_in_a_dump(load_text: Lo
 @pytest.mark.parametrize("text", ["1", "True", "2026-11-23", "null", "a: b", "[x", "1e-2"])
 def test_text_on_the_command_line_is_taken_as_it_is(load_text: Load, text: str) -> None:
     assert load_text("", "expname", text).expname == text
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", "text (in quotes, if this is meant)"), ("null", "text")])
+def test_text_in_a_file_is_text(mistakes: Mistakes, value: str, expected: str) -> None:
+    assert f"outdir = {value}\n      expected {expected}" in mistakes(f"outdir: {value}")

@@ -40,10 +40,10 @@ def test_a_dump_loads_to_an_equal_tree(flat: dict[str, Any]) -> None:
 @example("\x85\u2028")
 @limits(max_examples=60, deadline=None)
 def test_free_arguments_survive_the_way_to_a_file_and_back(value: Any) -> None:
-    first = load_from(yaml.safe_dump(nested({"data.splitter_args": [{"free": value}]})))
+    first = load_from(yaml.safe_dump(nested({"llm.adapter.args": [{"free": value}]})))
     second = load_from(dump(first))
-    assert second.data.splitter_args == first.data.splitter_args
-    assert to_dict(second)["data"]["splitter_args"] == plain(first.data.splitter_args)
+    assert second.llm.adapter.args == first.llm.adapter.args
+    assert to_dict(second)["llm"]["adapter"]["args"] == plain(first.llm.adapter.args)
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))
@@ -59,6 +59,7 @@ BASE = yaml.safe_dump(
             "seed": 1,
             "_base_": [],
             "data.splits": [0.9, 0.05, 0.05],
+            "data.splitter": "lda",
             "data.splitter_args": [{"alpha": 0.5}],
             "llm.adapter.args": [{"r": 8, "target_modules": ["q", "v"]}],
             "train.optimizer.lr": 0.1,

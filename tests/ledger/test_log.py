@@ -53,7 +53,7 @@ def test_starting_again_writes_nothing(log: Log) -> None:
 
 
 def test_another_start_is_refused_and_says_what_differs(log: Log) -> None:
-    with pytest.raises(ResourceError, match="this run began with another parameters and partition: "):
+    with pytest.raises(ResourceError, match="this run began with another parameters, partition: "):
         log.start(HEADER | {"parameters": "a2", "partition": "b3"})
     with pytest.raises(ResourceError, match=f"{log.path}\n.*began with another initial: "):
         log.start(HEADER | {"initial": "c3"})

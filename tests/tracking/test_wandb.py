@@ -30,7 +30,7 @@ class Recorder:
 
 def test_a_run_is_logged_offline(tiny_yaml: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder()
-    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=recorder.init))
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=recorder.init, __spec__=object()))
     use = {"use": True, "client_train_info": True, "name_project": "mine"}
     assert main(["--cfg", str(tiny_yaml(wandb=use)), "expname", "run"]) == 0
     assert recorder.settings["mode"] == "offline" and recorder.settings["project"] == "mine"
@@ -44,5 +44,7 @@ def test_without_wandb_the_message_says_what_to_install(
     tiny_yaml: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
-    assert main(["--cfg", str(tiny_yaml(wandb={"use": True}))]) == 2
+    path = tiny_yaml(wandb={"use": True})
+    assert main(["--cfg", str(path)]) == 2
+    assert not (path.parent / "runs").exists()
     assert "pip install -e .[wandb]" in capsys.readouterr().err

@@ -1,0 +1,132 @@
+"""Run folders that a crash, a full disk or a hand has damaged: never a wrong model, never a traceback."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fedmezo.main import main
+from fedmezo.run_folder import RunFolder
+from tests.test_main import Run, resume, same, train
+
+Write = Callable[..., Path]
+
+
+def rewrite(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    path.write_text("".join(change(path.read_text(encoding="utf-8").splitlines(keepends=True))), encoding="utf-8")
+
+
+@pytest.mark.parametrize("change", [lambda lines: lines[:2] + lines[3:], lambda lines: [*lines, lines[2]]])
+def test_a_round_that_is_missing_or_there_twice_is_refused(
+    tiny_yaml: Write, change: Callable[[list[str]], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tiny_yaml(), "run")
+    rewrite(run.folder / "ledger.jsonl", change)
+    resume(run, "federate.total_round_num", "6", code=3)
+    assert "the ledger is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["torn", "gone"])
+def test_lost_example_losses_cost_the_comparison_only(tiny_yaml: Write, damage: str) -> None:
+    whole = train(tiny_yaml(), "whole", "federate.total_round_num", "6")
+    part = train(tiny_yaml(), "part")
+    path = part.folder / "evaluations.jsonl"
+    if damage == "torn":
+        path.write_bytes(path.read_bytes()[:-20])
+    else:
+        path.unlink()
+    resume(part, "federate.total_round_num", "6")
+    assert same(whole, part)
+    assert ("test" in part.summary()["losses"]) is (damage == "torn")
+    assert all(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def test_a_damaged_snapshot_is_replaced_by_a_replay(tiny_yaml: Write) -> None:
+    whole = train(tiny_yaml(), "whole", "federate.total_round_num", "6")
+    part = train(tiny_yaml(), "part", "federate.save_freq", "1")
+    (part.folder / "snapshots" / "000004.safetensors").write_bytes(b"nonsense")
+    (part.folder / "snapshots" / "mine.safetensors").write_bytes(b"nonsense")
+    assert same(whole, resume(part, "federate.total_round_num", "6"))
+
+
+def test_backpropagation_cannot_go_on_without_its_snapshot(
+    tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tiny_yaml(trainer={"type": "llmtrainer"}), "run")
+    (run.folder / "snapshots" / "000004.safetensors").write_bytes(b"nonsense")
+    resume(run, "federate.total_round_num", "6", code=3)
+    assert "the snapshot after round 4 is missing" in capsys.readouterr().err
+
+
+def test_an_edited_configuration_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tiny_yaml(), "run")
+    rewrite(run.folder / "config.yaml", lambda lines: [line.replace("lr: 0.01", "lr: 0.5") for line in lines])
+    resume(run, "federate.total_round_num", "6", code=3)
+    assert "another configuration" in capsys.readouterr().err
+
+
+def test_a_moved_run_goes_on(tiny_yaml: Write) -> None:
+    whole = train(tiny_yaml(), "whole", "federate.total_round_num", "6")
+    part = train(tiny_yaml(), "part")
+    moved = part.folder.rename(part.folder.parent / "moved")
+    assert same(whole, resume(Run(moved), "federate.total_round_num", "6"))
+
+
+def test_a_second_process_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tiny_yaml(), "run")
+    before = run.rows("ledger.jsonl")
+    with RunFolder(run.folder).locked():
+        resume(run, "federate.total_round_num", "6", code=3)
+    assert "another process is at work" in capsys.readouterr().err
+    assert run.rows("ledger.jsonl") == before
+
+
+def test_fewer_rounds_than_are_done_are_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tiny_yaml(), "run")
+    resume(run, "federate.total_round_num", "2", code=2)
+    assert "4 rounds are done already" in capsys.readouterr().err
+    resume(run)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["train.scheduler.type", "StepLR", "train.scheduler.step_size", "0"],
+        ["trainer.type", "llmtrainer", "train.optimizer.foo", "1"],
+        ["trainer.type", "llmtrainer", "train.optimizer.type", "Adam", "train.optimizer.betas", "[0.5, 2]"],
+        ["llm.adapter.args", "[{foo: 1}]"],
+        ["data.splitter_args", "[{alpha: 0.5}]"],
+        ["data.file", "x.json"],
+        ["train.optimizer.lr", "-1e-5"],
+        ["federate.save_to", __file__],
+    ],
+)
+def test_what_cannot_work_is_found_before_anything_is_made(
+    tiny_yaml: Write, overrides: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny_yaml()
+    assert main(["--cfg", str(path), *overrides]) == 2
+    named = {"train.optimizer.betas": "train.optimizer.type", "train.optimizer.foo": "train.optimizer.type"}
+    named["train.scheduler.step_size"] = "train.scheduler.type"
+    assert named.get(overrides[-2], overrides[-2]) in capsys.readouterr().err
+    assert not (path.parent / "runs").exists()
+
+
+def test_early_stopping_saves_where_it_was_told_to(tiny_yaml: Write, tmp_path: Path) -> None:
+    up = ("train.optimizer.lr", "3000", "early_stop.patience", "1", "eval.freq", "1", "federate.total_round_num", "9")
+    run = train(tiny_yaml(), "run", *up, "federate.save_to", str(tmp_path / "copy"))
+    assert run.summary()["outcome"] == "stopped early"
+    assert (tmp_path / "copy" / "adapter_model.safetensors").read_bytes() == run.adapter_bytes()
+
+
+def test_a_name_too_long_for_the_disk_is_a_message(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--cfg", str(tiny_yaml()), "expname", "x" * 300]) == 3
+    assert "too long" in capsys.readouterr().err
+
+
+def test_examples_lost_to_the_token_limit_are_named_where_too_few_are_left(
+    tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--cfg", str(tiny_yaml()), "llm.tok_len", "240", "federate.client_num", "50"]) == 3
+    assert "llm.tok_len = 240 cuts off" in capsys.readouterr().err
