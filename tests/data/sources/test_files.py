@@ -1,7 +1,7 @@
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -26,6 +26,7 @@ def unreachable_hub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         raise ConnectionError("no route to the hub")
 
     fake, exceptions = ModuleType("datasets"), ModuleType("datasets.exceptions")
+    fake.config = SimpleNamespace(HF_HUB_OFFLINE=False)  # type: ignore[attr-defined]
     fake.load_dataset = load  # type: ignore[attr-defined]
     exceptions.DatasetsError = type("DatasetsError", (Exception,), {})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", fake)
