@@ -118,6 +118,16 @@ def base_dtype(half: bool, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if bf16 else torch.float16
 
 
+def precision_warnings(cfg: CfgNode) -> list[str]:
+    """Return what a user should know about the dtype: rounding noise can be larger than a projected gradient."""
+    if not cfg.train.is_enable_half or cfg.trainer.type != ZEROTH_ORDER:
+        return []
+    return [
+        "warning: half precision adds rounding noise to projected gradients, the more the smaller zo.mu is; "
+        "--check --fidelity 100 measures it"
+    ]
+
+
 def _trainable_model(cfg: CfgNode, model: PreTrainedModel) -> PreTrainedModel | PeftModel:
     if cfg.train.gradient_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from yacs.config import CfgNode
 
-from fedmezo.assembly import ZEROTH_ORDER, Problem, assemble_federation, assemble_problem
+from fedmezo.assembly import ZEROTH_ORDER, Problem, assemble_federation, assemble_problem, precision_warnings
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Fidelity, gradient_fidelity
 from fedmezo.federation.messages import bytes_down, bytes_up
@@ -32,7 +32,7 @@ def describe(cfg: CfgNode) -> str:
     lines = [problem.data.describe(), problem.describe(), _bytes_line(cfg, size, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
     lines.append(f"memory: about {estimated_memory_mib(cfg, problem):,.0f} MiB at the peak")
-    return "\n".join(lines)
+    return "\n".join([*lines, *precision_warnings(cfg)])
 
 
 def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"fedmezo: {error}", file=sys.stderr)
         return ResourceError.exit_code
     except KeyboardInterrupt:
-        print("\nfedmezo: interrupted before the first round", file=sys.stderr)
+        print("\nfedmezo: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 

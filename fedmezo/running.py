@@ -17,6 +17,7 @@ from fedmezo.assembly import (
     assemble_evaluator,
     assemble_federation,
     assemble_problem,
+    precision_warnings,
 )
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
@@ -96,7 +97,7 @@ def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
 
 def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
     if cfg.verbose > 0:
-        print(f"{problem.describe()}\n{problem.data.outline()}", file=sys.stderr)
+        print(*[problem.describe(), problem.data.outline(), *precision_warnings(cfg)], sep="\n", file=sys.stderr)
     folder.config.write_text(dump(cfg), encoding="utf-8")
     folder.write_json("environment.json", environment())
     folder.write_json("partition.json", problem.data.partition.to_json(problem.data.categories))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fedmezo.main import main
+from fedmezo.main import RESUMABLE, main
 from fedmezo.run_folder import RunFolder
+from fedmezo.running import INCIDENTAL
 from tests.test_main import Run, resume, same, train
 
 Write = Callable[..., Path]
@@ -130,3 +131,7 @@ def test_examples_lost_to_the_token_limit_are_named_where_too_few_are_left(
 ) -> None:
     assert main(["--cfg", str(tiny_yaml()), "llm.tok_len", "240", "federate.client_num", "50"]) == 3
     assert "llm.tok_len = 240 cuts off" in capsys.readouterr().err
+
+
+def test_what_may_change_on_resume_is_not_part_of_the_runs_hash() -> None:
+    assert set(RESUMABLE) <= set(INCIDENTAL)

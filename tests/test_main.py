@@ -334,3 +334,10 @@ def test_what_cannot_be_had_ends_with_3_and_leaves_nothing(
     error = capsys.readouterr().err
     assert all(word in error for word in words) and "Traceback" not in error
     assert not (path.parent / "runs").exists()
+
+
+def test_half_precision_warns_and_runs(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tiny_yaml(), "run", "train.is_enable_half", "True", "federate.total_round_num", "1")
+    shown = capsys.readouterr().err
+    assert "bfloat16" in shown and "half precision adds rounding noise" in shown
+    assert all(tensor.dtype == np.float32 for tensor in run.adapter().values())
