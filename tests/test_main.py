@@ -261,6 +261,10 @@ def test_divergence_ends_with_4_and_keeps_what_was_done(
     rows = run.rows()
     assert 0 < len(rows) < 20 and sum(client["nonfinite"] for row in rows for client in row["clients"]) > 3
     assert run.summary()["outcome"] == "failed"
+    recorded = [client for row in run.rows("ledger.jsonl") for client in row.get("clients", [])]
+    for client in recorded if trainer == "mezotrainer" else []:
+        assert all(client["gradients"][step][query] == 0.0 for step, query in client["failed"])
+        assert (len(client["failed"]) > 0) is (client["nonfinite"] > 0)
     resume(run, "federate.total_round_num", "20", code=4)
 
 

@@ -135,6 +135,7 @@ def _client_record(result: Result, weighting: Weighting) -> ClientRecord:
         train_loss=update.train_loss,
         nonfinite=update.nonfinite,
         gradients=gradients,
+        failed=update.failed,
         seconds=result.seconds,
     )
 

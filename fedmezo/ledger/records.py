@@ -19,6 +19,7 @@ class ClientRecord:
         train_loss: mean over its finite steps; NaN if there was none.
         nonfinite: losses that were not finite.
         gradients: projected gradients g [H][Q] as fp32 values, where scalars travel.
+        failed: the (step, query) whose loss was not finite; their gradient is 0.
         update_distance: where the strategy asks for it.
         seconds: of the client's work (not part of what determines the run).
     """
@@ -30,6 +31,7 @@ class ClientRecord:
     train_loss: float
     nonfinite: int = 0
     gradients: tuple[tuple[float, ...], ...] | None = None
+    failed: tuple[tuple[int, int], ...] = ()
     update_distance: float | None = None
     seconds: float = 0.0
 
@@ -85,6 +87,7 @@ def _client_from_json(row: dict[str, Any]) -> ClientRecord:
         **{
             **row,
             "train_loss": math.nan if row["train_loss"] is None else row["train_loss"],
+            "failed": tuple((step, query) for step, query in row["failed"]),
             "gradients": None if gradients is None else tuple(tuple(step) for step in gradients),
         }
     )

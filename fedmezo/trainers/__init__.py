@@ -49,6 +49,7 @@ class LocalUpdate:
         examples: trained on in this round.
         nonfinite: losses that were not finite.
         gradients: projected gradients, fp32 [H, Q] (zeroth-order trainers).
+        failed: the (step, query) whose loss was not finite; their gradient is 0.
         point: the client's parameters, fp32 [d] (first-order trainers).
     """
 
@@ -56,6 +57,7 @@ class LocalUpdate:
     examples: int
     nonfinite: int
     gradients: np.ndarray | None = None
+    failed: tuple[tuple[int, int], ...] = ()
     point: Tensor | None = None
 
 

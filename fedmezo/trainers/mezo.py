@@ -44,18 +44,20 @@ class MezoTrainer:
         """Take ``work.steps`` steps from ``start`` [d] and return their projected gradients."""
         prefix = Prefix(self.replay, start, work.keys, work.learning_rate)
         losses: list[float] = []
+        failures: list[tuple[int, int]] = []
         examples = nonfinite = 0
         for step, keys in enumerate(work.keys):
             queries, trained, failed = self._step(prefix.point, keys, work, step)
             prefix.append([query.gradient if query else 0.0 for query in queries])
             nonfinite += failed
+            failures += [(step, query) for query, found in enumerate(queries) if found is None]
             finite = [query.loss for query in queries if query]
             if finite:
                 examples += trained
                 losses.append(math.fsum(finite) / len(finite))
             work.on_step(losses[-1] if finite else math.nan)
         mean = math.fsum(losses) / len(losses) if losses else math.nan
-        return LocalUpdate(mean, examples, nonfinite, gradients=prefix.gradients)
+        return LocalUpdate(mean, examples, nonfinite, gradients=prefix.gradients, failed=tuple(failures))
 
     def _step(
         self, point: Tensor, keys: list[int], work: LocalWork, step: int

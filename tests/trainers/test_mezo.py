@@ -60,6 +60,7 @@ def test_a_step_without_a_finite_loss_is_zero_and_counted(tiny_problem: Problem,
     update = trainer(tiny_problem, scorer=scorer).train(tiny_problem.start, work())
     assert update.gradients is not None
     assert [g != 0 for g in update.gradients[:, 0]] == [True, False, True]
+    assert update.failed == ((1, 0),)
     assert update.nonfinite == 1 and update.examples == 4 and math.isfinite(update.train_loss)
 
 
