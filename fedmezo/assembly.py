@@ -1,5 +1,6 @@
 """Assembly: from a checked configuration to the parts of a run. The one place that reads the configuration tree."""
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -84,6 +85,7 @@ def assemble_problem(cfg: CfgNode) -> Problem:
         ResourceError: either cannot be had.
         ConfigurationError: they do not go together with the configuration.
     """
+    _preflight(cfg)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     if cfg.engine.threads:
@@ -99,6 +101,16 @@ def assemble_problem(cfg: CfgNode) -> Problem:
         start = load_point(parameters, Path(cfg.federate.restore_from), model)
     parameters.buffer.copy_(start)
     return Problem(model, base.tokenizer, parameters, start, Scorer(model, parameters), data)
+
+
+def _preflight(cfg: CfgNode) -> None:
+    """Find at once what would be noticed only after loading, or at the end."""
+    if cfg.wandb.use and importlib.util.find_spec("wandb") is None:
+        raise ConfigurationError("wandb.use = True\n    wandb is not installed: pip install -e .[wandb]")
+    target = Path(cfg.federate.save_to).absolute()
+    above = next(path for path in (target, *target.parents) if path.exists())
+    if cfg.federate.save_to and not above.is_dir():
+        raise ConfigurationError(f"federate.save_to = {cfg.federate.save_to}\n    expected a folder; {above} is a file")
 
 
 def chosen_device(use_gpu: bool, index: int) -> torch.device:

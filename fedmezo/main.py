@@ -20,13 +20,10 @@ from fedmezo.run_folder import RunFolder
 INTERRUPTED = 130
 EXAMPLE = "python -m fedmezo.main --cfg configs/quickstart.yaml federate.total_round_num 5"
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
-# keys that may change when a run goes on: none of them changes what the rounds already done would have been
+# keys that may change when a run goes on: the rounds already done would have been the same, and what is where may move
 RESUMABLE = (
-    "federate.total_round_num",
-    "verbose",
-    "early_stop.patience",
-    "federate.save_to",
-    "federate.save_freq",
+    *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "verbose"),
+    *("data.root", "use_gpu", "device", "engine.threads", "llm.cache.model"),
 )
 
 

@@ -84,7 +84,11 @@ def check_free(outdir: str, expname: str) -> None:
         ConfigurationError: a run of that name exists.
     """
     path = Path(outdir) / expname
-    if expname and path.exists():
+    try:
+        taken = bool(expname) and path.exists()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"expname = {expname}\n    this cannot be a folder's name: {error}") from error
+    if taken:
         raise ConfigurationError(
             f"expname = {expname}\n    {path} exists and is not overwritten; choose another name, "
             f"or go on with that run: python -m fedmezo.main --resume {path}"

@@ -1,7 +1,6 @@
 """A run, from loading the model to the last line it prints: what ``main`` does once the configuration stands."""
 
 import hashlib
-import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from fedmezo.assembly import (
 )
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
-from fedmezo.errors import ConfigurationError
+from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.rounds import Outcome, Training
 from fedmezo.interrupt import graceful_stop, undisturbed
@@ -55,7 +54,6 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
     Raises:
         FedmezoError: what went wrong; everything computed so far is on the disk.
     """
-    _check_early(cfg)
     callbacks = Callbacks()
     problem = assemble_problem(cfg)
     federation = assemble_federation(cfg, problem, callbacks.on_step)
@@ -77,14 +75,6 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
                 callbacks.close()
                 _finish(cfg, folder, problem, training, outcome)
     return outcome
-
-
-def _check_early(cfg: CfgNode) -> None:
-    """Find what would only be noticed after loading, or at the end."""
-    if cfg.wandb.use and importlib.util.find_spec("wandb") is None:
-        raise ConfigurationError("wandb.use = True\n    wandb is not installed: pip install -e .[wandb]")
-    if cfg.federate.save_to and Path(cfg.federate.save_to).is_file():
-        raise ConfigurationError(f"federate.save_to = {cfg.federate.save_to}\n    expected a folder; this is a file")
 
 
 def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
@@ -118,6 +108,7 @@ def _training(
             "parameters": problem.parameters.digest(),
             "initial": _digest(problem.start),
             "partition": problem.data.partition.digest(),
+            "data": problem.data.encoded.digest(),
         }
     )
     evaluations = Evaluations(
@@ -182,8 +173,6 @@ def _finish(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Trainin
     if not training.evaluations.records:
         return
     _save(problem, training.server.parameters, folder, "adapter")
-    if cfg.federate.save_to and outcome in ("completed", "stopped early"):
-        shutil.copytree(folder.path / "adapter", cfg.federate.save_to, dirs_exist_ok=True)
     reports = [training.report(record) for record in training.store.rounds()]
     evaluations = training.evaluations
     changes = evaluations.changes(0, evaluations.records[-1].rounds_done)
@@ -192,6 +181,17 @@ def _finish(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Trainin
     if cfg.verbose > 0:
         print(summary_table(summary, changes, problem.parameters.size), flush=True)
         print(f"  {'run':<11}  {folder.path}", flush=True)
+    if cfg.federate.save_to and outcome in ("completed", "stopped early"):
+        _copy_adapter(folder, Path(cfg.federate.save_to))
+
+
+def _copy_adapter(folder: RunFolder, target: Path) -> None:
+    try:
+        shutil.copytree(folder.path / "adapter", target, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        raise ResourceError(
+            f"federate.save_to = {target}\n    the adapter is in {folder.path}, but could not be copied: {error}"
+        ) from error
 
 
 def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) -> None:

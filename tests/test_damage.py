@@ -101,6 +101,8 @@ def test_fewer_rounds_than_are_done_are_refused(tiny_yaml: Write, capsys: pytest
         ["data.file", "x.json"],
         ["train.optimizer.lr", "-1e-5"],
         ["federate.save_to", __file__],
+        ["federate.save_to", f"{__file__}/inside"],
+        ["trainer.type", "llmtrainer", "train.optimizer.type", "ASGD", "train.optimizer.lambd", "x"],
     ],
 )
 def test_what_cannot_work_is_found_before_anything_is_made(
@@ -108,7 +110,11 @@ def test_what_cannot_work_is_found_before_anything_is_made(
 ) -> None:
     path = tiny_yaml()
     assert main(["--cfg", str(path), *overrides]) == 2
-    named = {"train.optimizer.betas": "train.optimizer.type", "train.optimizer.foo": "train.optimizer.type"}
+    named = {
+        "train.optimizer.lambd": "train.optimizer.type",
+        "train.optimizer.betas": "train.optimizer.type",
+        "train.optimizer.foo": "train.optimizer.type",
+    }
     named["train.scheduler.step_size"] = "train.scheduler.type"
     assert named.get(overrides[-2], overrides[-2]) in capsys.readouterr().err
     assert not (path.parent / "runs").exists()
@@ -122,7 +128,9 @@ def test_early_stopping_saves_where_it_was_told_to(tiny_yaml: Write, tmp_path: P
 
 
 def test_a_name_too_long_for_the_disk_is_a_message(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--cfg", str(tiny_yaml()), "expname", "x" * 300]) == 3
+    path = tiny_yaml()
+    (path.parent / "runs").mkdir()
+    assert main(["--cfg", str(path), "expname", "x" * 300]) == 2
     assert "too long" in capsys.readouterr().err
 
 
@@ -134,4 +142,34 @@ def test_examples_lost_to_the_token_limit_are_named_where_too_few_are_left(
 
 
 def test_what_may_change_on_resume_is_not_part_of_the_runs_hash() -> None:
-    assert set(RESUMABLE) <= set(INCIDENTAL)
+    assert all(key in INCIDENTAL or key.rpartition(".")[0] in INCIDENTAL for key in RESUMABLE)
+
+
+def test_data_that_changed_since_is_refused(
+    tiny_yaml: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(answer: str) -> None:
+        rows = [{"instruction": f"Say {number}.", "output": f"{answer} {number}"} for number in range(40)]
+        (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    write("one")
+    run = train(tiny_yaml(), "run", "data.type", "mine.jsonl", "data.root", str(tmp_path))
+    write("two")
+    resume(run, "federate.total_round_num", "6", code=3)
+    assert "another data" in capsys.readouterr().err
+
+
+def test_nothing_is_written_twice_by_an_evaluation_that_is_repeated(tiny_yaml: Write) -> None:
+    run = train(tiny_yaml(), "run")
+    before = run.rows("evaluations.jsonl")
+    rewrite(run.folder / "ledger.jsonl", lambda lines: lines[:-1])
+    resume(run)
+    assert run.rows("evaluations.jsonl") == before
+
+
+def test_a_copy_that_fails_costs_the_copy_only(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tiny_yaml()
+    target = path.parent / "runs" / "run" / "adapter"
+    run = train(path, "run", "federate.save_to", str(target), code=3)
+    assert "federate.save_to" in capsys.readouterr().err
+    assert run.summary()["outcome"] == "completed" and run.adapter()

@@ -1,5 +1,6 @@
 """Examples become token sequences: prompt, response and end of text, with the length of the prompt."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -59,6 +60,13 @@ class EncodedExamples:
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.prompt_lengths)
+
+    def digest(self) -> str:
+        """Return the BLAKE2b hash of all tokens and borders, 32 hexadecimal digits: equal hashes, equal examples."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array, kind in ((self.flat, "<i4"), (self.offsets, "<i8"), (self.prompt_lengths, "<i4")):
+            digest.update(array.astype(kind).tobytes())
+        return digest.hexdigest()
 
     def tokens(self, index: int) -> NDArray[np.int32]:
         """Return the tokens of one example, int32 [length]."""

@@ -15,6 +15,8 @@ from fedmezo.ledger.lines import append_line, finite, whole_lines
 from fedmezo.ledger.log import Log
 from fedmezo.ledger.records import EvaluationRecord
 
+COLUMNS = {"rounds_done", "split", "indices", "sums", "tokens"}
+
 
 @dataclass
 class Evaluations:
@@ -69,7 +71,7 @@ class Evaluations:
 
         A split whose examples' losses were lost with their file is left out.
         """
-        found = {(row["rounds_done"], row["split"]): row for row in whole_lines(self.examples_file)}
+        found = self._written()
         return {
             split: paired_change(_losses(found[first, split]), _losses(found[last, split]))
             for split in self.evaluator.splits
@@ -77,9 +79,16 @@ class Evaluations:
         }
 
     def _write_examples(self, rounds_done: int, losses: Mapping[str, ExampleLosses]) -> None:
+        done = self._written()  # a run stopped between these lines and the record evaluates again, to the same
         for split, rows in losses.items():
+            if (rounds_done, split) in done:
+                continue
             columns = {name: finite(getattr(rows, name).tolist()) for name in ("indices", "sums", "tokens")}
             append_line(self.examples_file, {"rounds_done": rounds_done, "split": split, **columns})
+
+    def _written(self) -> dict[tuple[int, str], dict[str, Any]]:
+        rows = whole_lines(self.examples_file)
+        return {(row["rounds_done"], row["split"]): row for row in rows if row.keys() >= COLUMNS}
 
 
 def _losses(row: Mapping[str, Any]) -> ExampleLosses:

@@ -76,7 +76,7 @@ class Server:
     def restore(self, store: Store) -> list[RoundRecord]:
         """Move to the state after the last recorded round, replaying what no snapshot covers; return the rounds."""
         rounds = store.rounds()
-        done, parameters = store.latest(rounds)
+        done, parameters = store.latest(rounds, self.parameters.numel())
         if parameters is not None:
             self.parameters = parameters.to(self.parameters.device)
         for record in rounds[:done]:

@@ -35,12 +35,13 @@ class Snapshots:
         for number in older[: len(older) - KEPT + 1]:
             self._path(number).unlink()
 
-    def latest(self, up_to: int) -> tuple[int, Tensor] | None:
-        """Return (rounds done, parameters [d]) of the newest readable snapshot of at most ``up_to`` rounds."""
+    def latest(self, up_to: int, size: int) -> tuple[int, Tensor] | None:
+        """Return (rounds done, parameters [size]) of the newest readable snapshot of at most ``up_to`` rounds."""
         for number in reversed([number for number in self._rounds() if number <= up_to]):
             with suppress(SafetensorError, OSError, KeyError):  # a damaged one: an older one and a replay will do
                 parameters: Tensor = load_file(self._path(number))["parameters"]
-                return number, parameters.to(torch.float32)
+                if parameters.shape == (size,):
+                    return number, parameters.to(torch.float32)
         return None
 
     def _rounds(self) -> list[int]:

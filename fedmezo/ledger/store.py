@@ -54,13 +54,13 @@ class Store:
         """Return the recorded evaluations in order."""
         return [record for record in self.log.records() if isinstance(record, EvaluationRecord)]
 
-    def latest(self, rounds: list[RoundRecord]) -> tuple[int, Tensor | None]:
+    def latest(self, rounds: list[RoundRecord], size: int) -> tuple[int, Tensor | None]:
         """Return (rounds done, parameters [d]) to replay from: the newest snapshot, or (0, None) for the beginning.
 
         Raises:
             ResourceError: the rounds hold no scalars to replay and the snapshot after them is missing.
         """
-        done, parameters = self.snapshots.latest(len(rounds)) or (0, None)
+        done, parameters = self.snapshots.latest(len(rounds), size) or (0, None)
         weights = any(client.gradients is None for record in rounds[done:] for client in record.clients)
         if weights:
             raise ResourceError(

@@ -44,7 +44,13 @@ class BackpropTrainer:
 
     def __post_init__(self) -> None:
         """Refuse arguments that the optimizer does not take, before anything is trained."""
-        new_optimizer(self.optimizer, [{"params": [torch.zeros(1)]}], 1.0, self.arguments)
+        parameter = nn.Parameter(torch.zeros(1))
+        parameter.grad = torch.zeros(1)
+        optimizer = new_optimizer(self.optimizer, [{"params": [parameter]}], 1.0, self.arguments)
+        try:
+            optimizer.step()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise _refused(self.optimizer, self.arguments, error) from error
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Take ``work.steps`` optimizer steps from ``start`` [d] and return the resulting parameters."""
@@ -114,6 +120,10 @@ def new_optimizer(
     """
     try:
         optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(groups, lr=learning_rate, **arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"train.optimizer.type = {name}\n    {dict(arguments)}: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise _refused(name, arguments, error) from error
     return optimizer
+
+
+def _refused(name: str, arguments: Mapping[str, Any], error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"train.optimizer.type = {name}\n    {dict(arguments)}: {error}")

@@ -46,13 +46,13 @@ def test_rounds_and_evaluations_are_told_apart(tmp_path: Path) -> None:
 
 def test_scalars_are_replayed_from_the_beginning_before_the_first_snapshot(tmp_path: Path) -> None:
     store = make_store(tmp_path, every=3)
-    assert store.latest([]) == (0, None)
-    assert store.latest(run_scalars(store, 2)) == (0, None)
+    assert store.latest([], 3) == (0, None)
+    assert store.latest(run_scalars(store, 2), 3) == (0, None)
 
 
 def test_scalars_are_replayed_from_the_newest_snapshot(tmp_path: Path) -> None:
     store = make_store(tmp_path, every=3)
-    done, parameters = store.latest(run_scalars(store, 8))
+    done, parameters = store.latest(run_scalars(store, 8), 3)
     assert done == 6
     assert parameters is not None and parameters.tolist() == [6.0] * 3
 
@@ -71,7 +71,7 @@ def test_snapshots_of_scalars_are_kept_when_due_and_at_the_end(
 def test_a_snapshot_newer_than_the_rounds_is_passed_over(tmp_path: Path) -> None:
     store = make_store(tmp_path, every=2)
     rounds = run_scalars(store, 4)
-    done, parameters = store.latest(rounds[:3])
+    done, parameters = store.latest(rounds[:3], 3)
     assert done == 2
     assert parameters is not None and parameters.tolist() == [2.0] * 3
 
@@ -89,7 +89,7 @@ def test_weights_are_on_the_disk_before_their_round_is_recorded(
     with pytest.raises(KeyboardInterrupt):
         store.append(weight_round(1))
     assert snapshots(store) == [1, 2]
-    done, parameters = store.latest(store.rounds())
+    done, parameters = store.latest(store.rounds(), 3)
     assert done == 1
     assert parameters is not None and parameters.tolist() == [1.0] * 3
 
@@ -100,4 +100,4 @@ def test_weights_without_their_snapshot_cannot_go_on(tmp_path: Path) -> None:
         store.append(weight_round(index))
     (store.snapshots.folder / "000003.safetensors").unlink()
     with pytest.raises(ResourceError, match="the snapshot after round 3 is missing"):
-        store.latest(store.rounds())
+        store.latest(store.rounds(), 3)
