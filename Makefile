@@ -19,7 +19,7 @@ check: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(STAMP)  ## start-up, memory and gradient fidelity; about 20 minutes
+bench: $(STAMP)  ## start-up, memory and gradient fidelity
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.memory
 	$(RUN) -m benchmarks.fidelity

@@ -22,6 +22,10 @@ class ResourceError(FedmezoError):
     exit_code = 3
 
 
+class ModelUnavailableError(ResourceError):
+    """There is no such model in reach; the runner adds a command that works without one."""
+
+
 class DivergedError(FedmezoError):
     """The run produced more non-finite losses than its limit allows."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from fedmezo import config, run_folder
-from fedmezo.errors import ConfigurationError, FedmezoError, ResourceError
+from fedmezo.errors import ConfigurationError, FedmezoError, ModelUnavailableError, ResourceError
 from fedmezo.run_folder import RunFolder
 
 INTERRUPTED = 130
@@ -120,7 +120,7 @@ def check(cfg: CfgNode, fidelity: int | None) -> int:
 
 def hint(error: FedmezoError, arguments: Sequence[str]) -> str:
     """Return the same command with the embedded model, where a model cannot be had."""
-    if type(error).__name__ != "ModelUnavailableError" or "--resume" in arguments:
+    if not isinstance(error, ModelUnavailableError) or "--resume" in arguments:
         return ""
     words = list(arguments)
     if "model.type" in words:

@@ -7,7 +7,6 @@ from typing import Protocol
 import torch
 from transformers import PreTrainedModel
 
-from fedmezo.errors import ResourceError
 from fedmezo.models.tokenizers import ModelTokenizer
 from fedmezo.registry import Registry
 
@@ -26,10 +25,6 @@ class Hub(Protocol):
     def __call__(self, name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
         """Return the model; raises ModelUnavailableError if it cannot be had."""
         ...
-
-
-class ModelUnavailableError(ResourceError):
-    """There is no such model in reach; the runner adds a command that works without one."""
 
 
 registry: Registry[Hub] = Registry("model hub", __name__)

@@ -6,8 +6,9 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from fedmezo.errors import ModelUnavailableError
 from fedmezo.hub import hub_reachable
-from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
+from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.tokenizers import PretrainedTokenizer
 
 

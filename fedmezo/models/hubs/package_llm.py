@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
+from fedmezo.errors import ModelUnavailableError
+from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from fedmezo.models.hubs import BaseModel, ModelUnavailableError, register
+from fedmezo.errors import ModelUnavailableError
+from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.tokenizers import ByteTokenizer
 from fedmezo.randomness import preserved_torch_state, stream_key
 from fedmezo.zeroth_order.directions import direction

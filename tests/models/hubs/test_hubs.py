@@ -3,8 +3,8 @@ import difflib
 import pytest
 import torch
 
-from fedmezo.errors import ResourceError
-from fedmezo.models.hubs import ModelUnavailableError, load_base_model, registry
+from fedmezo.errors import ModelUnavailableError, ResourceError
+from fedmezo.models.hubs import load_base_model, registry
 from tests.models.tiny import NO_CACHE
 
 

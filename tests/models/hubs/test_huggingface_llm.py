@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedmezo.models.hubs import BaseModel, ModelUnavailableError, load_base_model
+from fedmezo.errors import ModelUnavailableError
+from fedmezo.models.hubs import BaseModel, load_base_model
 from tests.models.test_tokenizers import bpe
 from tests.models.tiny import NO_CACHE, bits, tiny_base
 
