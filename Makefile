@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check fuzz bench clean
 
 demo: $(STAMP)  ## fine-tune SmolLM2 with three clients, without backpropagation
 	$(RUN) -m fedmezo.main --cfg configs/quickstart.yaml
@@ -19,10 +19,14 @@ check: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(STAMP)  ## start-up, memory and gradient fidelity
+fuzz: $(STAMP)  ## 2,000 mutated configurations: each runs, or is refused with a message
+	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py
+
+bench: $(STAMP)  ## start-up, memory, gradient fidelity and estimates
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.memory
 	$(RUN) -m benchmarks.fidelity
+	$(RUN) -m benchmarks.estimates
 
 $(STAMP): setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

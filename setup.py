@@ -48,7 +48,9 @@ setup(
         "flower": ["flwr>=1.41,<1.43"],
         "flower-sim": ["flwr[simulation]>=1.41,<1.43"],
         "eval": ["lm_eval>=0.4.9"],
-        "wandb": ["wandb>=0.20"],
+        "modelscope": ["modelscope>=1.20"],
+        "wandb": ["wandb>=0.31"],
         "tensorboard": ["tensorboard>=2.18"],
+        "screens": ["pyte>=0.8.2"],
     },
 )

@@ -2,20 +2,18 @@
 
 import math
 
-import numpy as np
 from yacs.config import CfgNode
 
-from fedmezo.assembly import ZEROTH_ORDER, Problem, assemble_federation, assemble_problem, precision_warnings
+from fedmezo.assembly import Problem, assemble_federation, assemble_problem, precision_warnings, zeroth_order
+from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
 from fedmezo.data.batches import Batch
+from fedmezo.estimation import Cost, estimate
 from fedmezo.evaluation.fidelity import Fidelity, gradient_fidelity
 from fedmezo.federation.messages import bytes_down, bytes_up
 from fedmezo.randomness import generator, stream_key
-from fedmezo.tracking.memory import peak_memory_mib
-from fedmezo.tracking.summary import human
+from fedmezo.tracking.summary import duration, human
 
 PAIRS_PER_BATCH = 4
-RECOMMENDED_FIDELITY = 0.9
-FLAT_VECTORS = 6  # of d floats, alive at the widest point of a step
 
 
 def describe(cfg: CfgNode) -> str:
@@ -31,30 +29,25 @@ def describe(cfg: CfgNode) -> str:
     steps = [federation.local_data.steps(task.client) for task in plan.tasks]
     lines = [problem.data.describe(), problem.describe(), _bytes_line(cfg, size, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
-    lines.append(f"memory: about {estimated_memory_mib(cfg, problem):,.0f} MiB at the peak")
+    lines += _cost_lines(cfg, estimate(cfg, problem, federation))
     return "\n".join([*lines, *precision_warnings(cfg)])
 
 
 def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:
     weights = f"{human(bytes_up(size, None))} up, {human(bytes_down(size, None))} down"
-    if cfg.trainer.type != ZEROTH_ORDER:
+    if not zeroth_order(cfg):
         return f"bytes per client and round: {weights} (parameters travel)"
     scalars = [count * cfg.zo.queries for count in steps]
     up, down = max(bytes_up(size, count) for count in scalars), bytes_down(size, scalars)
     return f"bytes per client and round: {up} up, {down} down (as parameters: {weights})"
 
 
-def estimated_memory_mib(cfg: CfgNode, problem: Problem) -> float:
-    """Return an estimate of the run's peak memory: what is resident now, flat vectors, logits and activations."""
-    lengths = np.sort([len(problem.data.encoded.tokens(i)) for i in range(len(problem.data.encoded))])[::-1]
-    config = problem.model.config
-    rows = max(cfg.dataloader.batch_size, cfg.eval.batch_size)
-    tokens = rows * int(lengths[0])
-    logits = 3 * tokens * config.vocab_size
-    width = 4 * config.hidden_size + 3 * getattr(config, "intermediate_size", 4 * config.hidden_size)
-    layers = config.num_hidden_layers if cfg.trainer.type != ZEROTH_ORDER else 1
-    floats = FLAT_VECTORS * problem.parameters.size + logits + layers * tokens * width
-    return float(peak_memory_mib() + 4 * floats / 2**20)
+def _cost_lines(cfg: CfgNode, cost: Cost) -> list[str]:
+    rounds = f"{cost.round_seconds:.3g} s a round, {cost.evaluation_seconds:.3g} s an evaluation"
+    return [
+        f"time: about {duration(cost.seconds)} for {cfg.federate.total_round_num} rounds ({rounds})",
+        f"memory: about {cost.memory_mib:,.0f} MiB at the peak",
+    ]
 
 
 def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:

@@ -1,18 +1,26 @@
 """Ctrl-C finishes the round; a second one stops at once."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+from fedmezo.log import LOG
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+FINISHING = "finishing this round, then saving (again to stop at once) ..."
 
 
 class StopRequest:
-    """Whether the user asked to stop. Calling it answers."""
+    """Whether the user asked to stop. Calling it answers.
 
-    def __init__(self) -> None:
+    Args:
+        answer: said on the first signal.
+    """
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer
         self._requested = False
 
     def __call__(self) -> bool:
@@ -24,27 +32,29 @@ class StopRequest:
         if self._requested:
             raise KeyboardInterrupt
         self._requested = True
-        print("\nfinishing this round, then saving (again to stop at once) ...", file=sys.stderr, flush=True)
+        LOG.warning(self._answer)
 
 
 @contextmanager
-def graceful_stop() -> Iterator[StopRequest]:
+def graceful_stop(answer: str = FINISHING) -> Iterator[StopRequest]:
     """Turn SIGINT and SIGTERM into a request inside the block."""
-    request = StopRequest()
-    before = [(number, signal.signal(number, request.handle)) for number in SIGNALS]
-    try:
+    request = StopRequest(answer)
+    with _handled_by(request.handle):
         yield request
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Ignore SIGINT and SIGTERM inside the block: what is being saved is saved."""
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in SIGNALS]
+    with _handled_by(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Any) -> Iterator[None]:
+    before = [(number, signal.signal(number, handler)) for number in SIGNALS]
     try:
         yield
     finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+        for number, previous in before:
+            signal.signal(number, previous)

@@ -3,6 +3,11 @@
 Everything heavy (torch, transformers) is imported after the configuration was checked.
 """
 
+from fedmezo.process import INTERRUPTED, exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+
+if __name__ == "__main__":
+    leave_on_interrupt()  # also during the imports below
+
 import argparse
 import os
 import re
@@ -14,16 +19,26 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from fedmezo import config, run_folder
-from fedmezo.errors import ConfigurationError, FedmezoError, ModelUnavailableError, ResourceError
+from fedmezo.errors import ConfigurationError, FedmezoError, ModelUnavailableError
+from fedmezo.log import on_screen
 from fedmezo.run_folder import RunFolder
+from fedmezo.user_code import named_mistakes
 
-INTERRUPTED = 130
 EXAMPLE = "python -m fedmezo.main --cfg configs/quickstart.yaml federate.total_round_num 5"
+EXIT_CODES = """exit codes:
+  0    done
+  1    a defect of the program
+  2    the configuration or the command line is wrong
+  3    data, model or disk space cannot be had
+  4    the run diverged
+  5    a client failed
+  130  interrupted; --resume goes on
+  141  the reader of the output has gone"""
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
 # keys that may change when a run goes on: the rounds already done would have been the same, and what is where may move
 RESUMABLE = (
     *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "verbose"),
-    *("data.root", "use_gpu", "device", "engine.threads", "llm.cache.model"),
+    *("eval.batch_size", "extensions", "data.root", "use_gpu", "device", "engine.threads", "llm.cache.model"),
 )
 
 
@@ -32,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fedmezo.main",
         description="Federated fine-tuning of large language models without backpropagation.",
-        epilog=f"example: {EXAMPLE}",
+        epilog=f"example: {EXAMPLE}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--cfg", metavar="FILE", type=Path, help="the configuration to run, in YAML")
@@ -49,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         help="with --check: measure gradient fidelity over so many (direction, batch) pairs",
     )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only (RUN/run.log has the rest)")
     # argparse takes -1 for a value but -1e-5 for an option, unless told what a number is
     parser._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
     parser.add_argument("overrides", metavar="key value", nargs="*", help="overrides, as in train.optimizer.lr 1e-5")
@@ -58,19 +75,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     options = parser().parse_intermixed_args(arguments)
-    try:
-        return execute(options)
-    except FedmezoError as error:
-        print(f"fedmezo: {error}{hint(error, arguments)}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"fedmezo: {error}", file=sys.stderr)
-        return ResourceError.exit_code
-    except KeyboardInterrupt:
-        print("\nfedmezo: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return exit_code(lambda: execute(options), lambda error: hint(error, arguments))
 
 
+@named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Do what the options ask for and return the exit code."""
     if options.help_config is not None:
@@ -83,10 +91,10 @@ def execute(options: argparse.Namespace) -> int:
     if options.resume is not None:
         return resume(options)
     cfg = config.load(options.cfg, options.overrides)
-    if options.check:
-        return check(cfg, options.fidelity)
-    run_folder.check_free(cfg.outdir, cfg.expname)
-    return start(cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, options.cfg.stem, config.dump(cfg)))
+    if not options.check:
+        run_folder.check_free(cfg.outdir, cfg.expname)
+    name = options.cfg.stem
+    return perform(options, cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, name, config.dump(cfg)))
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -98,20 +106,25 @@ def resume(options: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"command line  {', '.join(refused)}\n    cannot change when a run goes on; only {', '.join(RESUMABLE)} can"
         )
-    return check(cfg, options.fidelity) if options.check else start(cfg, lambda: folder)
+    return perform(options, cfg, lambda: folder)
 
 
-def start(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> int:
-    """Train, and return the exit code of the outcome."""
-    from fedmezo.running import run
+def perform(options: argparse.Namespace, cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> int:
+    """Train, or only say what would be trained, and return the exit code of the outcome."""
+    with on_screen(0 if options.quiet else cfg.verbose):
+        if options.check:
+            return check(cfg, options.fidelity)
+        from fedmezo.running import run
 
-    return INTERRUPTED if run(cfg, make_folder) == "interrupted" else 0
+        raise_on_interrupt()
+        return INTERRUPTED if run(cfg, make_folder) == "interrupted" else 0
 
 
 def check(cfg: CfgNode, fidelity: int | None) -> int:
     """Print what a run would be."""
     from fedmezo.inspection import describe, fidelity_line, measure_fidelity
 
+    raise_on_interrupt()
     print(describe(cfg))
     if fidelity is not None:
         print(fidelity_line(measure_fidelity(cfg, fidelity)))
@@ -131,4 +144,4 @@ def hint(error: FedmezoError, arguments: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_program(main))

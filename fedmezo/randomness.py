@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["init", "partition", "sample", "data", "direction", "strategy", "rounding", "dropout"]
+Purpose = Literal["init", "partition", "sample", "data", "direction", "strategy", "rounding", "dropout", "answer"]
 
 ABSENT = -1
 _LAYOUT = struct.Struct("<q16sqqqq")

@@ -7,23 +7,58 @@ importing (and executing) any of them; the file that holds a name is imported wh
 import ast
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-def declared_names(folder: Path) -> dict[str, str]:
-    """Return ``{registered name: module name}`` of the ``@register("name")`` lines in a folder, in name order."""
-    names: dict[str, str] = {}
-    for path in sorted(folder.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for decorator in getattr(node, "decorator_list", []):
-                match decorator:
-                    case ast.Call(func=ast.Name(id="register"), args=[ast.Constant(value=str(name))]):
-                        names[name] = path.stem
-    return dict(sorted(names.items()))
+@dataclass(frozen=True)
+class Declaration:
+    """A line ``@register("name")``: the package whose ``register`` it is, the name, and the line's number."""
+
+    package: str
+    name: str
+    line: int
+
+
+def declarations(path: Path) -> Iterator[Declaration]:
+    """Yield the ``@register("name")`` lines of a file, whatever name ``register`` was imported under.
+
+    Raises:
+        OSError: the file cannot be read.
+        SyntaxError, ValueError: it is not Python.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    meanings = _imports(tree)
+    for node in ast.walk(tree):
+        for decorator in getattr(node, "decorator_list", []):
+            match decorator:
+                case ast.Call(func=function, args=[ast.Constant(value=str(name))], lineno=line):
+                    head, dot, rest = ast.unparse(function).partition(".")
+                    package, _, last = f"{meanings.get(head, head)}{dot}{rest}".rpartition(".")
+                    if last == "register":
+                        yield Declaration(package, name, line)
+
+
+def _imports(tree: ast.Module) -> dict[str, str]:
+    """Return what the imported names of a file stand for, as dotted names."""
+    meanings: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                meanings |= {alias.asname: alias.name for alias in names if alias.asname}
+            case ast.ImportFrom(module=str(module), names=names):
+                meanings |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in names}
+    return meanings
+
+
+def declared_names(folder: Path, package: str) -> dict[str, str]:
+    """Return ``{registered name: module name}`` of a package's own declarations in its folder, in name order."""
+    found = ((path.stem, each) for path in sorted(folder.glob("*.py")) for each in declarations(path))
+    return dict(sorted((each.name, stem) for stem, each in found if each.package == package))
 
 
 class Registry(Generic[T]):
@@ -32,6 +67,7 @@ class Registry(Generic[T]):
     Args:
         kind: what is registered, in words, for messages.
         package: the package whose files register them.
+        needs: attributes that every entry must have.
 
     Examples:
         >>> from fedmezo.strategies import registry
@@ -39,17 +75,24 @@ class Registry(Generic[T]):
         True
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, needs: tuple[str, ...] = ()) -> None:
         self.kind = kind
         self.package = package
+        self.needs = needs
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Return the decorator that registers a thing under ``name``; a second claim to a name is an error."""
+        """Return the decorator that registers a thing under ``name``.
+
+        The decorator raises ValueError for a second claim to a name, TypeError where the thing lacks an attribute.
+        """
 
         def decorate(entry: T) -> T:
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
+            for attribute in self.needs:
+                if not hasattr(entry, attribute):
+                    raise TypeError(f"{self.kind} {name!r} has no {attribute}")
             self._entries[name] = entry
             return entry
 
@@ -59,7 +102,11 @@ class Registry(Generic[T]):
         """Return ``{name: module}`` as declared in the package's files, without importing them."""
         spec = importlib.util.find_spec(self.package)
         assert spec is not None and spec.origin is not None
-        return declared_names(Path(spec.origin).parent)
+        return declared_names(Path(spec.origin).parent, self.package)
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether a name is registered, by a file that was imported or by one of the package's own."""
+        return name in self._entries or name in self.names()
 
     def __getitem__(self, name: str) -> T:
         """Return the entry of a name, importing its file first.

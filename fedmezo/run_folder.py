@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -45,6 +46,11 @@ class RunFolder:
     def examples(self) -> Path:
         """The loss of every evaluated example."""
         return self.path / "evaluations.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """Everything that was said."""
+        return self.path / "run.log"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -91,7 +97,7 @@ def check_free(outdir: str, expname: str) -> None:
     if taken:
         raise ConfigurationError(
             f"expname = {expname}\n    {path} exists and is not overwritten; choose another name, "
-            f"or go on with that run: python -m fedmezo.main --resume {path}"
+            f"or go on with that run: python -m fedmezo.main --resume {shlex.quote(str(path))}"
         )
 
 
@@ -133,5 +139,5 @@ def existing(path: Path) -> RunFolder:
     """
     folder = RunFolder(path)
     if not folder.config.is_file():
-        raise ResourceError(f"--resume {path}\n    there is no run in this folder (no config.yaml)")
+        raise ResourceError(f"{path}\n    there is no run in this folder (no config.yaml)")
     return folder

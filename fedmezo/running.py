@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -28,19 +27,25 @@ from fedmezo.ledger.log import Log
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
+from fedmezo.log import LOG, RESULT, in_file
 from fedmezo.models.adapters import save_trained
+from fedmezo.models.flat import point_digest
 from fedmezo.run_folder import RunFolder
 from fedmezo.tracking import Callbacks
 from fedmezo.tracking.metrics import MetricsFile
+from fedmezo.tracking.next_steps import next_steps, resume_command
+from fedmezo.tracking.partition_plot import draw_partition
 from fedmezo.tracking.plot import LossPlot
 from fedmezo.tracking.progress import ProgressBar
-from fedmezo.tracking.summary import summarize, summary_table
+from fedmezo.tracking.summary import aligned, summarize, summary_table
+from fedmezo.tracking.tensorboard import TensorBoardLog
 from fedmezo.tracking.wandb import WandbLog
 
 # keys that change nothing of what a round computes; the run's folder may be moved, and go on elsewhere
 INCIDENTAL = (
-    *("outdir", "expname", "verbose", "use_gpu", "device", "wandb", "engine", "eval.batch_size", "data.root"),
-    *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "llm.cache"),
+    *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "llm.cache"),
+    *("wandb", "tensorboard", "extensions", "data.root", "data.prompt", "early_stop.patience"),
+    *("federate.total_round_num", "federate.save_to", "federate.save_freq"),
 )
 
 
@@ -57,23 +62,36 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
     callbacks = Callbacks()
     problem = assemble_problem(cfg)
     federation = assemble_federation(cfg, problem, callbacks.on_step)
-    folder = make_folder()
-    with folder.locked():
-        training = _training(cfg, problem, federation, folder, callbacks)
-        past = federation.server.restore(training.store)
-        _check_rounds(cfg, past)
-        outcome: Outcome | Literal["failed"] = "failed"
+    with undisturbed():
+        folder = make_folder()
+    with folder.locked(), in_file(folder.log):
         try:
-            _describe(folder, cfg, problem)
-            _observe(callbacks, cfg, federation, folder, training, past)
-            with graceful_stop() as stop_requested:
-                outcome = training.run(stop_requested)
+            outcome = _train(cfg, problem, federation, folder, callbacks)
         except KeyboardInterrupt:
             outcome = "interrupted"
-        finally:
-            with undisturbed():
-                callbacks.close()
-                _finish(cfg, folder, problem, training, outcome)
+        if outcome == "interrupted":
+            LOG.error(f"fedmezo: interrupted; to go on: {resume_command(folder.path)}")
+    return outcome
+
+
+def _train(
+    cfg: CfgNode, problem: Problem, federation: Federation, folder: RunFolder, callbacks: Callbacks
+) -> Outcome | Literal["failed"]:
+    training = _training(cfg, problem, federation, folder, callbacks)
+    past = federation.server.restore(training.store)
+    _check_rounds(cfg, past)
+    outcome: Outcome | Literal["failed"] = "failed"
+    try:
+        _describe(folder, cfg, problem)
+        _observe(callbacks, cfg, federation, folder, training, past)
+        with graceful_stop() as stop_requested:
+            outcome = training.run(stop_requested)
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+    finally:
+        with undisturbed():
+            callbacks.close()
+            _finish(cfg, folder, problem, training, outcome)
     return outcome
 
 
@@ -86,11 +104,14 @@ def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
 
 
 def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
-    if cfg.verbose > 0:
-        print(*[problem.describe(), problem.data.outline(), *precision_warnings(cfg)], sep="\n", file=sys.stderr)
+    LOG.info(problem.describe())
+    LOG.info(problem.data.outline())
+    for warning in precision_warnings(cfg):
+        LOG.warning(warning)
     folder.config.write_text(dump(cfg), encoding="utf-8")
     folder.write_json("environment.json", environment())
     folder.write_json("partition.json", problem.data.partition.to_json(problem.data.categories))
+    draw_partition(folder.path / "partition.png", problem.data.partition, problem.data.categories)
 
 
 def _training(
@@ -103,10 +124,10 @@ def _training(
     store = Store(Log(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
     store.log.start(
         {
-            "format": 1,
+            "format": 2,
             "configuration": _configuration_digest(cfg),
             "parameters": problem.parameters.digest(),
-            "initial": _digest(problem.start),
+            "initial": point_digest(problem.start),
             "partition": problem.data.partition.digest(),
             "data": problem.data.encoded.digest(),
         }
@@ -145,12 +166,14 @@ def _observe(
         evaluations.run(server.rounds_done, server.parameters)  # the run was stopped between round and evaluation
     if cfg.wandb.use:
         callbacks.add(_wandb(cfg, folder))
+    if cfg.tensorboard.use:
+        callbacks.add(TensorBoardLog(folder.path, dump(cfg), server.rounds_done))
     reports = [training.report(record) for record in past]
     steps = sum(map(federation.local_data.steps, server.sample(0)))
     callbacks.add(
         MetricsFile(folder.metrics, reports),
         LossPlot(folder.path / "loss.png", reports, evaluations.records),
-        ProgressBar(training.total_rounds, server.rounds_done, steps, lines=cfg.verbose > 0),
+        ProgressBar(training.total_rounds, server.rounds_done, steps),
     )
 
 
@@ -168,19 +191,18 @@ def _wandb(cfg: CfgNode, folder: RunFolder) -> WandbLog:
 
 def _finish(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Training, outcome: str) -> None:
     """Save the model and say how the run went; also after a failure, for what was done before it."""
-    if outcome == "interrupted":
-        print(f"\nto go on: python -m fedmezo.main --resume {folder.path}", file=sys.stderr)
     if not training.evaluations.records:
         return
     _save(problem, training.server.parameters, folder, "adapter")
     reports = [training.report(record) for record in training.store.rounds()]
     evaluations = training.evaluations
-    changes = evaluations.changes(0, evaluations.records[-1].rounds_done)
-    summary = summarize(outcome, reports, evaluations.best, changes, folder.metrics)
+    last = evaluations.records[-1].rounds_done
+    metrics = dict.fromkeys(("loss", *cfg.eval.metrics))
+    changes = {metric: evaluations.changes(0, last, metric) for metric in metrics}
+    summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     folder.write_json("summary.json", summary)
-    if cfg.verbose > 0:
-        print(summary_table(summary, changes, problem.parameters.size), flush=True)
-        print(f"  {'run':<11}  {folder.path}", flush=True)
+    LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size))
+    LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, outcome, len(reports))))
     if cfg.federate.save_to and outcome in ("completed", "stopped early"):
         _copy_adapter(folder, Path(cfg.federate.save_to))
 
@@ -197,7 +219,7 @@ def _copy_adapter(folder: RunFolder, target: Path) -> None:
 def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) -> None:
     def write(scratch: Path) -> None:
         with problem.scorer.at(parameters) as model:
-            save_trained(model, scratch)
+            save_trained(model, scratch, problem.tokenizer)
 
     folder.write_folder(name, write)
 
@@ -206,11 +228,11 @@ def _configuration_digest(cfg: CfgNode) -> str:
     """Return a hash of everything that the rounds of a run depend on."""
     algorithm = cfg.clone()
     algorithm.defrost()
+    file, _, algorithm.criterion.type = cfg.criterion.type.rpartition(":")
     for key in INCIDENTAL:
         section, _, name = key.rpartition(".")
         del (algorithm[section] if section else algorithm)[name]
-    return hashlib.blake2b(dump(algorithm).encode(), digest_size=16).hexdigest()
-
-
-def _digest(parameters: Tensor) -> str:
-    return hashlib.blake2b(parameters.cpu().numpy().tobytes(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(dump(algorithm).encode(), digest_size=16)
+    for path in (*cfg.extensions, *filter(None, [file])):
+        digest.update(hashlib.blake2b(Path(path).read_bytes()).digest())  # what the files say, wherever they are
+    return digest.hexdigest()

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 PINS = ("torch==2.13.0", "rich==14.3.4", "protobuf==6.33.6", "typer==0.20.1", "packaging==25.0")
-EXTRAS = "llm,test,flower,flower-sim,eval,wandb,tensorboard"
+EXTRAS = "llm,test,flower,flower-sim,eval,wandb,tensorboard,modelscope,screens"
 ALSO = ("setuptools", "wheel")
 
 
@@ -31,7 +31,7 @@ def resolve(folder: Path) -> list[tuple[str, str]]:
 
 def main() -> None:
     """Print the constraints."""
-    print("# One resolution over every extra (llm, test, flower, flower-sim, eval, wandb, tensorboard).")
+    print(f"# One resolution over every extra ({EXTRAS.replace(',', ', ')}).")
     print("# Made by: python scripts/lock_constraints.py > constraints.txt")
     with tempfile.TemporaryDirectory() as folder:
         for name, version in resolve(Path(folder)):

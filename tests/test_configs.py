@@ -1,6 +1,7 @@
 """Every shipped configuration runs; the quickstart does so on its own model."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,24 +15,77 @@ from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.scoring import token_losses
 from tests.conftest import REPOSITORY
+from tests.paper import ROWS, write_data
 
-CONFIGS = sorted((REPOSITORY / "configs").glob("**/*.yaml"))
-SMALL = [
-    "data.type", "arithmetic@llm", "data.num_examples", "60", "federate.total_round_num", "1",
-    "train.local_update_steps", "1",
-]  # fmt: skip
+FOLDER = REPOSITORY / "configs"
+CONFIGS = [path for path in sorted(FOLDER.glob("**/*.yaml")) if path.parent.name != "_base_"]
+SMALL = ["federate.total_round_num", "1", "train.local_update_steps", "1", "data.num_examples", "60"]
+TINY = ["model.type", "tiny-llama@random_llm", *SMALL]
+PAPERS = pytest.mark.parametrize("name", ROWS)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a folder with all datasets, in small."""
+    folder = tmp_path_factory.mktemp("data") / "FOLDER"
+    write_data(folder)
+    return str(folder)
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Return the words of each command of the runner in a configuration's header."""
+    lines = (line.removeprefix("#").strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [shlex.split(line)[3:] for line in lines if line.startswith("python -m fedmezo.main")]
+
+
+def test_the_paper_has_its_fourteen_and_the_rest_is_ours() -> None:
+    assert {path.stem for path in CONFIGS} == {*ROWS, "quickstart"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_it_runs_a_round_on_the_tiny_model(path: Path, tmp_path: Path) -> None:
-    overrides = [*SMALL, "model.type", "tiny-llama@random_llm", "outdir", str(tmp_path), "expname", "run"]
+def test_it_runs_a_round_on_the_tiny_model(path: Path, data: str, tmp_path: Path) -> None:
+    overrides = [*TINY, "data.root", data, "outdir", str(tmp_path), "expname", "run"]
     assert main(["--cfg", str(path), *overrides]) == 0
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert set(summary["losses"]) == set(config.load(path).eval.split)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_its_header_gives_its_command(path: Path) -> None:
-    assert f"python -m fedmezo.main --cfg {path.relative_to(REPOSITORY)}" in path.read_text(encoding="utf-8")
+    assert commands(path)[0] == ["--cfg", str(path.relative_to(REPOSITORY))]
+
+
+@PAPERS
+def test_its_headers_override_runs_without_the_large_model(
+    name: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands, but for the model's size and the steps."""
+    monkeypatch.chdir(REPOSITORY)
+    _, small = commands(FOLDER / f"{name}.yaml")
+    cfg = config.load(Path(small[1]), small[2:])
+    assert cfg.model.type == "SmolLM2-135M-Instruct@package_llm"
+    assert not cfg.train.is_enable_half and cfg.federate.total_round_num == 2 and cfg.data.root == "FOLDER"
+    words = [data if word == "FOLDER" else word for word in small]
+    assert main([*words, *TINY[:2], "train.local_update_steps", "1", "outdir", str(tmp_path)]) == 0
+
+
+@PAPERS
+def test_it_says_what_the_papers_table_says(name: str) -> None:
+    cfg, row = config.load(FOLDER / f"{name}.yaml"), ROWS[name]
+    assert (cfg.data.type, cfg.data.splits, cfg.data.splitter) == (row.data, row.splits, row.splitter)
+    assert (cfg.trainer.type, cfg.train.train_strategy) == (row.trainer, row.strategy)
+    assert (cfg.train.optimizer.lr, cfg.llm.tok_len) == (row.rate, row.tok_len)
+    assert cfg.data.splitter_args == (({"alpha": 0.5},) if row.splitter == "lda" else ())
+    small = name == "mezo_testcase"
+    assert cfg.llm.adapter.args[0]["r"] == cfg.llm.adapter.args[0]["lora_alpha"] / 2 == (8 if small else 128)
+    assert cfg.llm.adapter.args[0]["lora_dropout"] == 0.05
+    rounds = (cfg.federate.total_round_num, cfg.train.local_update_steps, cfg.federate.save_freq)
+    assert rounds == ((100, 5, 50) if small else (500, 30, 100))
+    assert (cfg.federate.client_num, cfg.federate.sample_client_num, cfg.dataloader.batch_size) == (3, 0, 1)
+    assert (cfg.train.optimizer.type, cfg.train.optimizer.weight_decay, cfg.train.is_enable_half) == ("SGD", 0, True)
+    assert cfg.eval.best_res_update_round_wise_key == ("val_loss" if row.splits[1] else "test_loss")
+    assert cfg.model.type == "openlm-research/open_llama_3b_v2@huggingface_llm"
 
 
 @pytest.mark.smollm2

@@ -96,7 +96,7 @@ def test_fewer_rounds_than_are_done_are_refused(tiny_yaml: Write, capsys: pytest
         ["train.scheduler.type", "StepLR", "train.scheduler.step_size", "0"],
         ["trainer.type", "llmtrainer", "train.optimizer.foo", "1"],
         ["trainer.type", "llmtrainer", "train.optimizer.type", "Adam", "train.optimizer.betas", "[0.5, 2]"],
-        ["llm.adapter.args", "[{foo: 1}]"],
+        ["llm.adapter.args", "[{target_modules: [foo]}]"],
         ["data.splitter_args", "[{alpha: 0.5}]"],
         ["data.file", "x.json"],
         ["train.optimizer.lr", "-1e-5"],

@@ -14,14 +14,14 @@ def handlers() -> list[object]:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_asks_and_the_second_interrupts(
-    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+    number: signal.Signals, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = handlers()
     with pytest.raises(KeyboardInterrupt), graceful_stop() as stop_requested:
         assert not stop_requested()
         os.kill(os.getpid(), number)
         assert stop_requested()
-        assert capsys.readouterr().err == "\nfinishing this round, then saving (again to stop at once) ...\n"
+        assert caplog.messages == ["finishing this round, then saving (again to stop at once) ..."]
         os.kill(os.getpid(), number)
     assert handlers() == before
 

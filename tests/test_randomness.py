@@ -89,7 +89,7 @@ def global_states() -> tuple[object, ...]:
 def test_a_run_leaves_the_global_generators_alone(trainer: str, tiny_cfg: CfgNode) -> None:
     tiny_cfg.defrost()
     tiny_cfg.trainer.type = trainer
-    tiny_cfg.llm.adapter.args = ({"r": 4, "lora_dropout": 0.5},)
+    tiny_cfg.llm.adapter.args = ({"adapter_method": "lora", "r": 4, "lora_dropout": 0.5},)
     before = global_states()
     problem = assemble_problem(tiny_cfg)  # the random model, the data, the adapter, its initial parameters
     federation = assemble_federation(tiny_cfg, problem)

@@ -1,4 +1,4 @@
-"""The README's commands run, in their order, on small settings."""
+"""The commands of the README and of the tutorials that have no test of their own run, on small settings."""
 
 import json
 import re
@@ -11,6 +11,9 @@ from fedmezo.main import main
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+OWN_TESTS = {"a-strategy-of-your-own.md", "your-own-data.md"}
+PAGES = [path for path in (REPOSITORY / "docs" / "tutorials").glob("*.md") if path.name not in OWN_TESTS]
+PAGES = [REPOSITORY / "README.md", *sorted(PAGES)]
 SMALL = (
     "model.type tiny-llama@random_llm federate.total_round_num 1 train.local_update_steps 1 data.num_examples 60 "
     "eval.max_examples 4 engine.threads 1"
@@ -18,9 +21,9 @@ SMALL = (
 ROW = {"question": "How many legs have 2 cats?", "answer": "2 * 4 = 8\n#### 8"}
 
 
-def commands() -> list[list[str]]:
-    """Return the words of every command of the runner in the README's shell blocks."""
-    blocks = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+def commands(page: Path) -> list[list[str]]:
+    """Return the words of every command of the runner in a page's shell blocks."""
+    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     found = [shlex.split(line, comments=True) for line in lines if line.startswith("python -m fedmezo.main")]
     return [words[3:] for words in found]
@@ -37,9 +40,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_command_of_the_readme_runs(workplace: Path) -> None:
-    found = commands()
-    assert len(found) >= 10
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_of_a_page_runs(workplace: Path, page: Path) -> None:
+    found = commands(page)
+    assert found
     for words in found:
         small = SMALL.split() if "--cfg" in words else []
         assert main([*words, *small]) == 0, words
@@ -54,7 +58,9 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_files_that_the_readme_links_to_exist() -> None:
-    links = re.findall(r"\]\(((?!http)[^)#]+)\)", README)
-    assert links
-    assert [link for link in links if not (REPOSITORY / link).exists()] == []
+@pytest.mark.parametrize(
+    "page", [REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md")], ids=lambda page: page.stem
+)
+def test_files_that_a_page_links_to_exist(page: Path) -> None:
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []

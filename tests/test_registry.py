@@ -8,7 +8,7 @@ import pytest
 from fedmezo import engines, strategies, trainers
 from fedmezo.data import sources, splitters
 from fedmezo.models import hubs
-from fedmezo.registry import Registry, declared_names
+from fedmezo.registry import Declaration, Registry, declarations, declared_names
 
 PACKAGE = "things_for_this_test"
 INIT = """
@@ -17,17 +17,16 @@ registry = Registry("thing", __name__)
 register = registry.register
 """
 GOOD = f"""
-from {PACKAGE} import register
+from {PACKAGE} import register as enter
 
-@register("double")
+@enter("double")
 def double(x):
     return 2 * x
 
-@other
-@register("thrice")
+@enter("thrice")
 class Thrice:
     ...
-""".replace("@other\n", "")
+"""
 RAISING = f"""
 from {PACKAGE} import register
 raise SystemExit("this file was run")
@@ -76,10 +75,35 @@ def test_a_name_can_be_claimed_once(registry: Registry[Callable[[int], int]]) ->
 
 
 def test_only_plain_registrations_count(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text('@register(NAME)\ndef f(): ...\n\n@note("x")\ndef g(): ...\n\nregister("y")(g)\n')
-    (tmp_path / "b.py").write_text('@first\n@register("b")\n@last\nclass B: ...\n')
-    (tmp_path / "notes.txt").write_text('@register("c")')
-    assert declared_names(tmp_path) == {"b": "b"}
+    head = f"from {PACKAGE} import register\n"
+    (tmp_path / "a.py").write_text(f'{head}@register(NAME)\ndef f(): ...\n@note("x")\ndef g(): ...\nregister("y")(g)\n')
+    (tmp_path / "b.py").write_text(f'{head}@first\n@register("b")\n@last\nclass B: ...\n')
+    (tmp_path / "c.py").write_text('from elsewhere import register\n@register("c")\nclass C: ...\n')
+    (tmp_path / "notes.txt").write_text(f'{head}@register("d")\nclass D: ...\n')
+    assert declared_names(tmp_path, PACKAGE) == {"b": "b"}
+
+
+@pytest.mark.parametrize(
+    ("line", "decorator"),
+    [
+        ("from a.b import register", "register"),
+        ("from a.b import register as enter", "enter"),
+        ("from a import b", "b.register"),
+        ("from a import b as c", "c.register"),
+        ("import a.b", "a.b.register"),
+        ("import a.b as c", "c.register"),
+    ],
+)
+def test_a_registration_is_found_however_register_was_imported(tmp_path: Path, line: str, decorator: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f'{line}\n\n\n@{decorator}("name")\nclass Mine: ...\n')
+    assert list(declarations(path)) == [Declaration("a.b", "name", 4)]
+
+
+def test_an_entry_without_what_its_kind_needs_is_refused() -> None:
+    needy: Registry[type] = Registry("thing", PACKAGE, needs=("rates",))
+    with pytest.raises(TypeError, match="thing 'int' has no rates"):
+        needy.register("int")(int)
 
 
 @pytest.mark.parametrize(

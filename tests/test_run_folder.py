@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
 
 def test_only_a_folder_with_a_configuration_is_a_run(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ResourceError, match=f"^--resume {path}\n    there is no run in this folder"):
+        with pytest.raises(ResourceError, match=f"^{path}\n    there is no run in this folder"):
             run_folder.existing(path)
     (tmp_path / "config.yaml").write_text("seed: 1\n")
     assert run_folder.existing(tmp_path) == RunFolder(tmp_path)

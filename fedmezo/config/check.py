@@ -115,6 +115,12 @@ def _mezo_takes_plain_steps(values: Values) -> Iterator[Contradiction]:
             yield Contradiction((name, "trainer.type"), message)
 
 
+def _gradients_of_the_criterion(values: Values) -> Iterator[Contradiction]:
+    if values["trainer.type"] == "llmtrainer" and values["criterion.type"] == "accuracy":
+        message = "criterion.type = accuracy has no gradient, which llmtrainer needs; mezotrainer does without"
+        yield Contradiction(("criterion.type", "trainer.type"), message)
+
+
 def _interval_of_rates(values: Values) -> Iterator[Contradiction]:
     strategy = values["train.train_strategy"]
     rate, half_width = values["train.optimizer.lr"], values["train.lr_half_width"]
@@ -170,6 +176,7 @@ RULES: tuple[Rule, ...] = (
     _evaluated_splits,
     _best_result,
     _mezo_takes_plain_steps,
+    _gradients_of_the_criterion,
     _interval_of_rates,
     _half_precision_masters,
     _dirichlet,

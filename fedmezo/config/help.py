@@ -38,14 +38,14 @@ def _belongs(name: str, section: str, wanted: str | None) -> bool:
 
 
 def _in_brief(key: Key) -> str:
-    return f"  {key.name} = {_shown(key.default)}\n      {key.summary}"
+    return f"  {key.name} = {shown(key.default)}\n      {key.summary}"
 
 
 def _in_full(key: Key) -> str:
-    return f"{key.name}\n  {key.summary}\n  Default: {_shown(key.default)}\n  Allowed: {key.kind.describe()}"
+    return f"{key.name}\n  {key.summary}\n  Default: {shown(key.default)}\n  Allowed: {key.kind.describe()}"
 
 
-def _shown(default: Any) -> str:
+def shown(default: Any) -> str:
     """Return a default as it is written in YAML."""
     text = yaml.safe_dump(plain(default), default_flow_style=True, sort_keys=False, width=10_000)
     return text.removesuffix("...\n").strip()

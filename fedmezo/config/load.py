@@ -9,6 +9,7 @@ from fedmezo.config.check import check
 from fedmezo.config.files import read_file
 from fedmezo.config.overrides import read_overrides
 from fedmezo.config.problems import Problems
+from fedmezo.config.registered import check_names
 from fedmezo.config.schema import DEFAULTS
 from fedmezo.config.tree import frozen_tree
 
@@ -32,6 +33,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> CfgNode:
     problems = Problems()
     settings = read_file(path, problems) | read_overrides(overrides, problems)
     values = DEFAULTS | {name: setting.value for name, setting in settings.items()}
+    check_names(values, settings, problems)
     check(values, settings, problems)
     problems.raise_if_any()
     return frozen_tree(values)

@@ -1,16 +1,50 @@
-"""The names that are registered in the package, read from its sources without importing them."""
+"""The names that are registered, read from the sources of the package and of extensions without importing them."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedmezo.registry import declared_names
+from fedmezo.config.problems import nearest
+from fedmezo.registry import declarations, declared_names
 
 PACKAGE = Path(__file__).parent.parent
+ROOT = "fedmezo."
 
 
-def registered(folder: str) -> tuple[str, ...]:
-    """Return the registered names of one kind, in order.
+def registered(folder: str, extensions: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the registered names of one kind: the package's in order, then those of extensions.
 
     Args:
         folder: the folder of the kind inside the package, such as ``data/splitters``.
+        extensions: Python files, readable and without errors of syntax.
     """
-    return tuple(declared_names(PACKAGE / folder))
+    package = ROOT + folder.replace("/", ".")
+    added = (each for path in extensions for each in declarations(Path(path)))
+    return (*declared_names(PACKAGE / folder, package), *(each.name for each in added if each.package == package))
+
+
+def fault(path: Path) -> str:
+    """Return what keeps a file from being read as Python, with its place; empty where nothing does."""
+    try:
+        list(declarations(path))
+    except FileNotFoundError:
+        return f"{path}: no such file{nearest(path.name, (other.name for other in path.parent.glob('*.py')))}"
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    except SyntaxError as error:
+        return f"{path}:{error.lineno or 1}: {error.msg}"
+    except (ValueError, RecursionError) as error:  # not UTF-8, a NUL character, brackets in brackets
+        return f"{path}: expected Python ({error})"
+    return ""
+
+
+def clashes(extensions: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for every name in extensions that the package has, or an extension before."""
+    first: dict[tuple[str, str], str] = {}
+    for path in extensions:
+        for each in declarations(Path(path)):
+            place, folder = f"{path}:{each.line}", each.package.removeprefix(ROOT).replace(".", "/")
+            if each.package.startswith(ROOT) and each.name in registered(folder):
+                yield f"{place}: {each.name} is one of the package's own names; choose another"
+            elif (each.package, each.name) in first:
+                yield f"{place}: {each.name} is registered twice; the first is at {first[each.package, each.name]}"
+            first.setdefault((each.package, each.name), place)

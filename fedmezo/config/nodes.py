@@ -5,6 +5,7 @@ PyYAML's safe loader composes the tree; a tag can name nothing but YAML's own sc
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 import yaml
@@ -75,6 +76,12 @@ def compose(text: str, source: str) -> yaml.Node | None:
 def place(node: yaml.Node) -> str:
     """Return where a node was written: ``file:line``, or the command line."""
     return located(node.start_mark.name, node.start_mark.line)
+
+
+def full_path(name: str, node: yaml.Node) -> Path:
+    """Return the full path of a file that a node names: relative to the node's own file, or the current folder."""
+    source = node.start_mark.name
+    return (Path() if source == COMMAND_LINE else Path(source).parent).absolute() / name
 
 
 def located(source: str, line: int) -> str:

@@ -12,6 +12,7 @@ from fedmezo.config.sections import (
     llm,
     model,
     run,
+    tensorboard,
     train,
     trainer,
     wandb,
@@ -32,11 +33,13 @@ SECTIONS = (
     trainer.SECTION,
     evaluation.SECTION,
     wandb.SECTION,
+    tensorboard.SECTION,
     zo.SECTION,
     engine.SECTION,
 )
 
 KEYS = {key.name: key for section in SECTIONS for key in section.keys}
+EXTENSIONS = "extensions"
 BASE = "_base_"  # a file's relation to others, no value of the run
 DEFAULTS = {name: key.default for name, key in KEYS.items() if name != BASE}
 OPEN_GROUPS = frozenset(name for section in SECTIONS for name in section.open_names)

@@ -13,14 +13,15 @@ from tqdm import tqdm
 
 from fedmezo.data.encoding_cache import Arrays, content_key, read_arrays, write_arrays
 from fedmezo.data.examples import Example
-from fedmezo.data.prompts import Prompt
+from fedmezo.data.prompts.chat import ChatTokenizer
+from fedmezo.data.prompts.prompt import Prompt
 from fedmezo.errors import ResourceError
 
 BATCH = 1000
 QUIET_UP_TO = 2000
 
 
-class Tokenizer(Protocol):
+class Tokenizer(ChatTokenizer, Protocol):
     """What encoding needs of a tokenizer."""
 
     @property
@@ -98,12 +99,13 @@ def encode(
         ResourceError: no example is left, or the cache cannot be written.
     """
     prompts = [prompt(example) for example in examples]
-    responses = [example.output for example in examples]
-    key = content_key(prompts, responses, f"{tokenizer.fingerprint} {tokenizer.eos_id} {tok_len}")
+    responses = [example.output + prompt.ending for example in examples]
+    closing = [] if prompt.ending else [tokenizer.eos_id]
+    key = content_key(prompts, responses, f"{tokenizer.fingerprint} {closing} {prompt.bare} {tok_len}")
     path = cache / f"{key}.safetensors" if cache else None
     arrays = read_arrays(path) if path else None
     if arrays is None:
-        arrays = _tokenise(prompts, responses, tokenizer, tok_len)
+        arrays = _tokenise(prompts, responses, tokenizer, prompt.bare, closing, tok_len)
         if path:
             write_arrays(path, arrays)
     kept: NDArray[np.int64] = arrays.pop("kept")
@@ -112,11 +114,13 @@ def encode(
     return EncodedExamples(**arrays), kept
 
 
-def _tokenise(prompts: Sequence[str], responses: Sequence[str], tokenizer: Tokenizer, tok_len: int) -> Arrays:
-    heads = _in_batches(prompts, tokenizer, special=True)
+def _tokenise(
+    prompts: Sequence[str], responses: Sequence[str], tokenizer: Tokenizer, bare: bool, closing: list[int], tok_len: int
+) -> Arrays:
+    heads = _in_batches(prompts, tokenizer, special=not bare)
     tails = _in_batches(responses, tokenizer, special=False)
     kept = [index for index, head in enumerate(heads) if len(head) < tok_len]
-    sequences = [[*heads[index], *tails[index], tokenizer.eos_id][:tok_len] for index in kept]
+    sequences = [[*heads[index], *tails[index], *closing][:tok_len] for index in kept]
     return {
         "flat": np.fromiter(chain.from_iterable(sequences), dtype=np.int32),
         "offsets": np.cumsum([0, *map(len, sequences)], dtype=np.int64),

@@ -8,7 +8,8 @@ from fedmezo.data.encoding import EncodedExamples, Tokenizer, encode
 from fedmezo.data.load import load_dataset
 from fedmezo.data.partition import Partition
 from fedmezo.data.partitioning import Splits, make_partition
-from fedmezo.data.prompts import PROMPTS
+from fedmezo.data.prompts.make import make_prompt
+from fedmezo.data.sources.source import Request
 from fedmezo.data.splitters.make import make_splitter
 from fedmezo.data.table import partition_table
 from fedmezo.errors import ResourceError
@@ -61,17 +62,12 @@ class FederatedData:
 
 
 def build(
-    data_type: str,
+    request: Request,
     *,
-    root: Path,
     tokenizer: Tokenizer,
     tok_len: int,
     splits: Splits,
     num_clients: int,
-    seed: int,
-    file: str = "",
-    fields: Mapping[str, str] | None = None,
-    num_examples: int = 0,
     prompt: str = "alpaca",
     splitter: str = "iid",
     splitter_args: Mapping[str, object] | None = None,
@@ -80,12 +76,12 @@ def build(
 ) -> FederatedData:
     """Load a dataset, encode it, and divide it among clients.
 
-    The arguments are those of :func:`load_dataset`, :func:`encode` (``prompt`` by name),
-    :func:`make_splitter` and :func:`make_partition`, which say what they mean and what they raise.
+    The arguments are those of :func:`load_dataset`, :func:`encode` (``prompt`` by name), :func:`make_splitter`
+    and :func:`make_partition` (with the request's seed), which say what they mean and what they raise.
     """
     divide = make_splitter(splitter, splitter_args or {})
-    dataset = load_dataset(data_type, root=root, file=file, fields=fields, num_examples=num_examples, seed=seed)
-    encoded, kept = encode(dataset.examples, tokenizer, PROMPTS[prompt], tok_len, cache)
+    dataset = load_dataset(request)
+    encoded, kept = encode(dataset.examples, tokenizer, make_prompt(prompt, tokenizer), tok_len, cache)
     categories = [dataset.examples[index].category for index in kept]
     num_own_test = int((kept >= len(dataset.examples) - dataset.num_own_test).sum())
     num_dropped = len(dataset.examples) - len(kept)
@@ -96,7 +92,7 @@ def build(
             splitter=divide,
             splits=splits,
             num_clients=num_clients,
-            seed=seed,
+            seed=request.seed,
             subsample=subsample,
         )
     except ResourceError as error:

@@ -48,6 +48,11 @@ class Partition:
         """Return the ascending indices that any client has in a split, int64."""
         return np.sort(np.concatenate([client.split(name) for client in self.clients]))
 
+    def held(self, client: int, categories: Sequence[str | None]) -> Counter[str]:
+        """Return how many examples of each category a client has, of all splits together."""
+        data = self.clients[client]
+        return sum((count_categories(data.split(name), categories) for name in SPLITS), Counter())
+
     def to_json(self, categories: Sequence[str | None]) -> dict[str, object]:
         """Return what ``partition.json`` holds: the hash, and counts per client, split and category."""
         clients = [{name: _counts(client.split(name), categories) for name in SPLITS} for client in self.clients]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fedmezo.data.apportion import apportion
 from fedmezo.data.partition import NO_CATEGORY, ClientData, Partition
+from fedmezo.data.splitters.contract import checked_parts
 from fedmezo.data.splitters.splitter import Splitter, indices_by_label
 from fedmezo.errors import ResourceError
 from fedmezo.randomness import generator, stream_key
@@ -80,7 +81,8 @@ def _divide(
     rows: Indices, labels: Sequence[str] | None, splitter: Splitter, num_clients: int, seed: int
 ) -> list[Indices]:
     own_labels = [labels[row] for row in rows] if labels is not None else None
-    return [rows[part] for part in splitter(own_labels, len(rows), num_clients, _stream(seed))]
+    parts = splitter(own_labels, len(rows), num_clients, _stream(seed))
+    return [rows[part] for part in checked_parts(splitter, parts, len(rows), num_clients)]
 
 
 def _deal_like(divided: Sequence[Indices], own_test: Indices, labels: Sequence[str], seed: int) -> list[Indices]:

@@ -9,6 +9,7 @@ from fedmezo.engines import register
 from fedmezo.errors import ClientError, FedmezoError
 from fedmezo.federation.execution import Work
 from fedmezo.federation.messages import Plan, Result
+from fedmezo.user_code import blame
 
 
 @register("local")
@@ -27,7 +28,8 @@ class LocalEngine:
                 raise
             except Exception as error:
                 where = ", ".join([f"round {task.round_index}", f"client {task.client}", *_notes(error)])
-                raise ClientError(f"{where}: {type(error).__name__}: {error}") from error
+                own = f"\n    in {place}" if (place := blame(error)) else ""
+                raise ClientError(f"{where}: {type(error).__name__}: {error}{own}") from error
 
 
 def _notes(error: BaseException) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.data.batches import Batch
-from fedmezo.models.scoring import Scorer, token_losses
+from fedmezo.models.scoring import Scorer
 from fedmezo.randomness import stream_key
 from fedmezo.zeroth_order.directions import Distribution, direction
 from fedmezo.zeroth_order.estimators import central_difference
@@ -32,11 +32,11 @@ class Fidelity:
 def gradient(scorer: Scorer, point: Tensor, batch: Batch) -> Tensor:
     """Return the gradient [d] of the batch's loss at a point, by backpropagation."""
     with scorer.at(point) as model:
-        losses, _ = token_losses(model, batch)
+        values = scorer.values(model, batch)
         trainable = dict(model.named_parameters())
         tensors = [trainable[span.name] for span in scorer.parameters.spans]
-        grads = torch.autograd.grad(losses.mean(), tensors)
-    return torch.cat([grad.flatten() for grad in grads])
+        grads = torch.autograd.grad(values.mean(), tensors)
+    return torch.cat([grad.flatten().to(point.device) for grad in grads])
 
 
 def gradient_fidelity(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +20,30 @@ class ExampleLosses:
         indices: which examples, int64 [n], ascending.
         sums: cross-entropy summed over an example's response tokens, fp64 [n].
         tokens: number of response tokens, int64 [n].
+        correct: how many of them are the most likely ones, int64 [n].
     """
 
     indices: NDArray[np.int64]
     sums: NDArray[np.float64]
     tokens: NDArray[np.int64]
+    correct: NDArray[np.int64]
 
     def mean(self) -> float:
         """Return the token-weighted mean, which is what the training loss is for a batch."""
         return float(self.sums.sum() / self.tokens.sum())
+
+    def accuracy(self) -> float:
+        """Return the share of response tokens that are the most likely ones."""
+        return float(self.correct.sum() / self.tokens.sum())
+
+    def exact_match(self) -> float:
+        """Return the share of examples whose response is what greedy decoding gives, token for token."""
+        return float((self.correct == self.tokens).mean())
+
+    def of(self, indices: NDArray[np.int64]) -> "ExampleLosses":
+        """Return the part that belongs to some examples."""
+        held = np.isin(self.indices, indices)
+        return ExampleLosses(self.indices[held], self.sums[held], self.tokens[held], self.correct[held])
 
 
 def example_losses(
@@ -52,13 +68,13 @@ def example_losses(
     """
     order = np.argsort([lengths(index) for index in indices], kind="stable")
     sums = np.empty(len(indices))
-    tokens = np.empty(len(indices), dtype=np.int64)
+    tokens, correct = np.empty(len(indices), dtype=np.int64), np.empty(len(indices), dtype=np.int64)
     for begin in range(0, len(order), batch_size):
         rows = order[begin : begin + batch_size]
-        loss, count = scorer.example_losses(parameters, collate(indices[rows]))
-        sums[rows], tokens[rows] = loss.cpu().numpy(), count.cpu().numpy()
+        scores = scorer.example_scores(parameters, collate(indices[rows]))
+        sums[rows], tokens[rows], correct[rows] = (column.cpu().numpy() for column in scores)
         on_batch(len(rows))
-    return ExampleLosses(indices, sums, tokens)
+    return ExampleLosses(indices, sums, tokens, correct)
 
 
 def split_loss(losses: ExampleLosses, clients: Sequence[NDArray[np.int64]] | None) -> float:
@@ -73,11 +89,11 @@ def split_loss(losses: ExampleLosses, clients: Sequence[NDArray[np.int64]] | Non
         return losses.mean()
     total, weight = 0.0, 0
     for own in clients:
-        held = np.isin(losses.indices, own)
-        if held.any():
-            total += losses.sums[held].sum() / losses.tokens[held].sum() * held.sum()
-            weight += int(held.sum())
-    return float(total / weight)
+        held = losses.of(own)
+        if len(held.indices):
+            total += held.mean() * len(held.indices)
+            weight += len(held.indices)
+    return total / weight
 
 
 @dataclass(frozen=True)
@@ -87,12 +103,14 @@ class Evaluator:
     Args:
         score: example losses of parameters on indices.
         splits: for each evaluated split, every client's examples.
+        categories: of every example, None where unknown.
         pooled: evaluate the union of the clients' splits (``federate.make_global_eval``).
         max_examples: of each split, the first in the order of the data; 0 for all.
     """
 
     score: Callable[[Tensor, NDArray[np.int64]], ExampleLosses]
     splits: Mapping[str, Sequence[NDArray[np.int64]]]
+    categories: Sequence[str | None] = ()
     pooled: bool = True
     max_examples: int = 0
 
@@ -108,3 +126,24 @@ class Evaluator:
     def summary(self, losses: Mapping[str, ExampleLosses]) -> dict[str, float]:
         """Return one loss a split."""
         return {split: split_loss(rows, None if self.pooled else self.splits[split]) for split, rows in losses.items()}
+
+    def details(self, losses: Mapping[str, ExampleLosses]) -> dict[str, dict[str, Any]]:
+        """Return for each split the accuracy, the exact match, and the losses of its clients and categories."""
+        return {
+            split: {
+                "accuracy": rows.accuracy(),
+                "exact_match": rows.exact_match(),
+                "clients": _group_losses(rows, {str(i): own for i, own in enumerate(self.splits[split])}),
+                "categories": _group_losses(rows, self._by_category(rows.indices)),
+            }
+            for split, rows in losses.items()
+        }
+
+    def _by_category(self, indices: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        names = np.array([(self.categories[index] if self.categories else None) or "" for index in indices])
+        return {name: indices[names == name] for name in sorted(set(names.tolist())) if name}
+
+
+def _group_losses(losses: ExampleLosses, groups: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:
+    parts = {name: losses.of(indices) for name, indices in groups.items()}
+    return {name: part.mean() for name, part in parts.items() if len(part.indices)}

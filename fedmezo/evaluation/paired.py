@@ -1,23 +1,29 @@
-"""Paired comparison: the change of the loss on the same examples, with its standard error."""
+"""Paired comparison: the change of a metric on the same examples, with its standard error."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedmezo.evaluation.losses import ExampleLosses
+
+Metric = Literal["loss", "accuracy", "exact_match"]
 
 
 @dataclass(frozen=True)
 class PairedChange:
-    """How the loss changed on the same examples.
+    """How a metric changed on the same examples.
 
     Args:
-        before, after: token-weighted mean losses.
+        metric: what was compared.
+        before, after: over all of them (loss and accuracy are token-weighted).
         examples: n.
-        change: mean over examples of the change of the example's mean loss per token.
+        change: mean over examples of the change of the example's own value.
         standard_error: of ``change``.
     """
 
+    metric: Metric
     before: float
     after: float
     examples: int
@@ -26,15 +32,20 @@ class PairedChange:
 
     @property
     def percent(self) -> float:
-        """The relative change of the token-weighted mean, in percent."""
-        return 100.0 * (self.after / self.before - 1.0)
+        """The relative change over all examples, in percent; of a share, the change in percentage points."""
+        if self.metric == "loss":
+            return 100.0 * (self.after / self.before - 1.0)
+        return 100.0 * (self.after - self.before)
 
     def __str__(self) -> str:
         errors = f", {abs(self.change) / self.standard_error:.1f} standard errors" if self.standard_error else ""
-        return f"{self.before:.4f} -> {self.after:.4f} ({self.percent:+.2f} %{errors}, {self.examples} examples)"
+        if self.metric == "loss":
+            return f"{self.before:.4f} -> {self.after:.4f} ({self.percent:+.2f} %{errors}, {self.examples} examples)"
+        shares = f"{100 * self.before:.1f} % -> {100 * self.after:.1f} %"
+        return f"{shares} ({self.percent:+.1f} points{errors}, {self.examples} examples)"
 
 
-def paired_change(before: ExampleLosses, after: ExampleLosses) -> PairedChange:
+def paired_change(before: ExampleLosses, after: ExampleLosses, metric: Metric = "loss") -> PairedChange:
     """Compare two points on the same examples.
 
     Raises:
@@ -42,7 +53,20 @@ def paired_change(before: ExampleLosses, after: ExampleLosses) -> PairedChange:
     """
     if not np.array_equal(before.indices, after.indices):
         raise ValueError("a paired comparison needs the same examples on both sides")
-    differences = after.sums / after.tokens - before.sums / before.tokens
+    differences = _per_example(after, metric) - _per_example(before, metric)
     count = len(differences)
     error = float(differences.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return PairedChange(before.mean(), after.mean(), count, float(differences.mean()), error)
+    return PairedChange(
+        metric, _overall(before, metric), _overall(after, metric), count, float(differences.mean()), error
+    )
+
+
+def _per_example(losses: ExampleLosses, metric: Metric) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = losses.correct / losses.tokens
+    if metric == "exact_match":
+        return np.floor(shares)
+    return losses.sums / losses.tokens if metric == "loss" else shares
+
+
+def _overall(losses: ExampleLosses, metric: Metric) -> float:
+    return {"loss": losses.mean, "accuracy": losses.accuracy, "exact_match": losses.exact_match}[metric]()

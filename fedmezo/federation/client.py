@@ -13,6 +13,7 @@ from fedmezo.data.order import batch_indices
 from fedmezo.federation.messages import Result, Task
 from fedmezo.randomness import ABSENT, stream_key
 from fedmezo.trainers import LocalWork, Trainer
+from fedmezo.trainers.contract import checked_update
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,14 @@ class LocalData:
             return self.local_steps
         return self.local_steps * -(-len(self.examples[client]) // self.batch_size)
 
-    def batch(self, client: int, index: int) -> Batch:
-        """Return the client's batch number ``index``, counted from the start of the run."""
+    def indices(self, client: int, index: int) -> NDArray[np.int64]:
+        """Return the examples of the client's batch number ``index``, counted from the start of the run."""
         own = self.examples[client]
-        first = index * self.batch_size
-        return self.collate(own[batch_indices(len(own), self.batch_size, first, self.seed, client, self.shuffle)])
+        return own[batch_indices(len(own), self.batch_size, index * self.batch_size, self.seed, client, self.shuffle)]
+
+    def batch(self, client: int, index: int) -> Batch:
+        """Return the client's batch number ``index``."""
+        return self.collate(self.indices(client, index))
 
 
 @dataclass(frozen=True)
@@ -95,5 +99,5 @@ class ClientWork:
             keys=self.keys(task.round_index, task.client, steps),
             on_step=self.on_step,
         )
-        update = self.trainer.train(parameters, work)
+        update = checked_update(self.trainer, self.trainer.train(parameters, work), parameters, work)
         return Result(task, update, time.perf_counter() - started)

@@ -9,13 +9,14 @@ import numpy as np
 from torch import Tensor
 
 from fedmezo.evaluation.losses import Evaluator, ExampleLosses
-from fedmezo.evaluation.paired import PairedChange, paired_change
+from fedmezo.evaluation.paired import Metric, PairedChange, paired_change
 from fedmezo.federation.selection import best_evaluation, out_of_patience
 from fedmezo.ledger.lines import append_line, finite, whole_lines
 from fedmezo.ledger.log import Log
 from fedmezo.ledger.records import EvaluationRecord
 
-COLUMNS = {"rounds_done", "split", "indices", "sums", "tokens"}
+ARRAYS = ("indices", "sums", "tokens", "correct")
+COLUMNS = {"rounds_done", "split", *ARRAYS}
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Evaluations:
     def run(self, rounds_done: int, parameters: Tensor) -> EvaluationRecord:
         """Evaluate parameters [d]; the best model is on the disk before its evaluation is recorded."""
         losses = self.evaluator(parameters)
-        record = EvaluationRecord(rounds_done, self.evaluator.summary(losses))
+        record = EvaluationRecord(rounds_done, self.evaluator.summary(losses), self.evaluator.details(losses))
         self._write_examples(rounds_done, losses)
         if best_evaluation([*self.records, record], self.key) is record:
             self.save_best(parameters)
@@ -66,14 +67,14 @@ class Evaluations:
         """Return whether early stopping says stop."""
         return out_of_patience(self.records, self.key, self.patience)
 
-    def changes(self, first: int, last: int) -> dict[str, PairedChange]:
-        """Return for each split how the loss changed between the evaluations after ``first`` and ``last`` rounds.
+    def changes(self, first: int, last: int, metric: Metric) -> dict[str, PairedChange]:
+        """Return for each split how a metric changed between the evaluations after ``first`` and ``last`` rounds.
 
         A split whose examples' losses were lost with their file is left out.
         """
         found = self._written()
         return {
-            split: paired_change(_losses(found[first, split]), _losses(found[last, split]))
+            split: paired_change(_losses(found[first, split]), _losses(found[last, split]), metric)
             for split in self.evaluator.splits
             if (first, split) in found and (last, split) in found
         }
@@ -83,7 +84,7 @@ class Evaluations:
         for split, rows in losses.items():
             if (rounds_done, split) in done:
                 continue
-            columns = {name: finite(getattr(rows, name).tolist()) for name in ("indices", "sums", "tokens")}
+            columns = {name: finite(getattr(rows, name).tolist()) for name in ARRAYS}
             append_line(self.examples_file, {"rounds_done": rounds_done, "split": split, **columns})
 
     def _written(self) -> dict[tuple[int, str], dict[str, Any]]:
@@ -93,4 +94,4 @@ class Evaluations:
 
 def _losses(row: Mapping[str, Any]) -> ExampleLosses:
     sums = np.array(row["sums"], dtype=np.float64)  # null, which is what NaN is in JSON, becomes NaN again
-    return ExampleLosses(np.array(row["indices"]), sums, np.array(row["tokens"]))
+    return ExampleLosses(np.array(row["indices"]), sums, np.array(row["tokens"]), np.array(row["correct"]))

@@ -10,6 +10,7 @@ from fedmezo.federation.messages import Plan, Result, Task
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.store import Store
 from fedmezo.strategies import History, Observation, Strategy
+from fedmezo.strategies.contract import checked_rates
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Rates:
 
     def __call__(self, history: History, clients: Sequence[int]) -> dict[int, float]:
         """Return the rate of each client for the next round."""
-        rates = self.strategy.rates(history, clients, self.base, self.half_width)
+        found = self.strategy.rates(history, clients, self.base, self.half_width)
+        rates = checked_rates(self.strategy, found, clients)
         factor = self.schedule(history.next_round)
         return {client: rate * factor for client, rate in rates.items()}
 
@@ -73,9 +75,12 @@ class Server:
                 Observation(record.round_index, row.client, row.train_loss, row.examples, row.update_distance)
             )
 
-    def restore(self, store: Store) -> list[RoundRecord]:
-        """Move to the state after the last recorded round, replaying what no snapshot covers; return the rounds."""
-        rounds = store.rounds()
+    def restore(self, store: Store, until: int | None = None) -> list[RoundRecord]:
+        """Move to the state after ``until`` rounds (None: all that are recorded) and return these.
+
+        What no snapshot covers is replayed.
+        """
+        rounds = store.rounds()[:until]
         done, parameters = store.latest(rounds, self.parameters.numel())
         if parameters is not None:
             self.parameters = parameters.to(self.parameters.device)

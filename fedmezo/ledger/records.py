@@ -1,10 +1,12 @@
 """The records of a run, and their form as JSON (floats keep every bit)."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor
+
+from fedmezo.ledger.lines import finite
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,33 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """The losses of the global model after ``rounds_done`` rounds: {'val': ..., 'test': ...}."""
+    """How good the global model is after ``rounds_done`` rounds.
+
+    Args:
+        rounds_done: 0 for the evaluation before training.
+        losses: {'val': ..., 'test': ...}.
+        details: of each split, accuracy, exact match, and the losses of its clients and categories.
+    """
 
     rounds_done: int
     losses: dict[str, float]
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
         losses = {split: _null_if_nan(loss) for split, loss in self.losses.items()}
-        return {"kind": "evaluation", "rounds_done": self.rounds_done, "losses": losses}
+        return {
+            "kind": "evaluation",
+            "rounds_done": self.rounds_done,
+            "losses": losses,
+            "details": finite(self.details),
+        }
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> "EvaluationRecord":
         """Return the record of a JSON object of :meth:`to_json`."""
         losses = {split: math.nan if loss is None else loss for split, loss in row["losses"].items()}
-        return cls(row["rounds_done"], losses)
+        return cls(row["rounds_done"], losses, row["details"])
 
 
 def _null_if_nan(value: float) -> float | None:

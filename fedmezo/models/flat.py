@@ -1,7 +1,8 @@
 """The trainable parameters as one flat fp32 buffer.
 
 The parameters of the model become views into the buffer, in the order of their names, so that a parameter point is
-one vector and copying it in is one copy.
+one vector and copying it in is one copy. Only where a model spans several devices are there copies: parameters on other
+devices than the buffer's are written from it, and read back where backpropagation has changed them.
 """
 
 import hashlib
@@ -30,27 +31,48 @@ class FlatParameters:
 
     Args:
         model: its parameters that require a gradient are moved into ``buffer``.
+        device: of the buffer; the first parameter's if left out.
 
     Attributes:
-        buffer: fp32 [d], the model's live parameters; what is written here, the model computes with.
+        buffer: fp32 [d], the point that the model stands at.
         spans: one per tensor, in flat order.
 
     Raises:
-        ConfigurationError: a trainable parameter is not fp32 (only fp32 is its own master).
+        ConfigurationError: there is nothing to train, or a trainable parameter is not fp32 (only fp32 is its own
+            master).
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, device: torch.device | None = None) -> None:
         trainable = sorted((name, p) for name, p in model.named_parameters() if p.requires_grad)
+        if not trainable:
+            raise ConfigurationError("llm.adapter.args leaves nothing to train")
         half = [(name, parameter.dtype) for name, parameter in trainable if parameter.dtype != torch.float32]
         if half:
-            raise ConfigurationError(f"{half[0][0]} is {half[0][1]}: trainable parameters must be float32")
+            raise ConfigurationError(
+                f"train.is_enable_half\n    {half[0][0]} is {half[0][1]}: trainable parameters must be float32"
+            )
         self.spans = _spans(trainable)
         self.size = self.spans[-1].stop
-        self.buffer = torch.empty(self.size, device=trainable[0][1].device)
-        with torch.no_grad():
-            for span, (_, parameter) in zip(self.spans, trainable, strict=True):
-                view = self.buffer[span.start : span.stop].view(span.shape)
-                parameter.data = view.copy_(parameter.data)
+        self.buffer = torch.empty(self.size, device=device or trainable[0][1].device)
+        self._remote: list[tuple[Tensor, nn.Parameter]] = []
+        for (_, parameter), view in zip(trainable, self.tensors(self.buffer).values(), strict=True):
+            view.copy_(parameter.data)
+            if parameter.device == self.buffer.device:
+                parameter.data = view
+            else:
+                self._remote.append((view, parameter))
+
+    def write(self, point: Tensor) -> None:
+        """Bring the model to a point [d]."""
+        self.buffer.copy_(point)
+        for view, parameter in self._remote:
+            parameter.data.copy_(view)
+
+    def gather(self) -> Tensor:
+        """Return the buffer [d], with what has changed on other devices."""
+        for view, parameter in self._remote:
+            view.copy_(parameter.data)
+        return self.buffer
 
     def digest(self) -> str:
         """Return a hash of names, shapes and order: equal digests mean that flat vectors are exchangeable."""
@@ -80,6 +102,11 @@ class FlatParameters:
             else:
                 runs.append((span.start, span.stop, span.decays))
         return tuple(runs)
+
+
+def point_digest(point: Tensor) -> str:
+    """Return a hash of the values of a flat vector [d]."""
+    return hashlib.blake2b(point.cpu().numpy().tobytes(), digest_size=16).hexdigest()
 
 
 def _spans(trainable: list[tuple[str, nn.Parameter]]) -> tuple[Span, ...]:

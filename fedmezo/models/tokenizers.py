@@ -2,9 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-from fedmezo.errors import ResourceError
+from transformers import PreTrainedModel
+
+from fedmezo.randomness import preserved_torch_state
+
+CHAT_DATE = "26 Jul 2024"  # for templates that would show today's: data must not depend on the day of the run
 
 
 class ModelTokenizer(Protocol):
@@ -13,6 +18,16 @@ class ModelTokenizer(Protocol):
     fingerprint: str
     eos_id: int
     pad_id: int
+    extended: bool  # by a token that it came without
+
+    @property
+    def has_chat(self) -> bool:
+        """Whether there is a chat template."""
+        ...
+
+    def chat(self, user: str, assistant: str | None = None) -> str:
+        """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins."""
+        ...
 
     def encode(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
         """Return the ids of each text; ``special`` adds the leading BOS where the tokenizer has one."""
@@ -22,20 +37,22 @@ class ModelTokenizer(Protocol):
         """Return the text of ids, without special tokens."""
         ...
 
+    def save(self, folder: Path) -> None:
+        """Write it for transformers to load, if it is one of transformers."""
+        ...
+
 
 class PretrainedTokenizer:
-    """A tokenizer of transformers.
+    """A tokenizer of transformers, with an end-of-sequence token.
 
-    Raises:
-        ResourceError: it has no end-of-sequence token.
+    Args:
+        tokenizer: of transformers.
+        extended: whether :func:`complete` had to extend it.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        if tokenizer.eos_token_id is None:
-            raise ResourceError(
-                "model.type: the model's tokenizer has no end-of-sequence token, which responses end in"
-            )
+    def __init__(self, tokenizer: Any, *, extended: bool = False) -> None:
         self._tokenizer = tokenizer
+        self.extended = extended
         self.eos_id = int(tokenizer.eos_token_id)
         # padding is masked everywhere, so any id does where a tokenizer has none of its own
         self.pad_id = self.eos_id if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
@@ -49,6 +66,27 @@ class PretrainedTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, without special tokens."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    @property
+    def has_chat(self) -> bool:
+        """Whether there is a chat template."""
+        return bool(self._tokenizer.chat_template)
+
+    def chat(self, user: str, assistant: str | None = None) -> str:
+        """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins."""
+        turns = [{"role": "user", "content": user}]
+        turns += [] if assistant is None else [{"role": "assistant", "content": assistant}]
+        text: str = self._tokenizer.apply_chat_template(
+            turns,
+            tokenize=False,
+            add_generation_prompt=assistant is None,
+            date_string=CHAT_DATE,
+        )
+        return text
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer for transformers to load."""
+        self._tokenizer.save_pretrained(folder)
 
 
 def _definition(tokenizer: Any) -> str:
@@ -65,6 +103,12 @@ class ByteTokenizer:
     pad_id = 258
     vocab_size = 259
     fingerprint = "bytes-1"
+    extended = False
+    has_chat = False
+
+    def chat(self, user: str, assistant: str | None = None) -> str:
+        """Return nothing: bytes have no chat template."""
+        raise NotImplementedError
 
     def encode(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
         """Return the bytes of each text, after BOS if ``special``."""
@@ -73,3 +117,29 @@ class ByteTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of the bytes among ids."""
         return bytes(i for i in ids if i < self.bos_id).decode(errors="replace")
+
+    def save(self, folder: Path) -> None:
+        """Write nothing: there is nothing to know about bytes."""
+
+
+def complete(tokenizer: Any, model: PreTrainedModel) -> bool:
+    """Give a tokenizer without an end-of-sequence token ``</s>``, and the model a row for it where it has none.
+
+    Args:
+        tokenizer: of transformers.
+        model: its embeddings, and its head's, grow by the mean of their rows; all else stays as it is.
+
+    Returns:
+        Whether there was something to do.
+    """
+    if tokenizer.eos_token_id is not None:
+        return False
+    tokenizer.add_special_tokens({"eos_token": "</s>"})
+    known = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > known:
+        with preserved_torch_state():  # transformers draws the new rows
+            model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+            for tensor in layer.parameters():
+                tensor.data[known:] = tensor.data[:known].float().mean(dim=0)
+    return True

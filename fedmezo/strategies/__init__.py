@@ -67,5 +67,7 @@ def spread(signals: Mapping[int, float], clients: Sequence[int], base: float, ha
     }
 
 
-registry: Registry[type[Strategy]] = Registry("learning-rate strategy", __name__)
+registry: Registry[type[Strategy]] = Registry(
+    "learning-rate strategy", __name__, needs=("rates", "needs_update_distance")
+)
 register = registry.register

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fedmezo.ledger.lines import whole_lines
+from fedmezo.ledger.lines import finite, whole_lines
 from fedmezo.tracking import Callback, RoundReport
 
 
@@ -45,6 +45,7 @@ def metrics_row(report: RoundReport) -> dict[str, Any]:
         "round": record.round_index,
         "train_loss": _null_if_nan(train_loss(report)),
         **{f"{split}_loss": _null_if_nan(loss) for split, loss in losses.items()},
+        **_details(report),
         "clients": [
             {
                 "client": client.client,
@@ -61,6 +62,13 @@ def metrics_row(report: RoundReport) -> dict[str, Any]:
         "seconds": report.seconds,
         "peak_memory_mib": report.peak_memory_mib,
     }
+
+
+def _details(report: RoundReport) -> dict[str, Any]:
+    """Return accuracy, exact match, and losses by client and by category of the evaluated splits."""
+    details = report.evaluation.details if report.evaluation else {}
+    rows = {f"{split}_{name}": value for split, found in details.items() for name, value in found.items()}
+    return {name: finite(value) for name, value in rows.items()}
 
 
 def train_loss(report: RoundReport) -> float:

@@ -1,5 +1,6 @@
-"""The progress bar: loss, rate and time left; a line per evaluation."""
+"""The progress bar: loss, rate and time left; a line per evaluation, and per round where no bar can be drawn."""
 
+import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.log import LOG, progress_shown
 from fedmezo.tracking import Callback, RoundReport
 from fedmezo.tracking.metrics import train_loss
 
@@ -18,20 +20,19 @@ class ProgressBar(Callback):
         total_rounds: of the run.
         first_round: where this process begins.
         steps_per_round: of all clients together.
-        lines: print a line per evaluation (and per round, where there is no terminal to draw a bar on).
     """
 
-    def __init__(self, total_rounds: int, first_round: int, steps_per_round: int, lines: bool = True) -> None:
+    def __init__(self, total_rounds: int, first_round: int, steps_per_round: int) -> None:
         self._total_rounds = total_rounds
-        self._lines = lines
-        self._on_terminal = sys.stderr.isatty()
+        drawn = progress_shown() and sys.stderr.isatty()
+        self._round_level = logging.DEBUG if drawn else logging.INFO
         self._bar = tqdm(
             total=total_rounds * steps_per_round,
             initial=first_round * steps_per_round,
             unit="step",
             dynamic_ncols=True,
             smoothing=0.05,
-            disable=not (lines and self._on_terminal),
+            disable=not drawn,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
         )
         self._evaluated = 0
@@ -53,23 +54,21 @@ class ProgressBar(Callback):
         self._bar.set_postfix_str(f"{self._evaluated} examples evaluated")
 
     def after_round(self, report: RoundReport) -> None:
-        """Without a terminal, print the finished round."""
-        if self._lines and not self._on_terminal:
-            done = f"round {report.record.round_index + 1}/{self._total_rounds}"
-            seconds = f", {report.seconds:.1f} s" if report.seconds is not None else ""
-            line = f"{done}: train loss {train_loss(report):.4f}, rate {self._rates}{seconds}"
-            print(line, file=sys.stderr, flush=True)
+        """Report the finished round; beside a bar only to those who want to know everything."""
+        done = f"round {report.record.round_index + 1}/{self._total_rounds}"
+        seconds = f", {report.seconds:.1f} s" if report.seconds is not None else ""
+        line = f"{done}: train loss {train_loss(report):.4f}, rate {self._rates}{seconds}"
+        LOG.log(self._round_level, line)
 
     def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
-        """Print the losses, and their change since before training."""
+        """Report the losses, and their change since before training."""
         self._evaluated = 0
         parts = []
         for split, loss in record.losses.items():
             change = 100.0 * (loss / initial.losses[split] - 1.0)
             parts.append(f"{split} loss {loss:.4f}" + (f" ({change:+.2f} %)" if record.rounds_done else ""))
         when = f"after {record.rounds_done} rounds" if record.rounds_done else "before training"
-        if self._lines:
-            tqdm.write(f"{when}: {', '.join(parts)}", file=sys.stderr)
+        LOG.info(f"{when}: {', '.join(parts)}")
 
     def close(self) -> None:
         """Leave the bar as it stands."""

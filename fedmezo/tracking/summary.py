@@ -1,21 +1,27 @@
 """``summary.json`` and the final table."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fedmezo.evaluation.paired import PairedChange
+from fedmezo.evaluation.paired import Metric, PairedChange
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.tracking import RoundReport
 from fedmezo.tracking.metrics import read_metrics
+
+MOST_GROUPS = 8
+
+Changes = Mapping[Metric, Mapping[str, PairedChange]]
 
 
 def summarize(
     outcome: str,
     reports: Sequence[RoundReport],
+    evaluations: Sequence[EvaluationRecord],
     best: EvaluationRecord | None,
-    changes: Mapping[str, PairedChange],
+    changes: Changes,
     metrics: Path,
 ) -> dict[str, Any]:
     """Return the facts of a run.
@@ -23,8 +29,9 @@ def summarize(
     Args:
         outcome: how it ended.
         reports: of all rounds, those before a resume included.
-        best: evaluation.
-        changes: of each split's loss over the run, on the same examples.
+        evaluations: of the run, in order.
+        best: of them.
+        changes: over the run, on the same examples.
         metrics: the metrics file, for times and memory.
     """
     rows = read_metrics(metrics)
@@ -33,7 +40,9 @@ def summarize(
         "outcome": outcome,
         "rounds": len(reports),
         "best": None if best is None else {"rounds_done": best.rounds_done, "losses": best.losses},
-        "losses": {split: asdict(change) | {"percent": change.percent} for split, change in changes.items()},
+        "losses": _shown(changes.get("loss", {})),
+        "metrics": {metric: _shown(splits) for metric, splits in changes.items() if metric != "loss"},
+        "groups": {kind: _groups(evaluations, kind) for kind in ("clients", "categories")},
         "nonfinite": sum(client.nonfinite for report in reports for client in report.record.clients),
         "bytes_up": sum(client.up for client in traffic),
         "bytes_down": sum(client.down for client in traffic),
@@ -42,10 +51,30 @@ def summarize(
     }
 
 
-def summary_table(summary: Mapping[str, Any], changes: Mapping[str, PairedChange], size: int) -> str:
+def _shown(changes: Mapping[str, PairedChange]) -> dict[str, Any]:
+    return {split: asdict(change) | {"percent": change.percent} for split, change in changes.items()}
+
+
+def _groups(evaluations: Sequence[EvaluationRecord], kind: str) -> dict[str, dict[str, list[float]]]:
+    """Return for each split and client, or category, its loss in the first evaluation and in the last."""
+    if not evaluations:
+        return {}
+    first, last = evaluations[0].details, evaluations[-1].details
+    return {
+        split: {name: [loss, last[split][kind][name]] for name, loss in found[kind].items()}
+        for split, found in first.items()
+    }
+
+
+def summary_table(summary: Mapping[str, Any], changes: Changes, size: int) -> str:
     """Return the final table, ``size`` being the number of trainable parameters."""
     rows = [("rounds", f"{summary['rounds']} ({summary['outcome']})")]
-    rows += [(f"{split} loss", str(change)) for split, change in changes.items()]
+    rows += [
+        (f"{split} {metric.replace('_', ' ')}", str(change))
+        for metric, splits in changes.items()
+        for split, change in splits.items()
+    ]
+    rows += _group_rows(summary["groups"])
     if summary["best"]:
         rows.append(("best", f"after {summary['best']['rounds_done']} rounds"))
     if summary["nonfinite"]:
@@ -65,8 +94,27 @@ def summary_table(summary: Mapping[str, Any], changes: Mapping[str, PairedChange
             f"{summary['seconds']:.0f} s, {summary['seconds'] / max(1, summary['rounds']):.1f} s a round",
         ),
     ]
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[tuple[str, str]]) -> str:
+    """Return rows of (name, value) as indented lines."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def _group_rows(groups: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for kind, splits in groups.items():
+        for split, losses in splits.items():
+            if 1 < len(losses) <= MOST_GROUPS:
+                parts = [f"{name} {_short(before)} -> {_short(after)}" for name, (before, after) in losses.items()]
+                rows.append((f"{split} by {'client' if kind == 'clients' else 'category'}", "; ".join(parts)))
+    return rows
+
+
+def _short(loss: float | None) -> str:
+    return "not finite" if loss is None or not math.isfinite(loss) else f"{loss:.3f}"
 
 
 def human(count: float) -> str:
@@ -81,3 +129,16 @@ def human(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it.
+
+    Examples:
+        >>> duration(5400)
+        '1.5 hours'
+    """
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,12 +1,48 @@
 """Weights & Biases: the metrics of every round, offline unless ``wandb.online_track`` says otherwise."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.log import LOG
 from fedmezo.tracking import Callback, RoundReport
 from fedmezo.tracking.metrics import metrics_row
+
+TIMEOUT = 30  # seconds to wait for the service
+
+
+def check_account() -> None:
+    """Make sure that the service can be used, asking the user nothing.
+
+    Raises:
+        ConfigurationError: wandb finds no account's key.
+        ResourceError: the service cannot be reached, or refuses the key.
+    """
+    import wandb
+
+    with _explained():
+        wandb.setup(wandb.Settings(silent=True))
+        if not wandb.login(prompt=False):
+            raise ConfigurationError(
+                "wandb.online_track = True\n    wandb has no account's key: set WANDB_API_KEY, or run wandb login; "
+                "with False everything is kept here"
+            )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    import wandb
+
+    try:
+        yield
+    except wandb.Error as error:
+        raise ResourceError(
+            f"wandb.online_track = True\n    {error}\n    with False everything is kept here, to be sent later"
+        ) from error
 
 
 class WandbLog(Callback):
@@ -26,14 +62,22 @@ class WandbLog(Callback):
         import wandb
 
         self._clients = clients
-        self._run: Any = wandb.init(
-            project=project or "fedmezo",
-            entity=user or None,
-            name=folder.name,
-            dir=str(folder),
-            config=dict(config),
-            mode="online" if online else "offline",
-        )
+        self._online = online
+        earlier = folder / "wandb" / "latest-run"
+        with _explained():
+            self._run: Any = wandb.init(
+                project=project or "fedmezo",
+                entity=user or None,
+                name=folder.name,
+                id=earlier.resolve().name.rpartition("-")[2] if earlier.exists() else None,  # a run that goes on
+                resume="allow" if online else None,
+                dir=str(folder),
+                config=dict(config),
+                mode="online" if online else "offline",
+                settings=wandb.Settings(silent=True, console="off", init_timeout=TIMEOUT),
+            )
+        if online:
+            LOG.info(f"wandb: {self._run.url}")
 
     def after_round(self, report: RoundReport) -> None:
         """Log the round's metrics."""
@@ -51,5 +95,8 @@ class WandbLog(Callback):
             self._run.log({f"{split}_loss": loss for split, loss in record.losses.items()}, step=0)
 
     def close(self) -> None:
-        """Finish the run."""
+        """Finish the run, and say how to send what was kept here."""
+        folder = Path(self._run.dir).parent
         self._run.finish()
+        if not self._online:
+            LOG.info(f"wandb: kept here; with an account: wandb sync {shlex.quote(str(folder))}")

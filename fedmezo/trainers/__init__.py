@@ -7,7 +7,7 @@ twice, or again after an interruption.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -62,7 +62,16 @@ class LocalUpdate:
 
 
 class Trainer(Protocol):
-    """The contract of a trainer."""
+    """The contract of a trainer.
+
+    Its constructor names what it needs of: ``scorer``, ``replay``, ``mu``, ``clip``, ``retry``, ``seed``,
+    ``optimizer``, ``arguments``, ``weight_decay``; any other parameter is a key ``trainer.NAME`` of the configuration.
+
+    Attributes:
+        sends: what its updates hold: ``scalars`` (gradients) or ``weights`` (a point).
+    """
+
+    sends: ClassVar[Literal["scalars", "weights"]]
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Train from the parameters ``start`` [d] and return the update; ``start`` is not written to."""
@@ -79,5 +88,5 @@ def step_context(step: int, batch: Batch) -> Iterator[None]:
         raise
 
 
-registry: Registry[Callable[..., Trainer]] = Registry("trainer", __name__)
+registry: Registry[type[Trainer]] = Registry("trainer", __name__, needs=("train", "sends"))
 register = registry.register

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.errors import ConfigurationError
-from fedmezo.models.scoring import Scorer, token_losses
+from fedmezo.models.scoring import Scorer
 from fedmezo.randomness import preserved_torch_state, stream_key
 from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, register, step_context
 
@@ -31,8 +32,10 @@ class BackpropTrainer:
         retry: whether a step whose loss is not finite is repeated with the next batch.
 
     Raises:
-        ConfigurationError: the optimizer does not take the arguments.
+        ConfigurationError: the criterion has no gradient, or the optimizer does not take the arguments.
     """
+
+    sends: ClassVar[Literal["scalars", "weights"]] = "weights"
 
     scorer: Scorer
     seed: int
@@ -43,7 +46,12 @@ class BackpropTrainer:
     retry: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse arguments that the optimizer does not take, before anything is trained."""
+        """Refuse what backpropagation cannot do, before anything is trained."""
+        if not differentiable(self.scorer.criterion):
+            raise ConfigurationError(
+                "trainer.type = llmtrainer\n    criterion.type has no gradient, which backpropagation needs; "
+                "mezotrainer does without"
+            )
         parameter = nn.Parameter(torch.zeros(1))
         parameter.grad = torch.zeros(1)
         optimizer = new_optimizer(self.optimizer, [{"params": [parameter]}], 1.0, self.arguments)
@@ -78,14 +86,13 @@ class BackpropTrainer:
                 nonfinite += 1
             work.on_step(loss)
         mean = math.fsum(losses) / len(losses) if losses else math.nan
-        return LocalUpdate(mean, examples, nonfinite, point=self.scorer.parameters.buffer.clone())
+        return LocalUpdate(mean, examples, nonfinite, point=self.scorer.parameters.gather().clone())
 
     def _step(self, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, key: int) -> float:
         """Return the loss; parameters stay as they are where it, or a gradient, is not finite."""
         optimizer.zero_grad(set_to_none=True)
         with preserved_torch_state(key):
-            losses, _ = token_losses(model, batch)
-            loss = losses.mean()
+            loss = self.scorer.values(model, batch).mean()
             loss.backward()  # type: ignore[no-untyped-call]
         norm = clip_grad_norm_(_trainable(model), self.clip or math.inf)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):

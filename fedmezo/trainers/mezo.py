@@ -9,6 +9,7 @@ portable generator, the model's parameters are never perturbed in place, and the
 import math
 from dataclasses import dataclass
 from math import isfinite
+from typing import ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
@@ -33,6 +34,8 @@ class MezoTrainer:
         clip: bound on |g| * ||z||, or None.
         retry: whether a step whose loss is not finite tries the following batches.
     """
+
+    sends: ClassVar[Literal["scalars", "weights"]] = "scalars"
 
     scorer: Scorer
     replay: Replay

@@ -16,19 +16,21 @@ REGISTERED = {
     "data/sources": ("gsm8k@llm", "alpaca@llm", "code_alpaca@llm", "arithmetic@llm"),
     "models/hubs": ("huggingface_llm", "package_llm", "random_llm"),
     "engines": ("local",),
+    "criteria": ("cross_entropy", "accuracy"),
 }
 
 Load = Callable[..., CfgNode]
 Mistakes = Callable[..., str]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("package")
     for folder, registered in REGISTERED.items():
         (root / folder).mkdir(parents=True)
         for index, name in enumerate(registered):
-            source = f"raise SystemExit\n\n\n@register({name!r})\nclass Thing:\n    pass\n"
+            package = f"fedmezo.{folder.replace('/', '.')}"
+            source = f"from {package} import register\nraise SystemExit\n@register({name!r})\nclass Thing: ...\n"
             (root / folder / f"thing_{index}.py").write_text(source, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(names, "PACKAGE", root)

@@ -4,19 +4,24 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from fedmezo.config.adapters import AdapterMethod, Modules, OnlyTrue
 from fedmezo.config.kinds import (
+    Anything,
     Arguments,
     Boolean,
     Choice,
+    ChoiceOrFile,
     Integer,
     Kind,
     ListOf,
     ModelName,
     Nullable,
     Number,
+    PythonFile,
     Registered,
     Synonyms,
     Text,
+    Variants,
 )
 from fedmezo.config.names import registered
 from fedmezo.config.schema import DEFAULTS, KEYS
@@ -36,7 +41,7 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
             return st.booleans()
         case Text():
             return TEXT
-        case Choice(options):
+        case Choice(options) | ChoiceOrFile(options):
             return st.sampled_from(options)
         case Registered(folder):
             return st.deferred(lambda: st.sampled_from(registered(folder)))
@@ -56,11 +61,25 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
             return st.none() | values(inner)
         case Synonyms(inner):
             return values(inner)
+        case ListOf(PythonFile()):
+            return st.just([])  # there are no files
         case ListOf(item):
             return st.lists(values(item), min_size=kind.least, max_size=kind.most or 3)
         case Arguments():
             known = {name: values(each) for name, each in kind.known.items()}
-            return st.fixed_dictionaries({}, optional=known | {"free": FREE})
+            return st.fixed_dictionaries({}, optional=known | ({"free": FREE} if kind.open else {}))
+        case Variants(selector, _, variants):
+            return st.sampled_from(sorted(variants.items())).flatmap(
+                lambda each: values(each[1]).map(lambda own: own | {selector: each[0]})
+            )
+        case Anything():
+            return FREE
+        case AdapterMethod():
+            return st.just("lora")
+        case Modules():
+            return TEXT | st.lists(TEXT, max_size=2)
+        case OnlyTrue():
+            return st.just(True)
     raise TypeError(kind)
 
 

@@ -133,10 +133,26 @@ REFUSED = [
     ("train.optimizer.a.b", "1", "no such key"),
     ("train.optimizer", "SGD", "a mapping of keys"),
     ("llm.adapter.args", "[]", "a list of 1"),
-    ("llm.adapter.args", "[{adapter_method: prefix}]", "expected lora"),
+    (
+        "llm.adapter.args",
+        "[{adapter_method: lorra}]",
+        "expected one of lora, prefix, prompt, p-tuning, ia3; the nearest",
+    ),
+    ("llm.adapter.args", "[{adapter_method: adalora}]", "use lora, with rank_pattern"),
+    (
+        "llm.adapter.args",
+        "[{adapter_method: prefix, r: 4}]",
+        "llm.adapter.args[0].r = 4\n      no such argument; there",
+    ),
+    ("llm.adapter.args", "[{adapter_method: prompt, num_virtual_token: 4}]", "the nearest is num_virtual_tokens"),
+    ("llm.adapter.args", "[{adapter_method: p_tuning, num_virtual_tokens: 0}]", "expected an integer >= 1"),
+    ("llm.adapter.args", "[{target_modules: 7}]", "expected a regular expression, or a list of names, or null"),
+    ("llm.adapter.args", "[{rank_pattern: 7}]", "expected a mapping"),
+    ("llm.adapter.args", "[{layers_to_transform: [-1]}]", "a list, each an integer >= 0"),
+    ("llm.adapter.args", "[{init_lora_weights: pissa}]", "expected True, as initial values come from the run's seed"),
     ("llm.adapter.args", "[{r: 1, r: 2}]", "given twice"),
-    ("llm.adapter.args", "[{a: {b: 1, b: 2}}]", "given twice"),
-    ("llm.adapter.args", "[{a: !!python/name:os.system x}]", "a number, True, False"),
+    ("llm.adapter.args", "[{rank_pattern: {b: 1, b: 2}}]", "given twice"),
+    ("llm.adapter.args", "[{rank_pattern: {a: !!python/name:os.system x}}]", "a number, True, False"),
 ]
 
 
@@ -149,7 +165,7 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(mistakes: Mistakes, key: 
 
 def test_arguments_are_passed_on_and_completed(load_text: Load) -> None:
     text = """
-llm: {adapter: {args: [{r: 4, target_modules: [q_proj, v_proj], rank_pattern: {'1': 2e+0}, note: '1e-2'}]}}
+llm: {adapter: {args: [{r: 4, target_modules: [q_proj, v_proj], rank_pattern: {'1': 2e+0}, exclude_modules: '1e-2'}]}}
 train:
   optimizer:
     type: adamw
@@ -168,7 +184,7 @@ trainer: {type: llmtrainer}
             "lora_dropout": 0.0,
             "target_modules": ("q_proj", "v_proj"),
             "rank_pattern": {"1": 2.0},
-            "note": "1e-2",
+            "exclude_modules": "1e-2",
         },
     )
     assert cfg.train.optimizer.type == "AdamW"
@@ -189,9 +205,9 @@ def test_a_mapping_may_be_an_argument(load_text: Load) -> None:
 
 
 def test_quoted_text_that_looks_like_a_number_stays_text_in_a_dump(load_text: Load) -> None:
-    cfg = load_text("llm: {adapter: {args: [{note: '1e-2', number: 1e-2}]}}")
+    cfg = load_text("llm: {adapter: {args: [{target_modules: '1e-2', rank_pattern: {a: 1e-2}}]}}")
     assert load_text(dump(cfg)).llm.adapter.args[0] == cfg.llm.adapter.args[0]
-    assert cfg.llm.adapter.args[0]["note"] == "1e-2"
+    assert cfg.llm.adapter.args[0]["target_modules"] == "1e-2"
 
 
 @pytest.mark.parametrize("text", ["1", "True", "2026-11-23", "null", "a: b", "[x", "1e-2"])

@@ -40,7 +40,7 @@ def test_a_dump_loads_to_an_equal_tree(flat: dict[str, Any]) -> None:
 @example("\x85\u2028")
 @limits(max_examples=60, deadline=None)
 def test_free_arguments_survive_the_way_to_a_file_and_back(value: Any) -> None:
-    first = load_from(yaml.safe_dump(nested({"llm.adapter.args": [{"free": value}]})))
+    first = load_from(yaml.safe_dump(nested({"llm.adapter.args": [{"rank_pattern": {"free": value}}]})))
     second = load_from(dump(first))
     assert second.llm.adapter.args == first.llm.adapter.args
     assert to_dict(second)["llm"]["adapter"]["args"] == plain(first.llm.adapter.args)

@@ -15,6 +15,8 @@ class ByteTokenizer:
     eos_id = 257
     pad_id = 258
 
+    has_chat = True
+
     def __init__(self, fingerprint: str = "bytes") -> None:
         self.fingerprint = fingerprint
         self.num_encoded = 0
@@ -22,6 +24,9 @@ class ByteTokenizer:
     def encode(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
         self.num_encoded += len(texts)
         return [[self.bos_id] * special + list(text.encode()) for text in texts]
+
+    def chat(self, user: str, assistant: str | None = None) -> str:
+        return f"<s>Q:{user}\nA:" + (f"{assistant}</turn>\n" if assistant is not None else "")
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from fedmezo.data.encoding import EncodedExamples, encode
 from fedmezo.data.examples import Example
-from fedmezo.data.prompts import Prompt
+from fedmezo.data.prompts.template import Template
 from fedmezo.errors import ResourceError
 from tests.data.conftest import ByteTokenizer
 
-BARE = Prompt("{instruction}{input}", "{instruction}")
+BARE = Template("{instruction}{input}", "{instruction}")
 TEXTS = st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), min_size=1, max_size=12)
 
 
@@ -76,7 +76,7 @@ def test_whatever_the_tokens_depend_on_has_its_own_cache_file(tmp_path: Path, ch
         changed, (("ab", "c"), ("d", "e"))
     )
     tokenizer = ByteTokenizer("other" if changed == "fingerprint" else "bytes")
-    prompt = Prompt("", "Q: {instruction}") if changed == "prompt" else BARE
+    prompt = Template("", "Q: {instruction}") if changed == "prompt" else BARE
     encode(examples(*pairs), tokenizer, prompt, 8 if changed == "tok_len" else 9, tmp_path)
     assert tokenizer.num_encoded == 4
     assert len(list(tmp_path.glob("*.safetensors"))) == 2

@@ -1,40 +1,40 @@
+import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fedmezo.data.federated import FederatedData, build
-from fedmezo.errors import ConfigurationError
+from fedmezo.data.partitioning import make_partition
+from fedmezo.data.sources.source import Request
+from fedmezo.data.splitters.make import make_splitter
+from fedmezo.errors import ConfigurationError, ResourceError
 from tests.data.conftest import ByteTokenizer
+from tests.data.rows import DOLLY
 
 LANGUAGES = "code_alpaca_2k_language.jsonl"
 
 
 def real(root: Path, data_type: str, file: str, splitter: str, tok_len: int = 600) -> FederatedData:
     return build(
-        data_type,
-        root=root,
-        file=file,
+        Request(data_type, root, file=file, seed=1),
         tokenizer=ByteTokenizer(),
         tok_len=tok_len,
         splits=(0.8, 0.1, 0.1),
         num_clients=3,
-        seed=1,
         splitter=splitter,
     )
 
 
 def generated(tokenizer: ByteTokenizer, splitter: str = "lda", seed: int = 0, tok_len: int = 600) -> FederatedData:
     return build(
-        "arithmetic@llm",
-        root=Path("none"),
+        Request("arithmetic@llm", Path("none"), num_examples=300, seed=seed),
         tokenizer=tokenizer,
         tok_len=tok_len,
         splits=(0.8, 0.1, 0.1),
         num_clients=3,
-        seed=seed,
-        num_examples=300,
         splitter=splitter,
         splitter_args={"alpha": 1.0} if splitter == "lda" else None,
     )
@@ -63,6 +63,45 @@ def test_what_is_dropped_leaves_tokens_categories_and_partition_in_step() -> Non
     assert all(cut.encoded.num_labels(index) > 0 for index in range(len(cut.encoded)))
     indices = [index for name in ("train", "val", "test") for index in cut.partition.union(name)]
     assert sorted(indices) == list(range(len(cut.encoded)))
+
+
+def dolly(folder: Path, splitter: str, num_clients: int, subsample: float = 1.0) -> FederatedData:
+    """Divide rows of our own in Dolly's format: 24, of eight categories."""
+    (folder / "databricks-dolly-15k.jsonl").write_text("".join(json.dumps(row) + "\n" for row in DOLLY))
+    return build(
+        Request("dolly-15k@llm", folder, splitter=splitter),
+        tokenizer=ByteTokenizer(),
+        tok_len=1000,
+        splits=(0.9, 0, 0.1),
+        num_clients=num_clients,
+        splitter=splitter,
+        subsample=subsample,
+    )
+
+
+@pytest.mark.parametrize(("num_clients", "categories"), [(3, [2, 3, 3]), (8, [1] * 8)])
+def test_meta_gives_a_client_whole_categories_of_dolly(tmp_path: Path, num_clients: int, categories: list[int]) -> None:
+    data = dolly(tmp_path, "meta", num_clients)
+    held = [data.partition.held(client, data.categories) for client in range(num_clients)]
+    assert sorted(map(len, held)) == categories
+    assert all(set(counter.values()) == {3} for counter in held)
+
+
+def test_lda_mixes_the_categories_of_dolly(tmp_path: Path) -> None:
+    data = dolly(tmp_path, "lda", 3)
+    held = [data.partition.held(client, data.categories) for client in range(3)]
+    assert sum(counter.total() for counter in held) == 24 and len(sum(held, Counter())) == 8
+    assert any(0 < counter[name] < 3 for counter in held for name in counter)
+
+
+def test_what_subsampling_leaves_out_nobody_has(tmp_path: Path) -> None:
+    data = dolly(tmp_path, "iid", 2, subsample=0.5)
+    assert sum(data.partition.held(client, data.categories).total() for client in range(2)) == 12
+
+
+def test_data_without_categories_say_what_to_do_with_meta() -> None:
+    with pytest.raises(ResourceError, match=r"data\.splitter iid"):
+        make_partition([None] * 9, 0, splitter=make_splitter("meta", {}), splits=(1, 0, 0), num_clients=3, seed=0)
 
 
 def test_the_same_seed_gives_the_same_data_and_another_seed_does_not() -> None:

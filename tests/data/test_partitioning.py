@@ -131,6 +131,29 @@ def test_subsampling_keeps_the_fraction_of_both_parts() -> None:
     assert result.digest() == partition([None] * 1200, 200, subsample=0.25).digest()
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    categories=CATEGORIES,
+    num_own_test=st.integers(0, 30),
+    subsample=st.floats(0.3, 1.0),
+    splitter=st.sampled_from(["iid", "lda", "meta"]),
+    seed=st.integers(0, 99),
+)
+def test_subsampling_leaves_the_fraction_of_each_part_to_every_splitter(
+    categories: list[str | None], num_own_test: int, subsample: float, splitter: str, seed: int
+) -> None:
+    first = len(categories) - num_own_test
+    try:
+        result = partition(categories, num_own_test, splitter, num_clients=2, seed=seed, subsample=subsample)
+    except ResourceError as error:
+        assert splitter != "iid" and ("too few" in str(error) or "categories" in str(error))
+        return
+    kept = everything(result)
+    assert len(set(kept)) == len(kept)
+    expected = [max(1, round(subsample * size)) if size else 0 for size in (first, num_own_test)]
+    assert [sum(index < first for index in kept), sum(index >= first for index in kept)] == expected
+
+
 def test_the_seed_decides() -> None:
     assert len({partition([None] * 60, seed=seed).digest() for seed in range(5)}) == 5
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from fedmezo.assembly import Problem
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.losses import Evaluator, ExampleLosses, example_losses, split_loss
 
-LOSSES = ExampleLosses(np.array([3, 4, 7, 9]), np.array([6.0, 1.0, 8.0, 3.0]), np.array([2, 1, 4, 1]))
+LOSSES = ExampleLosses(
+    np.array([3, 4, 7, 9]), np.array([6.0, 1.0, 8.0, 3.0]), np.array([2, 1, 4, 1]), np.array([1, 1, 0, 1])
+)
 
 
 def ids(*indices: int) -> NDArray[np.int64]:
@@ -35,7 +38,7 @@ def test_clients_whose_examples_were_left_out_do_not_count() -> None:
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, 50)), min_size=1, max_size=20))
 def test_a_single_client_holds_the_pool(rows: list[tuple[float, int]]) -> None:
     sums, tokens = zip(*rows, strict=True)
-    losses = ExampleLosses(np.arange(len(rows)), np.array(sums), np.array(tokens))
+    losses = ExampleLosses(np.arange(len(rows)), np.array(sums), np.array(tokens), np.array(tokens))
     assert split_loss(losses, [np.arange(len(rows))]) == pytest.approx(split_loss(losses, None), rel=1e-12)
 
 
@@ -73,8 +76,9 @@ def test_examples_of_similar_length_are_scored_together(tiny_problem: Problem) -
 def evaluator(pooled: bool = True, max_examples: int = 0) -> Evaluator:
     """Return an evaluator for which example i has i + 1 tokens and a summed loss of i * parameters[0]."""
     return Evaluator(
-        lambda parameters, indices: ExampleLosses(indices, parameters.double().numpy() * indices, indices + 1),
+        lambda parameters, indices: ExampleLosses(indices, parameters.double().numpy() * indices, indices + 1, indices),
         {"val": [ids(5, 2), ids(0)], "test": [ids(8), ids(1, 3)]},
+        ["even", "odd", None] * 3,
         pooled,
         max_examples,
     )
@@ -98,7 +102,28 @@ def test_every_split_is_evaluated_pooled_or_per_client() -> None:
     }
 
 
+def test_accuracy_and_exact_match() -> None:
+    assert (LOSSES.accuracy(), LOSSES.exact_match()) == (3 / 8, 2 / 4)
+
+
+def test_details_are_by_client_and_by_category() -> None:
+    one = evaluator()
+    found = one.details(one(torch.tensor([1.0])))
+    assert found["val"] == {
+        "accuracy": (0 + 2 + 5) / (1 + 3 + 6),
+        "exact_match": 0.0,
+        "clients": {"0": (2 + 5) / (3 + 6), "1": 0.0},
+        "categories": {"even": 0.0},  # examples 2 and 5 have none
+    }
+    assert found["test"]["categories"] == {"even": 3 / 4, "odd": 1 / 2}
+
+
+def test_without_categories_there_are_no_losses_by_category() -> None:
+    one = replace(evaluator(), categories=())
+    assert one.details(one(torch.tensor([1.0])))["val"]["categories"] == {}
+
+
 def test_a_loss_that_is_not_a_number_is_not_hidden() -> None:
-    losses = ExampleLosses(ids(0, 1), np.array([math.nan, 1.0]), np.array([1, 1]))
+    losses = ExampleLosses(ids(0, 1), np.array([math.nan, 1.0]), np.array([1, 1]), np.array([0, 1]))
     assert math.isnan(split_loss(losses, None))
     assert math.isnan(split_loss(losses, [ids(0), ids(1)]))

@@ -6,7 +6,8 @@ from fedmezo.evaluation.paired import paired_change
 
 
 def losses(sums: list[float], tokens: list[int], first: int = 0) -> ExampleLosses:
-    return ExampleLosses(np.arange(first, first + len(sums)), np.array(sums), np.array(tokens))
+    correct = np.minimum(np.array(sums, dtype=np.int64), tokens)
+    return ExampleLosses(np.arange(first, first + len(sums)), np.array(sums), np.array(tokens), correct)
 
 
 def test_the_change_is_that_of_the_same_examples() -> None:
@@ -18,6 +19,15 @@ def test_the_change_is_that_of_the_same_examples() -> None:
     assert change.standard_error == pytest.approx(np.sqrt(((1 / 3) ** 2 * 2 + (2 / 3) ** 2) / 2 / 3))
     assert change.percent == pytest.approx(100 * (12.5 / 15 - 1))
     assert str(change) == "2.1429 -> 1.7857 (-16.67 %, 0.5 standard errors, 3 examples)"
+
+
+def test_shares_change_by_points() -> None:
+    before, after = losses([0.0, 1.0, 2.0, 4.0], [1, 2, 2, 4]), losses([1.0, 2.0, 2.0, 3.0], [1, 2, 2, 4])
+    exact = paired_change(before, after, "exact_match")  # per example: +1, +1, 0, -1
+    assert (exact.before, exact.after, exact.change) == (0.5, 0.75, 0.25)
+    assert str(exact) == "50.0 % -> 75.0 % (+25.0 points, 0.5 standard errors, 4 examples)"
+    accuracy = paired_change(before, after, "accuracy")  # per example: +1, +1/2, 0, -1/4
+    assert (accuracy.before, accuracy.after, accuracy.change) == (7 / 9, 8 / 9, 1.25 / 4)
 
 
 def test_nothing_changed_means_no_standard_errors() -> None:

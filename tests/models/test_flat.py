@@ -8,6 +8,7 @@ from torch import nn
 
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.flat import FlatParameters
+from fedmezo.models.scoring import Scorer
 
 Layout = dict[str, list[int]]
 LAYOUTS = st.dictionaries(
@@ -99,7 +100,10 @@ def test_tied_parameters_are_one() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_only_float32_is_its_own_master(dtype: torch.dtype) -> None:
     model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2, dtype=dtype)})
-    with pytest.raises(ConfigurationError, match=rf"^b\.bias is {dtype}: trainable parameters must be float32$"):
+    with pytest.raises(
+        ConfigurationError,
+        match=rf"^train\.is_enable_half\n    b\.bias is {dtype}: trainable parameters must be float32$",
+    ):
         FlatParameters(model)
 
 
@@ -109,3 +113,47 @@ def test_tensors_that_do_not_fit_are_refused() -> None:
         parameters.flatten({"bias": torch.zeros(3), "weight": torch.zeros(2, 3)})
     with pytest.raises(KeyError, match="weight"):
         parameters.flatten({"bias": torch.zeros(3)})
+
+
+class Elsewhere(nn.Parameter):
+    """A parameter that says it is on another device."""
+
+    device = torch.device("cuda", 7)
+
+
+def test_parameters_on_other_devices_are_copies_that_are_written_and_read_back() -> None:
+    model = nn.ModuleDict({"here": nn.Linear(2, 2), "there": nn.Linear(2, 2)})
+    model["there"].weight = Elsewhere(torch.arange(4.0).view(2, 2))
+    parameters = FlatParameters(model, torch.device("cpu"))
+    start, there = parameters.buffer.clone(), model["there"].weight
+    assert parameters.flatten(dict(model.named_parameters())).equal(start)
+    parameters.write(start + 1)
+    assert parameters.flatten(dict(model.named_parameters())).equal(start + 1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
+    assert not parameters.buffer.equal(2 * (start + 1))  # what is elsewhere is not seen yet
+    assert parameters.gather().equal(2 * (start + 1))
+    scorer = Scorer(model, parameters)
+    with scorer.at(start):
+        assert there.flatten().tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert there.flatten().tolist() == [2.0, 4.0, 6.0, 8.0]
+
+
+def test_a_model_with_nothing_to_train_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="leaves nothing to train"):
+        FlatParameters(nn.Linear(2, 2).requires_grad_(False))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_parameters_on_a_gpu_follow_a_buffer_on_the_cpu() -> None:
+    there = nn.Linear(2, 2).cuda()
+    model = nn.ModuleDict({"here": nn.Linear(2, 2), "there": there})
+    parameters = FlatParameters(model, torch.device("cpu"))
+    parameters.write(torch.arange(12.0))
+    assert {parameter.device.type for parameter in model.parameters()} == {"cpu", "cuda"}
+    assert parameters.flatten(dict(model.named_parameters())).equal(torch.arange(12.0))
+    with torch.no_grad():
+        there.bias.fill_(7.0)
+    assert parameters.gather()[6:8].tolist() == [7.0, 7.0]

@@ -1,24 +1,27 @@
 from collections.abc import Sequence
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from tokenizers.decoders import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
-from fedmezo.errors import ResourceError
-from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer
+from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer, complete
+from tests.models.tiny import FAMILIES, bits, tiny_base
 
 
-def bpe(corpus: Sequence[str] = ("low lower lowest",), closing: str = "") -> PreTrainedTokenizerFast:
+def bpe(
+    corpus: Sequence[str] = ("low lower lowest",), closing: str = "", ending: str = "</s>"
+) -> PreTrainedTokenizerFast:
     """Return a small byte-level BPE that opens every sequence with <s>, and closes it with ``closing``."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=270,
-        special_tokens=["<s>", "</s>", "<pad>"],
+        special_tokens=["<s>", ending, "<pad>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -26,7 +29,7 @@ def bpe(corpus: Sequence[str] = ("low lower lowest",), closing: str = "") -> Pre
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"<s> $A {closing}".strip(), special_tokens=[("<s>", 0), ("</s>", 1)]
     )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token=ending)
 
 
 def test_fingerprints_agree_exactly_where_the_tokens_do() -> None:
@@ -82,8 +85,45 @@ def test_bytes_that_spell_nothing_are_replaced() -> None:
     assert ByteTokenizer().decode([0xFF, ord("a")]) == "\ufffda"
 
 
-def test_a_tokenizer_without_an_end_of_text_is_refused() -> None:
-    endless = bpe()
-    endless.eos_token = None
-    with pytest.raises(ResourceError, match="no end-of-sequence token"):
-        PretrainedTokenizer(endless)
+def endless() -> PreTrainedTokenizerFast:
+    """Return a tokenizer without an end of text."""
+    tokenizer = bpe(ending="<extra>")
+    tokenizer.eos_token = None
+    return tokenizer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_missing_end_of_text_is_added_with_the_mean_of_the_rows(family: str) -> None:
+    tokenizer, model = endless(), tiny_base(family=family)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    known = model.get_input_embeddings().num_embeddings
+    assert known < len(tokenizer)
+    with torch.random.fork_rng(devices=[]):
+        state = torch.get_rng_state()
+        assert complete(tokenizer, model)
+        assert torch.equal(torch.get_rng_state(), state)
+    assert PretrainedTokenizer(tokenizer).eos_id == len(tokenizer) - 1
+    for name, tensor in model.state_dict().items():
+        old = before[name]
+        assert torch.equal(tensor[: len(old)], old), name
+        if len(tensor) > len(old):
+            assert torch.equal(tensor[known:], old.mean(dim=0).expand_as(tensor[known:])), name
+    for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+        assert len(layer.weight) == len(tokenizer)
+
+
+def test_a_spare_row_is_taken_before_the_model_grows() -> None:
+    tokenizer, model = endless(), tiny_base()
+    model.resize_token_embeddings(300)
+    before = bits(model)
+    assert complete(tokenizer, model)
+    assert bits(model) == before
+    assert tokenizer.eos_token_id < 300
+
+
+def test_a_complete_tokenizer_and_its_model_stay_as_they_are() -> None:
+    tokenizer, model = bpe(), tiny_base()
+    fingerprint = PretrainedTokenizer(tokenizer).fingerprint
+    assert not complete(tokenizer, model)
+    assert PretrainedTokenizer(tokenizer).fingerprint == fingerprint
+    assert bits(model) == bits(tiny_base())

@@ -16,11 +16,20 @@ from fedmezo.data.encoding import EncodedExamples
 from fedmezo.models.adapters import attach_adapter, initial_parameters
 from fedmezo.models.flat import FlatParameters
 from fedmezo.models.hubs import load_base_model
+from fedmezo.models.hubs.random_llm import MODELS
 from fedmezo.models.scoring import Scorer
 from fedmezo.models.tokenizers import ByteTokenizer
 from fedmezo.zeroth_order.directions import direction
 
 NO_CACHE = Path("unused")
+FAMILIES = tuple(MODELS)
+SMALL: dict[str, dict[str, Any]] = {  # arguments of the methods, of the model's size
+    "lora": {"r": 4},
+    "prefix": {"num_virtual_tokens": 3},
+    "prompt": {"num_virtual_tokens": 3},
+    "p-tuning": {"num_virtual_tokens": 3, "encoder_hidden_size": 8},
+    "ia3": {},
+}
 ROWS = ((3, 5), (1, 9), (6, 2))  # (prompt tokens, response tokens)
 
 
@@ -34,8 +43,8 @@ class Tuned:
     scorer: Scorer
 
 
-def tiny_base(dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    return load_base_model("tiny-llama@random_llm", dtype=dtype, cache=NO_CACHE).model
+def tiny_base(dtype: torch.dtype = torch.float32, family: str = "tiny-llama") -> PreTrainedModel:
+    return load_base_model(f"{family}@random_llm", dtype=dtype, cache=NO_CACHE).model
 
 
 def tuned(model: PreTrainedModel | PeftModel) -> Tuned:
@@ -45,8 +54,14 @@ def tuned(model: PreTrainedModel | PeftModel) -> Tuned:
     return Tuned(model, parameters, start + 0.1 * direction(7, 0, parameters.size), Scorer(model, parameters))
 
 
+def tiny_adapter(
+    method: str, dtype: torch.dtype = torch.float32, family: str = "tiny-llama", **arguments: Any
+) -> Tuned:
+    return tuned(attach_adapter(tiny_base(dtype, family), {"adapter_method": method, **SMALL[method], **arguments}))
+
+
 def tiny_lora(dtype: torch.dtype = torch.float32, **arguments: Any) -> Tuned:
-    return tuned(attach_adapter(tiny_base(dtype), {"r": 4, **arguments}))
+    return tiny_adapter("lora", dtype, **arguments)
 
 
 def make_batch(*rows: tuple[int, int], first: int = 0) -> Batch:

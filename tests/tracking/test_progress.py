@@ -3,14 +3,23 @@ import math
 import re
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.log import on_screen
 from fedmezo.tracking.progress import ProgressBar
 from tests.tracking.reports import make_report
 
 BEFORE = EvaluationRecord(0, {"val": 2.0, "test": 4.0})
+
+
+@pytest.fixture(autouse=True)
+def verbose(request: pytest.FixtureRequest) -> Iterator[int]:
+    level = getattr(request, "param", 1)
+    with on_screen(level):
+        yield level
 
 
 class Terminal(io.StringIO):
@@ -87,11 +96,13 @@ def test_a_loss_that_is_not_a_number_is_called_so(monkeypatch: pytest.MonkeyPatc
     assert "nan" not in terminal.getvalue()
 
 
-def test_quiet_means_quiet_with_and_without_a_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("verbose", "bar", "rounds"), [(0, False, False), (1, True, False), (2, True, True)], indirect=["verbose"]
+)
+def test_how_much_is_shown_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, verbose: int, bar: bool, rounds: bool
 ) -> None:
-    drive(ProgressBar(total_rounds=2, first_round=0, steps_per_round=3, lines=False))
-    assert capsys.readouterr() == ("", "")
     terminal = open_terminal(monkeypatch)
-    drive(ProgressBar(total_rounds=2, first_round=0, steps_per_round=3, lines=False))
-    assert terminal.getvalue() == ""
+    drive(ProgressBar(total_rounds=2, first_round=0, steps_per_round=3))
+    shown = terminal.getvalue()
+    assert ("%|" in shown, "train loss 1.2500" in shown, "val loss 1.5000" in shown) == (bar, rounds, bar)

@@ -10,6 +10,7 @@ import torch.nn.functional
 
 from fedmezo import config
 from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.criteria.make import make_criterion
 from fedmezo.errors import ConfigurationError
 from fedmezo.evaluation.fidelity import gradient
 from fedmezo.trainers import LocalUpdate, LocalWork
@@ -80,10 +81,8 @@ def test_checkpointing_changes_nothing_but_memory(tiny_yaml: Callable[..., objec
 def test_losses_that_are_not_finite_are_counted(
     tiny_problem: Problem, work: Work, monkeypatch: pytest.MonkeyPatch, retry: bool, counted: int
 ) -> None:
-    plain = torch.nn.functional.cross_entropy
-    monkeypatch.setattr(
-        "fedmezo.models.scoring.cross_entropy", lambda *args, **kwargs: plain(*args, **kwargs) * float("nan")
-    )
+    plain = tiny_problem.scorer.criterion
+    monkeypatch.setattr(tiny_problem.scorer, "criterion", lambda *args: plain(*args) * float("nan"))
     update = trainer(tiny_problem, retry=retry).train(tiny_problem.start, work(steps=2))
     assert torch.equal(point(update), tiny_problem.start)
     assert math.isnan(update.train_loss) and update.examples == 0 and update.nonfinite == counted
@@ -92,3 +91,9 @@ def test_losses_that_are_not_finite_are_counted(
 def test_wrong_optimizer_arguments_are_the_users_mistake(tiny_problem: Problem) -> None:
     with pytest.raises(ConfigurationError, match="betas"):
         trainer(tiny_problem, optimizer="SGD", arguments={"betas": (0.9, 0.99)})
+
+
+def test_a_criterion_without_a_gradient_is_refused(tiny_problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiny_problem.scorer, "criterion", make_criterion("accuracy"))
+    with pytest.raises(ConfigurationError, match="has no gradient, which backpropagation needs; mezotrainer does"):
+        trainer(tiny_problem)

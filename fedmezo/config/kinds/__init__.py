@@ -1,22 +1,28 @@
 """The kinds of values that keys take."""
 
 from fedmezo.config.kinds.collection import Anything, Arguments, ListOf
-from fedmezo.config.kinds.kind import Kind, Nullable, Synonyms
+from fedmezo.config.kinds.file import ChoiceOrFile, PythonFile
+from fedmezo.config.kinds.kind import Kind, Nullable, ScalarKind, Synonyms
 from fedmezo.config.kinds.number import Integer, Number
 from fedmezo.config.kinds.text import Boolean, Choice, ModelName, Registered, Text
+from fedmezo.config.kinds.variants import Variants
 
 __all__ = [
     "Anything",
     "Arguments",
     "Boolean",
     "Choice",
+    "ChoiceOrFile",
     "Integer",
     "Kind",
     "ListOf",
     "ModelName",
     "Nullable",
     "Number",
+    "PythonFile",
     "Registered",
+    "ScalarKind",
     "Synonyms",
     "Text",
+    "Variants",
 ]

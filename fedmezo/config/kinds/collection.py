@@ -9,7 +9,7 @@ from yaml import Node, ScalarNode
 from fedmezo.config.kinds.kind import Kind
 from fedmezo.config.kinds.number import number
 from fedmezo.config.nodes import NUMERIC, UnfitError, is_mapping, items, pairs, scalar
-from fedmezo.config.problems import Problems
+from fedmezo.config.problems import Problems, nearest
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,23 @@ class Anything(Kind):
 
 @dataclass(frozen=True)
 class Arguments(Kind):
-    """A mapping of named arguments, as a dict: some of a known kind, any others passed on.
+    """A mapping of named arguments, as a dict: some of a known kind, any others passed on, or refused unless ``open``.
 
     A known argument that is left out has its value of ``defaults``.
     """
 
     known: Mapping[str, Kind] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    open: bool = True
 
     def describe(self) -> str:
         """Return what is allowed."""
         listed = ", ".join(f"{name} ({kind.describe()})" for name, kind in self.known.items())
-        return "a mapping of arguments" + (f": {listed}, and any others" if listed else "")
+        return (
+            "a mapping of arguments"
+            + (f": {listed}" if listed else "")
+            + (", and any others" if listed and self.open else "")
+        )
 
     def convert(self, node: Node, key: str, problems: Problems) -> dict[str, Any] | None:
         """Return the arguments."""
@@ -89,9 +94,15 @@ class Arguments(Kind):
         arguments = dict(self.defaults)
         for pair in pairs(node):
             name = f"{key}.{pair.word}"
-            if pair.wrong:
-                problems.reject(pair.value, name, pair.wrong, at=pair.key)
+            if wrong := pair.wrong or self._unknown(pair.word):
+                problems.reject(pair.value, name, wrong, at=pair.key)
             else:
                 kind = self.known.get(pair.word, Anything())
                 arguments[pair.word] = kind.convert(pair.value, name, problems)
         return arguments
+
+    def _unknown(self, word: str) -> str:
+        """Return why there is no such argument; empty where there is."""
+        if self.open or word in self.known:
+            return ""
+        return f"no such argument; there are {', '.join(self.known)}{nearest(word, self.known)}"

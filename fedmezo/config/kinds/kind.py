@@ -1,7 +1,7 @@
 """What a kind of value is: words for what is allowed, and the way from a YAML node to a value."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ class Kind(ABC):
     @abstractmethod
     def convert(self, node: Node, key: str, problems: Problems) -> Any:
         """Return the value in a node; where it is not allowed, note that in ``problems`` and return None."""
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return what is wrong with a converted value once the configuration's extensions are known; else nothing."""
+        return ""
 
 
 class ScalarKind(Kind):
@@ -79,3 +83,7 @@ class Synonyms(Kind):
         """Return the kind's value, replaced by the one that it stands for."""
         value = self.kind.convert(node, key, problems)
         return self.meanings.get(value, value)
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return what the kind objects to."""
+        return self.kind.objection(value, extensions)

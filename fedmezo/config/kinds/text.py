@@ -1,11 +1,17 @@
 """Truth values, text, and names."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yaml import Node
 
 from fedmezo.config.kinds.kind import ScalarKind
-from fedmezo.config.names import registered
-from fedmezo.config.nodes import Scalar, UnfitError
-from fedmezo.config.problems import nearest
+from fedmezo.config.names import fault, registered
+from fedmezo.config.nodes import Scalar, UnfitError, full_path
+from fedmezo.config.problems import Problems, nearest
 
 
 class Boolean(ScalarKind):
@@ -59,25 +65,47 @@ class Choice(ScalarKind):
 
 @dataclass(frozen=True)
 class Registered(ScalarKind):
-    """A name registered in a folder of the package, one of ``also``, or a path with one of ``endings``."""
+    """A name registered by the package or an extension, a path with one of ``endings``, or what fits a form.
+
+    ``form`` is a regular expression that the whole value may match instead, ``form_name`` how it is written to a user.
+    Its group ``file``, where it has one, is a Python file, relative like an extension; the value has its full path.
+    """
 
     folder: str
-    also: tuple[str, ...] = ()
     endings: tuple[str, ...] = ()
+    form: str = ""
+    form_name: str = ""
 
     def describe(self) -> str:
         """Return what is allowed."""
-        listed = ", ".join(registered(self.folder))
-        return f"one of {listed}" + (f", or a path ending in {' or '.join(self.endings)}" if self.endings else "")
+        return self._listing(registered(self.folder))
+
+    def convert(self, node: Node, key: str, problems: Problems) -> Any:
+        """Return the accepted value of a node, a Python file in it by its full path."""
+        value = super().convert(node, key, problems)
+        found = re.fullmatch(self.form, value or "")
+        if not found or "file" not in found.groupdict():
+            return value
+        return f"{full_path(found['file'], node)}{value[found.end('file') :]}"
 
     def accept(self, value: Scalar) -> str:
-        """Return the name."""
+        """Return the name, which :meth:`objection` looks up."""
         if not isinstance(value, str):
             raise UnfitError
-        names = registered(self.folder)
-        if value in names or value in self.also or (self.endings and value.endswith(self.endings)):
-            return value
-        raise UnfitError(nearest(value, names))
+        return value
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return the names there are, where ``value`` is not one of them."""
+        names = registered(self.folder, extensions)
+        if value in names or (self.endings and value.endswith(self.endings)):
+            return ""
+        if self.form and (found := re.fullmatch(self.form, value)):
+            return fault(Path(found["file"])) if "file" in found.groupdict() else ""
+        return f"expected {self._listing(names)}{nearest(value, names)}"
+
+    def _listing(self, names: Sequence[str]) -> str:
+        paths = f", or a path ending in {' or '.join(self.endings)}" if self.endings else ""
+        return f"one of {', '.join(names)}{paths}" + (f", or {self.form_name}" if self.form else "")
 
 
 @dataclass(frozen=True)
@@ -88,14 +116,19 @@ class ModelName(ScalarKind):
 
     def describe(self) -> str:
         """Return what is allowed."""
-        return f"NAME@HUB with HUB one of {', '.join(registered(self.folder))}"
+        return self._listing(registered(self.folder))
 
     def accept(self, value: Scalar) -> str:
-        """Return the model's full name."""
+        """Return the model's full name, whose hub :meth:`objection` looks up."""
         if not isinstance(value, str):
             raise UnfitError
+        return value
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return the hubs there are, where ``value`` names none of them."""
         name, _, hub = value.rpartition("@")
-        names = registered(self.folder)
-        if name and hub in names:
-            return value
-        raise UnfitError(nearest(hub, names))
+        names = registered(self.folder, extensions)
+        return "" if name and hub in names else f"expected {self._listing(names)}{nearest(hub, names)}"
+
+    def _listing(self, names: Sequence[str]) -> str:
+        return f"NAME@HUB with HUB one of {', '.join(names)}"

@@ -1,17 +1,21 @@
-"""The loss."""
+"""What local training minimises."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Choice, Synonyms
+from fedmezo.config.kinds import Registered, Synonyms
 
 SECTION = Section(
     "criterion",
-    "The loss.",
+    "What local training minimises.",
     (
         Key(
             "criterion.type",
             "cross_entropy",
-            Synonyms(Choice(("cross_entropy", "CrossEntropyLoss")), {"CrossEntropyLoss": "cross_entropy"}),
-            "The loss: mean cross-entropy over response tokens.",
+            Synonyms(
+                Registered("criteria", form=r"(?P<file>.+\.py):\w+", form_name="FILE.py:function"),
+                {"CrossEntropyLoss": "cross_entropy"},
+            ),
+            "What a step minimises, over response tokens: cross_entropy, accuracy (1 - accuracy; mezotrainer only), or "
+            "a function of your own, FILE.py:function.",
         ),
     ),
 )

@@ -1,9 +1,10 @@
 """Where examples come from, and how they are split and divided among clients."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Arguments, Choice, Integer, ListOf, Number, Registered, Synonyms, Text
+from fedmezo.config.kinds import Arguments, Boolean, ChoiceOrFile, Integer, ListOf, Number, Registered, Synonyms, Text
 
 _ENDINGS = (".json", ".jsonl")
+_HUB = r"[\w.-]+/[\w.-]+(:[^:@]*(:[^@]+)?)?@hub"
 
 
 def _field(name: str, what: str) -> Key:
@@ -18,15 +19,20 @@ SECTION = Section(
         Key(
             "data.type",
             "arithmetic@llm",
-            Registered("data/sources", endings=_ENDINGS),
-            "Dataset, or a file of examples.",
+            Registered("data/sources", endings=_ENDINGS, form=_HUB, form_name="OWNER/NAME[:CONFIG[:SPLIT]]@hub"),
+            "Dataset, a file of examples, or a dataset of the Hugging Face hub.",
         ),
         Key("data.file", "", Text(), "File under data.root to read the dataset from; '': the dataset's own."),
         _field("instruction", "instruction"),
         _field("input", "input"),
         _field("output", "response"),
         _field("category", "category"),
-        Key("data.prompt", "alpaca", Choice(("alpaca",)), "Prompt that an example is put into."),
+        Key(
+            "data.prompt",
+            "alpaca",
+            ChoiceOrFile(("alpaca", "chat"), endings=(".yaml", ".yml")),
+            "Prompt that an example is put into: alpaca, chat (the model's own template), or a YAML file of yours.",
+        ),
         Key(
             "data.splits",
             (0.8, 0.1, 0.1),
@@ -36,7 +42,7 @@ SECTION = Section(
         Key(
             "data.splitter",
             "iid",
-            Synonyms(Registered("data/splitters", also=("",)), {"": "iid"}),
+            Synonyms(Registered("data/splitters"), {"": "iid"}),
             "How the examples are divided among clients; '': iid.",
         ),
         Key(
@@ -47,5 +53,12 @@ SECTION = Section(
         ),
         Key("data.subsample", 1.0, Number(above=0, high=1), "Fraction of the examples that is used."),
         Key("data.num_examples", 3000, Integer(low=1), "Examples to generate, for arithmetic@llm."),
+        Key("data.worked", True, Boolean(), "arithmetic@llm: responses show the steps; False: the number alone."),
+        Key(
+            "data.steps",
+            0,
+            Integer(low=0),
+            "arithmetic@llm: 1: bare sums; 2 to 4: word problems of at most so many steps; 0: word problems of any.",
+        ),
     ),
 )

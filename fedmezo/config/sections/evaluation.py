@@ -8,7 +8,12 @@ SECTION = Section(
     "Evaluation.",
     (
         Key("eval.freq", 1, Integer(low=1), "Rounds from one evaluation to the next."),
-        Key("eval.metrics", ("loss",), ListOf(Choice(("loss",)), least=1), "What is evaluated."),
+        Key(
+            "eval.metrics",
+            ("loss",),
+            ListOf(Choice(("loss", "accuracy", "exact_match")), least=1),
+            "Shown in the final table besides the loss: accuracy of response tokens, exact_match of whole responses.",
+        ),
         Key("eval.split", ("val", "test"), ListOf(Choice(("val", "test")), least=1), "Splits to evaluate on."),
         Key(
             "eval.best_res_update_round_wise_key",

@@ -1,24 +1,8 @@
 """The language model: lengths, non-finite losses, cache and adapter."""
 
-from typing import Any
-
+from fedmezo.config.adapters import METHOD, METHODS, AdapterMethod
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Arguments, Boolean, Choice, Integer, Kind, ListOf, Number, Text
-
-_ADAPTER: dict[str, Any] = {
-    "adapter_package": "peft",
-    "adapter_method": "lora",
-    "r": 8,
-    "lora_alpha": 16,
-    "lora_dropout": 0.0,
-}
-_ADAPTER_KINDS: dict[str, Kind] = {
-    "adapter_package": Choice(("peft",)),
-    "adapter_method": Choice(("lora",)),
-    "r": Integer(low=1),
-    "lora_alpha": Integer(low=1),
-    "lora_dropout": Number(low=0, below=1),
-}
+from fedmezo.config.kinds import Boolean, Integer, ListOf, Text, Variants
 
 SECTION = Section(
     "llm",
@@ -37,15 +21,14 @@ SECTION = Section(
             "llm.chat.max_len",
             1000,
             Integer(low=1),
-            "training generates no text (length of a generated answer).",
-            no_effect=True,
+            "Tokens of an answer of `python -m fedmezo.generate` at most.",
         ),
         Key("llm.adapter.use", True, Boolean(), "Train an adapter; False: train all parameters."),
         Key(
             "llm.adapter.args",
-            (_ADAPTER,),
-            ListOf(Arguments(_ADAPTER_KINDS, _ADAPTER), least=1, most=1),
-            "The adapter: one mapping; what it leaves out has its default, other arguments go to the method.",
+            (METHODS["lora"].defaults,),
+            ListOf(Variants(METHOD, AdapterMethod(), METHODS), least=1, most=1),
+            "The adapter: one mapping, of a PEFT method and its arguments.",
         ),
         Key(
             "llm.adapter.mv_to_cpu",

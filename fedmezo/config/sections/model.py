@@ -1,7 +1,7 @@
 """The base model."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import ModelName
+from fedmezo.config.kinds import Choice, ModelName
 
 SECTION = Section(
     "model",
@@ -12,6 +12,12 @@ SECTION = Section(
             "SmolLM2-135M-Instruct@package_llm",
             ModelName(),
             "Model and where it comes from; with huggingface_llm the name is a hub id or a local folder.",
+        ),
+        Key(
+            "model.device_map",
+            "",
+            Choice(("", "auto", "balanced", "balanced_low_0", "sequential")),
+            "How accelerate spreads a model over several GPUs, in its words; '': all on one device.",
         ),
     ),
 )

@@ -5,7 +5,7 @@ from fedmezo.config.kinds import Registered
 
 SECTION = Section(
     "trainer",
-    "The local trainer.",
+    "The local trainer. Further keys are arguments of the trainer.",
     (
         Key(
             "trainer.type",
@@ -14,4 +14,5 @@ SECTION = Section(
             "How a client trains: mezotrainer by forward passes alone, llmtrainer by backpropagation.",
         ),
     ),
+    open_names=("trainer",),
 )

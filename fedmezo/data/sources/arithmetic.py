@@ -1,10 +1,13 @@
-"""Generated word problems of two to four steps: needs no file and no download, of any size."""
+"""Generated sums, and word problems of two to four steps: needs no file and no download, of any size."""
+
+from collections.abc import Sequence
 
 from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.sources import register
 from fedmezo.data.sources.source import Request
 from fedmezo.data.stories import KINDS
-from fedmezo.data.stories.story import tell
+from fedmezo.data.stories.story import Kind, Story, at_most, tell
+from fedmezo.data.stories.sums import SUMS
 from fedmezo.errors import ConfigurationError
 from fedmezo.randomness import generator, stream_key
 
@@ -23,11 +26,22 @@ class Arithmetic:
             raise ConfigurationError(f"{request.name} is generated: leave data.file and data.fields.* empty")
         if request.num_examples < 1:
             raise ConfigurationError(f"data.num_examples = {request.num_examples}: expected at least 1")
-        examples = tuple(make_example(request.seed, index) for index in range(request.num_examples))
+        stories = (make_story(_kinds(request.steps), request.seed, index) for index in range(request.num_examples))
+        examples = tuple(_example(story, request.worked) for story in stories)
         return Dataset(request.name, examples, 0, f"generated from seed {request.seed}")
 
 
-def make_example(seed: int, index: int) -> Example:
-    """Return the example at one index of the endless dataset of a seed."""
-    story = tell(KINDS, generator(stream_key(seed, "data", step=index)))
-    return Example(story.problem, "", story.solution, story.category)
+def _kinds(steps: int) -> tuple[Kind, ...]:
+    """Return the kinds of problems of at most so many steps: word problems, or sums where it is a single one."""
+    if steps == 1:
+        return (SUMS,)
+    return at_most(KINDS, steps) if steps else KINDS
+
+
+def make_story(kinds: Sequence[Kind], seed: int, index: int) -> Story:
+    """Return the story at one index of the endless dataset of a seed."""
+    return tell(kinds, generator(stream_key(seed, "data", step=index)))
+
+
+def _example(story: Story, worked: bool) -> Example:
+    return Example(story.problem, "", story.solution if worked else story.answer, story.category)

@@ -1,15 +1,15 @@
-"""Datasets that are files: the user's own, else local ones under ``data.root``, else those of the hub."""
+"""Datasets that are files: the user's own, else local ones under ``data.root``, else those of the web."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from fedmezo.data.download import DownloadError, WebFile, fetch
 from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.nearest import listing, nearest_name
 from fedmezo.data.sources.fields import Fields, to_examples
-from fedmezo.data.sources.hub import HubDataset, hub_rows
-from fedmezo.data.sources.rows import Row, read_rows
+from fedmezo.data.sources.rows import read_rows
 from fedmezo.data.sources.source import Request
 from fedmezo.errors import ConfigurationError, ResourceError
 
@@ -20,60 +20,57 @@ class FileSource:
     """A dataset of one file, or of a training and a test file; a subclass declares which.
 
     Attributes:
-        candidates: pairs (file, test file or empty) to look for under ``data.root`` and its folder of the
-            dataset's name, in this order.
-        hub: where the hub has it, None if nowhere.
+        files: the file, or the training and the test file, with where the web has them.
+        also_named: other names of the same files on this machine.
         fields: the field names of its rows.
     """
 
-    candidates: ClassVar[tuple[tuple[str, str], ...]] = ()
-    hub: ClassVar[HubDataset | None] = None
+    files: ClassVar[tuple[WebFile, ...]]
+    also_named: ClassVar[tuple[tuple[str, ...], ...]] = ()
     fields: ClassVar[Fields] = Fields()
 
-    def adapt(self, example: Example) -> Example:
-        """Return the example as it is trained on."""
-        return example
+    def adapt(self, examples: list[Example], request: Request) -> list[Example]:
+        """Return the examples as they are trained on."""
+        del request
+        return examples
 
     def load(self, request: Request) -> Dataset:
-        """Load the named file, the first local candidate, or the hub's copy (see :class:`Source`)."""
+        """Load the named file, local ones, or those of the web (see :class:`Source`)."""
         if request.file:
-            path = find_file(request.file, request.root)
-            return self._dataset(request, read_rows(path), [], str(path))
-        for path, test in self._local_candidates(request):
-            if path.is_file():
-                return self._load_local(request, path, test)
-        return self._load_from_hub(request)
-
-    def _load_local(self, request: Request, path: Path, test: Path | None) -> Dataset:
-        own_test = read_rows(test) if test and test.is_file() else []
-        return self._dataset(request, read_rows(path), own_test, f"{path} and {test}" if own_test else str(path))
-
-    def _load_from_hub(self, request: Request) -> Dataset:
-        if self.hub is None:
-            raise ResourceError(self._nothing_found(request, "no hub has it"))
-        try:
-            rows = hub_rows(self.hub, self.hub.split)
-            own_test = hub_rows(self.hub, self.hub.test_split) if self.hub.test_split else []
-        except ResourceError as error:
-            raise ResourceError(self._nothing_found(request, str(error))) from error
-        return self._dataset(request, rows, own_test, f"{self.hub.path} of the hub")
-
-    def _dataset(self, request: Request, rows: list[Row], own_test: list[Row], source: str) -> Dataset:
+            paths = [find_file(request.file, request.root)]
+        else:
+            paths = self._local(request) or self._downloaded(request)
         names = self.fields.override(request.fields)
-        parts = [to_examples(part, names, request.fields) for part in (rows, own_test) if part]
-        examples = tuple(self.adapt(example) for part in parts for example in part)
-        return Dataset(request.name, examples, len(own_test), source)
+        parts = [self.adapt(to_examples(read_rows(path), names, request.fields), request) for path in paths]
+        examples = tuple(example for part in parts for example in part)
+        return Dataset(request.name, examples, sum(map(len, parts[1:])), " and ".join(map(str, paths)))
 
-    def _local_candidates(self, request: Request) -> Iterator[tuple[Path, Path | None]]:
+    def _local(self, request: Request) -> list[Path]:
+        """Return the first of the local files that is there, with its test file if that is, too."""
+        for paths in self._candidates(request):
+            if paths[0].is_file():
+                return [path for path in paths if path.is_file()]
+        return []
+
+    def _downloaded(self, request: Request) -> list[Path]:
+        try:
+            return [fetch(file, request.downloads) for file in self.files]
+        except DownloadError as error:
+            raise ResourceError(self._nothing_found(request, str(error))) from error
+
+    def _candidates(self, request: Request) -> Iterator[list[Path]]:
         for folder in self._folders(request):
-            for name, test in self.candidates:
-                yield folder / name, folder / test if test else None
+            for names in self._names():
+                yield [folder / name for name in names]
+
+    def _names(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(file.name for file in self.files), *self.also_named
 
     def _folders(self, request: Request) -> tuple[Path, Path]:
         return request.root, request.root / request.name.partition("@")[0]
 
     def _nothing_found(self, request: Request, reason: str) -> str:
-        names = " or ".join(f"{name} (with {test})" if test else name for name, test in self.candidates)
+        names = " or ".join(" (with ".join(names) + ")" * (len(names) - 1) for names in self._names())
         folders = " or ".join(str(folder) for folder in self._folders(request))
         return (
             f"data.type = {request.name}: no local file, and {reason}\n"

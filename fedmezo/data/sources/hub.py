@@ -1,28 +1,38 @@
-"""Datasets of the Hugging Face hub, through the ``datasets`` library (imported only when a hub is asked)."""
+"""``OWNER/NAME[:CONFIG[:SPLIT]]@hub``: any dataset of the Hugging Face hub, through the ``datasets`` library."""
 
-from dataclasses import dataclass
-
+from fedmezo.data.examples import Dataset
+from fedmezo.data.sources.fields import Fields, to_examples
 from fedmezo.data.sources.rows import Row
-from fedmezo.errors import ResourceError
+from fedmezo.data.sources.source import Request
+from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.hub import hub_reachable
 
-
-@dataclass(frozen=True)
-class HubDataset:
-    """Where the hub keeps a dataset: its id, configuration, and the splits to read."""
-
-    path: str
-    config: str | None = None
-    split: str = "train"
-    test_split: str | None = None
+SUFFIX = "@hub"
 
 
-def hub_rows(hub: HubDataset, split: str) -> list[Row]:
-    """Return the rows of one split, from the library's cache or the hub.
+class HubSource:
+    """The rows of one split (``train`` unless another is named), divided by ``data.splits`` as any other data."""
 
-    Raises:
-        ResourceError: the library is missing, the hub is out of reach, or it has no such dataset.
-    """
+    def load(self, request: Request) -> Dataset:
+        """Load the split (see :class:`Source`)."""
+        if request.file:
+            raise ConfigurationError(
+                f"data.file = {request.file}: data.type names a dataset of the hub, {request.name}"
+            )
+        path, config, split = _parts(request.name)
+        names = Fields().override(request.fields)
+        examples = to_examples(_rows(path, config, split), names, request.fields)
+        return Dataset(request.name, tuple(examples), 0, f"{path}, split {split}, of the hub")
+
+
+def _parts(name: str) -> tuple[str, str | None, str]:
+    path, _, rest = name.removesuffix(SUFFIX).partition(":")
+    config, _, split = rest.partition(":")
+    return path, config or None, split or "train"
+
+
+def _rows(path: str, config: str | None, split: str) -> list[Row]:
+    """Return the rows of a split, from the library's cache or the hub."""
     try:
         import datasets
         from datasets.exceptions import DatasetsError
@@ -31,7 +41,14 @@ def hub_rows(hub: HubDataset, split: str) -> list[Row]:
     if not hub_reachable():
         datasets.config.HF_HUB_OFFLINE = True  # an earlier download may be in the library's cache
     try:
-        rows = datasets.load_dataset(hub.path, hub.config, split=split)
+        rows = datasets.load_dataset(path, config, split=split)
     except (OSError, ValueError, DatasetsError) as error:
-        raise ResourceError(f"the hub gave no {hub.path} ({error})") from error
-    return [Row(f"{hub.path}, {split}: row {number}", dict(row)) for number, row in enumerate(rows, start=1)]
+        raise ResourceError(
+            f"data.type = {path}: the hub gave nothing ({error})\n"
+            "    without a network: name a .json or .jsonl file of the rows with data.type\n"
+            "    or train on generated data: the same command with\n"
+            "        data.type arithmetic@llm"
+        ) from error
+    if len(rows) == 0:
+        raise ResourceError(f"data.type = {path}: the split {split} holds no rows")
+    return [Row(f"{path}, {split}: row {number}", dict(row)) for number, row in enumerate(rows, start=1)]

@@ -37,6 +37,10 @@ def _read_text(path: Path) -> str:
 
 
 def _lines(path: Path, text: str) -> list[Row]:
+    if text.lstrip().startswith("["):
+        raise ResourceError(
+            f"{path}: begins with a list, expected one object a line; a file of one list is named .json"
+        )
     # Only "\n" separates rows: str.splitlines would also cut at characters that JSON allows inside strings.
     lines = ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
     return [Row(f"{path}:{number}", _parse(path, line, number)) for number, line in lines]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from fedmezo.cache import cache_folder
 from fedmezo.data.examples import Dataset
 
 
@@ -18,7 +19,11 @@ class Request:
         file: ``data.file``, a file under ``root`` to read instead of the dataset's own; empty for none.
         fields: ``data.fields.*`` that are set: role (instruction, input, output, category) to field name.
         num_examples: size of a generated dataset.
+        worked: whether generated responses show the steps, not the number alone.
+        steps: the most steps of a generated problem; 0 for any.
         seed: the run's seed.
+        splitter: ``data.splitter``.
+        downloads: the folder that files of the web are kept in.
     """
 
     name: str
@@ -26,7 +31,11 @@ class Request:
     file: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     num_examples: int = 0
+    worked: bool = True
+    steps: int = 0
     seed: int = 0
+    splitter: str = "iid"
+    downloads: Path = field(default_factory=lambda: cache_folder() / "datasets")
 
 
 class Source(Protocol):

@@ -24,8 +24,11 @@ class Meta:
         check_enough(num_examples, num_clients)
         if labels is None:
             raise ResourceError(
-                "data.splitter = meta: the data has no categories; name their field with "
-                "data.fields.category, or use data.splitter iid"
+                "data.splitter = meta: the data has no categories\n"
+                "    if rows have a field for them: the same command with\n"
+                "        data.fields.category FIELD\n"
+                "    else: the same command with\n"
+                "        data.splitter iid"
             )
         groups = list(indices_by_label(labels).values())
         if len(groups) < num_clients:

@@ -1,7 +1,7 @@
 """What a word problem is made of, and how one is told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -62,6 +62,17 @@ class Story:
     solution: str
     numbers: Mapping[str, int]
     calculations: tuple[Calculation, ...]
+
+    @property
+    def answer(self) -> str:
+        """The number alone."""
+        return str(self.calculations[-1].value)
+
+
+def at_most(kinds: Sequence[Kind], steps: int) -> tuple[Kind, ...]:
+    """Return the kinds with only their templates of at most so many steps, without kinds that have none."""
+    short = (replace(kind, templates=tuple(t for t in kind.templates if len(t.steps) <= steps)) for kind in kinds)
+    return tuple(kind for kind in short if kind.templates)
 
 
 def tell(kinds: Sequence[Kind], generator: np.random.Generator) -> Story:

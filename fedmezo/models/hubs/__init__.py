@@ -22,7 +22,7 @@ class BaseModel:
 class Hub(Protocol):
     """Loads a model by name, directly in the wanted dtype."""
 
-    def __call__(self, name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+    def __call__(self, name: str, *, dtype: torch.dtype, cache: Path, device_map: str = "") -> BaseModel:
         """Return the model; raises ModelUnavailableError if it cannot be had."""
         ...
 
@@ -31,16 +31,17 @@ registry: Registry[Hub] = Registry("model hub", __name__)
 register = registry.register
 
 
-def load_base_model(model_type: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+def load_base_model(model_type: str, *, dtype: torch.dtype, cache: Path, device_map: str = "") -> BaseModel:
     """Load ``NAME@HUB``.
 
     Args:
         model_type: for example ``SmolLM2-135M-Instruct@package_llm``.
         dtype: of the base weights; they are never loaded in another one first.
         cache: folder for what has to be fetched or converted.
+        device_map: how accelerate spreads the model over the devices there are; '' for the CPU alone.
 
     Raises:
         ModelUnavailableError: the hub has no such model, or cannot be reached.
     """
     name, _, hub = model_type.rpartition("@")
-    return registry[hub](name, dtype=dtype, cache=cache)
+    return registry[hub](name, dtype=dtype, cache=cache, device_map=device_map)

@@ -9,11 +9,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.hub import hub_reachable
 from fedmezo.models.hubs import BaseModel, register
-from fedmezo.models.tokenizers import PretrainedTokenizer
+from fedmezo.models.tokenizers import PretrainedTokenizer, complete
 
 
 @register("huggingface_llm")
-def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: str = "") -> BaseModel:
     """Load from the folder ``name`` if there is one, else from the hub; safetensors only, no remote code.
 
     Raises:
@@ -25,11 +25,13 @@ def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
         safe["local_files_only"] = True  # an earlier download may be in the hub client's cache
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **safe)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True, **safe)
-    except (OSError, ValueError, SafetensorError) as error:
+        model = AutoModelForCausalLM.from_pretrained(
+            name, dtype=dtype, device_map=device_map or None, use_safetensors=True, **safe
+        )
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailableError(
             f"model.type = {name}@huggingface_llm\n    there is no folder {name!r} with a model in safetensors format, "
             f"and the hub does not give it: {reason}"
         ) from error
-    return BaseModel(model, PretrainedTokenizer(tokenizer))
+    return BaseModel(model, PretrainedTokenizer(tokenizer, extended=complete(tokenizer, model)))

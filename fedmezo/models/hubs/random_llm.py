@@ -1,10 +1,14 @@
-"""``tiny-llama@random_llm``: a small model with portable random weights and a byte tokenizer, for tests."""
+"""``tiny-llama@random_llm`` and its like: small models of every family, with portable random weights and a byte
+tokenizer, for tests.
+"""
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig
+import transformers
+from transformers import AutoModelForCausalLM
 
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.models.hubs import BaseModel, register
@@ -13,50 +17,68 @@ from fedmezo.randomness import preserved_torch_state, stream_key
 from fedmezo.zeroth_order.directions import direction
 
 WEIGHTS_SEED = 0  # of the base model, so that runs of different seeds fine-tune the same one
+SCALE = 0.08  # standard deviation of the weights: four times the usual, so that so small a model is not flat
 
-TINY_LLAMA = {
+_TOKENS = {
     "vocab_size": ByteTokenizer.vocab_size,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 2048,
     "bos_token_id": ByteTokenizer.bos_id,
     "eos_token_id": ByteTokenizer.eos_id,
     "pad_token_id": ByteTokenizer.pad_id,
 }
-MODELS = {"tiny-llama": TINY_LLAMA}
+_SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 2048,
+}
+_GROUPED = {"num_key_value_heads": 2}
+_SLIDING = {"sliding_window": 64, "layer_types": ["sliding_attention", "full_attention"]}
+
+# What sets a family apart is there at this size too: grouped queries (llama, mistral, qwen, gemma), a head size that is
+# not hidden size / heads (qwen, gemma), norms of queries and keys (qwen, gemma), tied embeddings (gemma, opt, gpt2),
+# learnt positions (opt, gpt2), biases (phi, opt, gpt2), transposed weights (gpt2), a short sliding window (gemma;
+# mistral has one in every layer, and a short one would hide a trained prompt from the response).
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "tiny-llama": ("LlamaConfig", _SIZES | _GROUPED),
+    "tiny-mistral": ("MistralConfig", _SIZES | _GROUPED | {"sliding_window": 1024}),
+    "tiny-qwen": ("Qwen3Config", _SIZES | _GROUPED | {"head_dim": 16}),
+    "tiny-gemma": ("Gemma3TextConfig", _SIZES | _GROUPED | _SLIDING | {"head_dim": 16}),
+    "tiny-phi": ("PhiConfig", _SIZES),
+    "tiny-opt": ("OPTConfig", _SIZES | {"ffn_dim": 64}),
+    "tiny-gpt2": ("GPT2Config", {"n_embd": 32, "n_inner": 64, "n_layer": 2, "n_head": 4, "n_positions": 2048}),
+}
 
 
 @register("random_llm")
-def random_llm(name: str, *, dtype: torch.dtype, cache: Path) -> BaseModel:
+def random_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: str = "") -> BaseModel:
     """Build a model whose weights are a function of the flat index alone.
 
     Raises:
         ModelUnavailableError: no recipe of that name.
     """
-    del cache
+    del cache, device_map  # there is nothing to fetch, and nothing to spread
     if name not in MODELS:
         nearest = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.0)[0]
         raise ModelUnavailableError(
             f"model.type = {name}@random_llm\n    there is no such recipe; the nearest is {nearest}@random_llm"
         )
-    config = LlamaConfig(**MODELS[name])
+    kind, sizes = MODELS[name]
+    config = getattr(transformers, kind)(**_TOKENS, **sizes)
     with preserved_torch_state():
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # buffers stay in fp32, as on loading
     model.name_or_path = f"{name}@random_llm"
-    _fill(model, scale=4 * config.initializer_range)
+    _fill(model)
     return BaseModel(model, ByteTokenizer())
 
 
 @torch.no_grad()
-def _fill(model: torch.nn.Module, scale: float) -> None:
-    """Give matrices portable N(0, scale**2) values; norms and biases keep their ones and zeros."""
+def _fill(model: torch.nn.Module) -> None:
+    """Give matrices portable N(0, SCALE**2) values; norms and biases keep their ones and zeros."""
     key = stream_key(WEIGHTS_SEED, "init")
     offset = 0
     for _, parameter in sorted(model.named_parameters()):
         if parameter.ndim > 1:
-            values = direction(key, offset, offset + parameter.numel()).mul_(scale)
+            values = direction(key, offset, offset + parameter.numel()).mul_(SCALE)
             parameter.copy_(values.view_as(parameter))
         offset += parameter.numel()

@@ -1,11 +1,12 @@
 import json
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from fedmezo.data.download import WebFile
 from fedmezo.data.load import load_dataset
+from fedmezo.data.sources import files
+from fedmezo.data.sources.source import Request
 from fedmezo.errors import ConfigurationError, ResourceError
 
 QUESTIONS = [{"question": f"{n} + 1?", "answer": f"{n} + 1 = <<{n}+1={n + 1}>>\n#### {n + 1}"} for n in range(5)]
@@ -16,30 +17,12 @@ def write_lines(path: Path, values: list[dict[str, str]]) -> None:
     path.write_text("".join(json.dumps(value) + "\n" for value in values))
 
 
-@pytest.fixture
-def unreachable_hub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A hub that fails; the list holds what it was asked for."""
-    asked: list[str] = []
-
-    def load(path: str, config: str | None, split: str) -> None:
-        asked.append(path)
-        raise ConnectionError("no route to the hub")
-
-    fake, exceptions = ModuleType("datasets"), ModuleType("datasets.exceptions")
-    fake.config = SimpleNamespace(HF_HUB_OFFLINE=False)  # type: ignore[attr-defined]
-    fake.load_dataset = load  # type: ignore[attr-defined]
-    exceptions.DatasetsError = type("DatasetsError", (Exception,), {})  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "datasets", fake)
-    monkeypatch.setitem(sys.modules, "datasets.exceptions", exceptions)
-    return asked
-
-
 @pytest.mark.parametrize("folder", ["", "gsm8k"])
 @pytest.mark.parametrize("prefix", ["", "gsm8k_"])
 def test_gsm8k_reads_its_files_and_keeps_its_own_test(tmp_path: Path, folder: str, prefix: str) -> None:
     write_lines(tmp_path / folder / f"{prefix}train.jsonl", QUESTIONS[:3])
     write_lines(tmp_path / folder / f"{prefix}test.jsonl", QUESTIONS[3:])
-    dataset = load_dataset("gsm8k@llm", root=tmp_path)
+    dataset = load_dataset(Request("gsm8k@llm", tmp_path))
     assert [example.instruction for example in dataset.examples] == [f"{n} + 1?" for n in range(5)]
     assert dataset.examples[1].output == "1 + 1 = <<1+1=2>>\nThe answer is 2"
     assert dataset.num_own_test == 2
@@ -48,14 +31,14 @@ def test_gsm8k_reads_its_files_and_keeps_its_own_test(tmp_path: Path, folder: st
 
 def test_gsm8k_without_a_test_file_has_no_own_test(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.jsonl", QUESTIONS)
-    assert load_dataset("gsm8k@llm", root=tmp_path).num_own_test == 0
+    assert load_dataset(Request("gsm8k@llm", tmp_path)).num_own_test == 0
 
 
 def test_a_named_file_comes_first_and_brings_no_own_test(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.jsonl", QUESTIONS)
     write_lines(tmp_path / "test.jsonl", QUESTIONS)
     write_lines(tmp_path / "mine.jsonl", QUESTIONS[:2])
-    dataset = load_dataset("gsm8k@llm", root=tmp_path, file="mine.jsonl")
+    dataset = load_dataset(Request("gsm8k@llm", tmp_path, file="mine.jsonl"))
     assert (len(dataset.examples), dataset.num_own_test) == (2, 0)
 
 
@@ -64,8 +47,8 @@ def test_a_file_may_be_the_dataset(tmp_path: Path, absolute: bool) -> None:
     write_lines(tmp_path / "mine.jsonl", QUESTIONS[:2])
     name = str(tmp_path / "mine.jsonl") if absolute else "mine.jsonl"
     root = Path("nowhere") if absolute else tmp_path
-    fields = {"instruction": "question", "output": "answer", "category": ""}
-    dataset = load_dataset(name, root=root, fields=fields)
+    fields = {"instruction": "question", "output": "answer"}
+    dataset = load_dataset(Request(name, root, fields=fields))
     assert dataset.examples[0].output.endswith("#### 1")
     assert dataset.name == name
 
@@ -73,70 +56,62 @@ def test_a_file_may_be_the_dataset(tmp_path: Path, absolute: bool) -> None:
 def test_a_file_may_be_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_lines(tmp_path / "mine.jsonl", [{"instruction": "i", "output": "o"}])
-    assert len(load_dataset("mine.jsonl", root=Path("nowhere")).examples) == 1
+    assert len(load_dataset(Request("mine.jsonl", Path("nowhere"))).examples) == 1
 
 
 def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.jsonl", QUESTIONS)
     with pytest.raises(ResourceError, match=r"trian\.jsonl: no such file; the nearest is train\.jsonl"):
-        load_dataset("gsm8k@llm", root=tmp_path, file="trian.jsonl")
+        load_dataset(Request("gsm8k@llm", tmp_path, file="trian.jsonl"))
 
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n")
     with pytest.raises(ResourceError, match=r"a\.csv: expected a file ending in \.json or \.jsonl"):
-        load_dataset("alpaca@llm", root=tmp_path, file="a.csv")
+        load_dataset(Request("alpaca@llm", tmp_path, file="a.csv"))
 
 
 def test_two_files_for_one_dataset_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"data\.type names a file already"):
-        load_dataset("a.json", root=tmp_path, file="b.json")
+        load_dataset(Request("a.json", tmp_path, file="b.json"))
 
 
 def test_an_unknown_dataset_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such dataset; the nearest is alpaca@llm"):
-        load_dataset("alpca@llm", root=tmp_path)
+        load_dataset(Request("alpca@llm", tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("gsm8k@llm", "gsm8k_train.jsonl (with gsm8k_test.jsonl) or train.jsonl (with test.jsonl)"),
-        ("alpaca@llm", "alpaca_data.json"),
-        ("code_alpaca@llm", "code_alpaca_20k.json"),
-    ],
-)
-def test_without_files_and_hub_the_message_says_what_to_do(
-    tmp_path: Path, unreachable_hub: list[str], name: str, file: str
-) -> None:
-    with pytest.raises(ResourceError) as caught:
-        load_dataset(name, root=tmp_path)
-    message = str(caught.value)
-    assert f"put {file} into {tmp_path} or {tmp_path / name.removesuffix('@llm')}" in message
-    assert "no route to the hub" in message and "data.type arithmetic@llm" in message
-    assert len(unreachable_hub) == 1
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A web that has GSM8K; the list holds what it was asked for."""
+    asked: list[str] = []
+
+    def give(file: WebFile, folder: Path) -> Path:
+        asked.append(file.name)
+        write_lines(folder / file.name, QUESTIONS[:4] if "train" in file.name else QUESTIONS[4:])
+        return folder / file.name
+
+    monkeypatch.setattr(files, "fetch", give)
+    return asked
 
 
-def test_the_hub_is_asked_last(tmp_path: Path, unreachable_hub: list[str]) -> None:
+def test_the_web_is_asked_last(tmp_path: Path, web: list[str]) -> None:
     write_lines(tmp_path / "train.jsonl", QUESTIONS)
-    load_dataset("gsm8k@llm", root=tmp_path)
-    assert unreachable_hub == []
+    load_dataset(Request("gsm8k@llm", tmp_path))
+    assert web == []
 
 
-def test_hub_rows_become_examples(tmp_path: Path, unreachable_hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(path: str, config: str | None, split: str) -> list[dict[str, str]]:
-        return {"train": QUESTIONS[:4], "test": QUESTIONS[4:]}[split]
-
-    monkeypatch.setattr(sys.modules["datasets"], "load_dataset", load)
-    dataset = load_dataset("gsm8k@llm", root=tmp_path)
+def test_files_of_the_web_become_examples(tmp_path: Path, web: list[str]) -> None:
+    dataset = load_dataset(Request("gsm8k@llm", tmp_path / "none", downloads=tmp_path / "cache"))
+    assert web == ["gsm8k_train.jsonl", "gsm8k_test.jsonl"]
     assert (len(dataset.examples), dataset.num_own_test) == (5, 1)
-    assert dataset.examples[4].instruction == "4 + 1?"
+    assert dataset.examples[4].instruction == "4 + 1?" and str(tmp_path / "cache") in dataset.source
 
 
 def test_the_real_datasets_load(real_data: Path) -> None:
-    gsm8k = load_dataset("gsm8k@llm", root=real_data)
+    gsm8k = load_dataset(Request("gsm8k@llm", real_data))
     assert (len(gsm8k.examples), gsm8k.num_own_test) == (7473 + 1319, 1319)
     assert all("The answer is" in example.output for example in gsm8k.examples)
-    assert len(load_dataset("alpaca@llm", root=real_data, file="alpaca_999.json").examples) == 999
-    code = load_dataset("code_alpaca@llm", root=real_data, file="code_alpaca_2k_language.jsonl")
+    assert len(load_dataset(Request("alpaca@llm", real_data, file="alpaca_999.json")).examples) == 999
+    code = load_dataset(Request("code_alpaca@llm", real_data, file="code_alpaca_2k_language.jsonl"))
     assert sum(example.category == "Python" for example in code.examples) == 816

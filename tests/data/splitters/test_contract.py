@@ -102,7 +102,9 @@ def test_meta_gives_whole_categories_evenly(labels: list[str], seed: int, data: 
 
 
 def test_meta_says_what_to_do_without_enough_categories() -> None:
-    with pytest.raises(ResourceError, match=r"name their field with data\.fields\.category, or use"):
+    with pytest.raises(
+        ResourceError, match=r"the same command with\n +data\.fields\.category FIELD\n(.|\n)* +data\.splitter iid"
+    ):
         split("meta", None, 9, 3, seed=0)
     with pytest.raises(ResourceError, match=r"use federate\.client_num 2 or less, or data\.splitter iid"):
         split("meta", ["a", "b"] * 5, 10, 3, seed=0)

@@ -1,3 +1,4 @@
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -5,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from fedmezo.data.load import load_dataset
+from fedmezo.data.sources.arithmetic import make_story
+from fedmezo.data.sources.source import Request
 from fedmezo.data.stories import KINDS
-from fedmezo.data.stories.story import Kind, Story, Template, tell
+from fedmezo.data.stories.story import Kind, Story, Template, at_most, tell
 from fedmezo.errors import ConfigurationError
 from fedmezo.randomness import generator, stream_key
 
@@ -114,13 +117,46 @@ def test_every_wording_can_be_filled_in(kind: Kind, template: Template) -> None:
             assert "5" in sentence.format(**slots, e="3 + 2 = 5", l=3, r=2, v=5)
 
 
-def arithmetic(count: int, seed: int = 0) -> list[tuple[str, str, str | None]]:
-    dataset = load_dataset("arithmetic@llm", root=Path("none"), num_examples=count, seed=seed)
+def arithmetic(count: int, seed: int = 0, worked: bool = True, steps: int = 0) -> list[tuple[str, str, str | None]]:
+    request = Request("arithmetic@llm", Path("none"), num_examples=count, worked=worked, steps=steps, seed=seed)
+    dataset = load_dataset(request)
     return [(example.instruction, example.output, example.category) for example in dataset.examples]
 
 
 def test_a_larger_set_begins_with_the_smaller_one() -> None:
     assert arithmetic(60)[:20] == arithmetic(20)
+
+
+def test_the_examples_are_the_committed_ones() -> None:
+    text = "\n".join("|".join(map(str, example)) for example in arithmetic(200, seed=3))
+    assert hashlib.blake2b(text.encode(), digest_size=16).hexdigest() == "ec148d22b178d9da9ce257700a355f71"
+
+
+def test_a_response_may_be_the_number_alone() -> None:
+    bare = arithmetic(50, worked=False)
+    for (instruction, solution, category), example in zip(arithmetic(50), bare, strict=True):
+        number = solution.rpartition(" The answer is ")[2].removesuffix(".")
+        assert example == (instruction, number, category) and number.isdigit()
+
+
+@pytest.mark.parametrize(("steps", "found"), [(2, {2}), (3, {2, 3}), (4, {2, 3, 4}), (0, {2, 3, 4})])
+def test_the_steps_of_a_problem_may_be_limited(steps: int, found: set[int]) -> None:
+    kinds = at_most(KINDS, steps) if steps else KINDS
+    lengths = {len(make_story(kinds, 0, index).calculations) for index in range(100)}
+    assert lengths == found
+    expected = [make_story(kinds, 0, index).problem for index in range(100)]
+    assert [instruction for instruction, _, _ in arithmetic(100, steps=steps)] == expected
+
+
+def test_a_single_step_is_a_sum_or_a_difference() -> None:
+    signs = set()
+    for instruction, solution, category in arithmetic(200, steps=1):
+        left, sign, right = re.fullmatch(r"What is (\d+) (plus|minus|[-+]) (\d+)\?", instruction).groups()  # type: ignore[union-attr]
+        wanted = int(left) + int(right) * (1 if sign in ("plus", "+") else -1)
+        assert solution.endswith(f"= {wanted}. The answer is {wanted}.") and category == "sums"
+        signs.add(sign)
+    assert signs == {"plus", "minus", "+", "-"}
+    assert [answer for _, answer, _ in arithmetic(3, steps=1, worked=False)] == ["31", "5", "15"]
 
 
 def test_the_seed_decides() -> None:
@@ -151,4 +187,4 @@ def test_what_does_not_fit_generated_data_is_refused(
     file: str, fields: dict[str, str], count: int, expected: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=expected):
-        load_dataset("arithmetic@llm", root=Path("none"), file=file, fields=fields, num_examples=count)
+        load_dataset(Request("arithmetic@llm", Path("none"), file=file, fields=fields, num_examples=count))

@@ -23,7 +23,7 @@ def test_every_hub_refuses_a_model_that_it_does_not_have(hub: str) -> None:
     ("name", "nearest"),
     [
         ("tiny-lama@random_llm", "tiny-llama@random_llm"),
-        ("zzz@random_llm", "tiny-llama@random_llm"),
+        ("tiny-gp@random_llm", "tiny-gpt2@random_llm"),
         ("SmolLM-135M@package_llm", "SmolLM2-135M-Instruct@package_llm"),
         ("zzz@package_llm", "SmolLM2-135M-Instruct@package_llm"),
     ],

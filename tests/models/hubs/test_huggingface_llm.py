@@ -1,8 +1,10 @@
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.models.hubs import BaseModel, load_base_model
@@ -31,6 +33,29 @@ def test_a_folder_is_loaded_bit_for_bit(folder: Path) -> None:
 
 def test_weights_are_loaded_in_the_wanted_dtype(folder: Path) -> None:
     assert bits(load(folder, torch.bfloat16).model) == bits(tiny_base(torch.bfloat16))
+
+
+def test_a_device_map_is_passed_on_and_gives_the_same_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps: list[str | None] = []
+    from_pretrained = AutoModelForCausalLM.from_pretrained
+
+    def noted(*args: Any, **options: Any) -> Any:
+        maps.append(options["device_map"])
+        return from_pretrained(*args, **options)
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", noted)
+    spread = load_base_model(f"{folder}@huggingface_llm", dtype=torch.float32, cache=NO_CACHE, device_map="auto")
+    assert bits(spread.model.cpu()) == bits(load(folder).model) == bits(tiny_base())
+    assert maps == ["auto", None]
+
+
+def test_a_missing_end_of_text_is_added(folder: Path) -> None:
+    endless = bpe(ending="<extra>")
+    endless.eos_token = None
+    endless.save_pretrained(folder)
+    base = load(folder)
+    assert base.tokenizer.extended
+    assert base.model.get_input_embeddings().num_embeddings == base.tokenizer.eos_id + 1
 
 
 @pytest.mark.parametrize("name", ["nowhere", "owner/nowhere", "nowhere/at/all", "/nowhere/at/all"])

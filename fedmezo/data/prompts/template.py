@@ -1,25 +1,31 @@
-"""Prompt templates: how an example is put to the model, up to where the response begins."""
+"""Prompts that are texts with places for the parts of an example."""
 
+import re
 from dataclasses import dataclass
 
 from fedmezo.data.examples import Example
 
+PLACEHOLDER = re.compile(r"\{(instruction|input)\}")
+
 
 @dataclass(frozen=True)
-class Prompt:
-    """A template in two forms, for examples with and without an input."""
+class Template:
+    """A template in two forms, for examples with and without an input; other braces stand for themselves."""
 
     with_input: str
     without_input: str
+    bare: bool = False
+    ending: str = ""
 
     def __call__(self, example: Example) -> str:
         """Return the text that precedes the example's response."""
         form = self.with_input if example.input.strip() else self.without_input
-        return form.format(instruction=example.instruction, input=example.input)
+        parts = {"instruction": example.instruction, "input": example.input}
+        return PLACEHOLDER.sub(lambda match: parts[match[1]], form)
 
 
 # The wording is that of stanford_alpaca (Taori et al. 2023, Apache-2.0).
-ALPACA = Prompt(
+ALPACA = Template(
     with_input=(
         "Below is an instruction that describes a task, paired with an input that provides further context. "
         "Write a response that appropriately completes the request.\n\n"
@@ -31,5 +37,3 @@ ALPACA = Prompt(
         "### Instruction:\n{instruction}\n\n### Response:"
     ),
 )
-
-PROMPTS: dict[str, Prompt] = {"alpaca": ALPACA}

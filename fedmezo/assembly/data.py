@@ -1,0 +1,43 @@
+"""The data of a run, from its configuration."""
+
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from fedmezo.assembly.arguments import first_mapping
+from fedmezo.data.federated import FederatedData
+from fedmezo.data.federated import build as build_data
+from fedmezo.data.sources.source import Request
+from fedmezo.models.tokenizers import ModelTokenizer
+
+
+def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> FederatedData:
+    """Load the data, encode them, and divide them among the clients."""
+    return build_data(
+        _request(cfg, cache),
+        prompt=cfg.data.prompt,
+        tokenizer=tokenizer,
+        tok_len=cfg.llm.tok_len,
+        splitter=cfg.data.splitter,
+        splitter_args=first_mapping(cfg.data.splitter_args),
+        splits=cfg.data.splits,
+        num_clients=cfg.federate.client_num,
+        subsample=cfg.data.subsample,
+        cache=cache / "encoded",
+    )
+
+
+def _request(cfg: CfgNode, cache: Path) -> Request:
+    data = cfg.data
+    return Request(
+        data.type,
+        Path(data.root),
+        file=data.file,
+        fields={name: field for name, field in dict(data.fields).items() if field},
+        num_examples=data.num_examples,
+        worked=data.worked,
+        steps=data.steps,
+        seed=cfg.seed,
+        splitter=data.splitter,
+        downloads=cache / "datasets",
+    )

@@ -1,0 +1,108 @@
+"""Server, clients and engine, from the configuration."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from yacs.config import CfgNode
+
+from fedmezo import engines, strategies
+from fedmezo.assembly.model import Tunable
+from fedmezo.assembly.problem import Problem
+from fedmezo.assembly.trainer import assemble_trainer, zeroth_order
+from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
+from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
+from fedmezo.federation.execution import Engine
+from fedmezo.federation.sampling import participants, sample_clients
+from fedmezo.federation.server import Rates, Server
+from fedmezo.trainers.schedule import Schedule
+from fedmezo.zeroth_order.replay import Replay
+
+
+@dataclass(frozen=True, eq=False)
+class Federation:
+    """The server, the clients' work, and the engine that executes it."""
+
+    server: Server
+    engine: Engine
+    work: ClientWork
+
+    @property
+    def local_data(self) -> LocalData:
+        """The clients' training data."""
+        return self.work.data
+
+
+def assemble_federation(
+    cfg: CfgNode, problem: Problem, on_step: Callable[[float], None] = lambda loss: None
+) -> Federation:
+    """Put server, clients and engine together.
+
+    Raises:
+        ConfigurationError: optimizer or scheduler do not take their arguments.
+    """
+    local_data = _local_data(cfg, problem)
+    trainer = assemble_trainer(cfg, problem, _replay(cfg, problem))
+    work = ClientWork(trainer, local_data, _keys(cfg), on_step)
+    server = assemble_server(cfg, problem, [len(examples) for examples in local_data.examples])
+    return Federation(server, engines.registry[cfg.engine.type](work), work)
+
+
+def assemble_server(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int] = ()) -> Server:
+    """Return the server at the start of a run.
+
+    Args:
+        cfg: of the run.
+        tunable: what is trained.
+        sizes: examples of each client; needless where past rounds are only restored.
+    """
+    return Server(
+        parameters=tunable.start,
+        sample=_sampler(cfg),
+        rates=_rates(cfg),
+        aggregation=_aggregation(cfg, tunable, sizes),
+        seed=cfg.seed,
+    )
+
+
+def _replay(cfg: CfgNode, tunable: Tunable) -> Replay:
+    return Replay(tunable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, cfg.zo.distribution)
+
+
+def _keys(cfg: CfgNode) -> DirectionKeys:
+    seed = cfg.seed if cfg.zo.seed is None else cfg.zo.seed
+    return DirectionKeys(seed, cfg.zo.queries, shared=cfg.zo.directions == "shared")
+
+
+def _local_data(cfg: CfgNode, problem: Problem) -> LocalData:
+    return LocalData(
+        examples=[client.train for client in problem.data.partition.clients],
+        collate=problem.collate,
+        seed=cfg.seed,
+        batch_size=cfg.dataloader.batch_size,
+        shuffle=cfg.dataloader.shuffle,
+        local_steps=cfg.train.local_update_steps,
+        by_epoch=cfg.train.batch_or_epoch == "epoch",
+    )
+
+
+def _sampler(cfg: CfgNode) -> Callable[[int], list[int]]:
+    federate = cfg.federate
+    count = participants(federate.client_num, federate.sample_client_num, federate.sample_client_rate)
+    return partial(sample_clients, cfg.seed, client_num=federate.client_num, count=count)
+
+
+def _rates(cfg: CfgNode) -> Rates:
+    scheduler = dict(cfg.train.scheduler)
+    schedule = Schedule(scheduler.pop("type"), scheduler, cfg.federate.total_round_num)
+    strategy = strategies.registry[cfg.train.train_strategy]()
+    return Rates(strategy, cfg.train.optimizer.lr, cfg.train.lr_half_width, schedule.factor)
+
+
+def _aggregation(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int]) -> Aggregation:
+    weighting = Weighting(sizes, cfg.federate.weight_by == "dataset", cfg.federate.ignore_weight)
+    measured = strategies.registry[cfg.train.train_strategy].needs_update_distance
+    spans = tunable.parameters.spans if measured else ()
+    if zeroth_order(cfg):
+        return ScalarAggregation(_replay(cfg, tunable), _keys(cfg), weighting, spans)
+    return WeightAggregation(weighting, spans)

@@ -1,0 +1,116 @@
+"""The model of a run with what is trained of it, from its configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
+from yacs.config import CfgNode
+
+from fedmezo.assembly.arguments import first_mapping
+from fedmezo.assembly.device import base_dtype, chosen_device
+from fedmezo.assembly.extensions import import_extensions
+from fedmezo.cache import cache_folder
+from fedmezo.criteria.make import make_criterion
+from fedmezo.errors import ConfigurationError
+from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
+from fedmezo.models.flat import FlatParameters
+from fedmezo.models.hubs import BaseModel, load_base_model
+from fedmezo.models.scoring import Scorer
+from fedmezo.models.tokenizers import ModelTokenizer
+
+
+@dataclass(frozen=True, eq=False)
+class Tunable:
+    """A model, and what is trained of it.
+
+    Args:
+        model: with its adapter, in eval mode, on the device.
+        tokenizer: of the model.
+        parameters: the trainable ones.
+        start: the initial point, fp32 [d].
+        scorer: of the model.
+    """
+
+    model: PreTrainedModel | PeftModel
+    tokenizer: ModelTokenizer
+    parameters: FlatParameters
+    start: Tensor
+    scorer: Scorer
+
+    def describe(self) -> str:
+        """Return the model in a line of words: parameters, dtype, device, threads."""
+        total = sum(parameter.numel() for parameter in self.model.parameters())
+        frozen = next((p for p in self.model.parameters() if not p.requires_grad), self.parameters.buffer)
+        device = self.parameters.buffer.device
+        where = "the CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
+        return (
+            f"model: {total:,} parameters, {str(frozen.dtype).removeprefix('torch.')}; "
+            f"{self.parameters.size:,} of them trained, in {len(self.parameters.spans)} tensors; "
+            f"on {where}, threads: {torch.get_num_threads()}"
+        )
+
+
+def assemble_model(cfg: CfgNode) -> Tunable:
+    """Load the model and attach what is trained of it.
+
+    Raises:
+        ResourceError: it cannot be had.
+        ConfigurationError: it does not go together with the configuration.
+    """
+    import_extensions(cfg.extensions)
+    criterion = make_criterion(cfg.criterion.type)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if cfg.engine.threads:
+        torch.set_num_threads(cfg.engine.threads)
+    device = chosen_device(cfg.use_gpu, cfg.device)
+    base = base_model(cfg, device, cache_folder(cfg.llm.cache.model))
+    model = trainable_model(cfg, base.model)
+    parameters = FlatParameters(model, base.model.get_input_embeddings().weight.device)
+    start = starting_point(cfg, model, base.tokenizer, parameters)
+    parameters.write(start)
+    return Tunable(model, base.tokenizer, parameters, start, Scorer(model, parameters, criterion))
+
+
+def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
+    """Return the model with its tokenizer: on the device, or on several.
+
+    Raises:
+        ModelUnavailableError: it cannot be had.
+        ConfigurationError: it does not fit the devices.
+    """
+    dtype = base_dtype(cfg.train.is_enable_half, device)
+    base = load_base_model(cfg.model.type, dtype=dtype, cache=cache, device_map=cfg.model.device_map)
+    if not cfg.model.device_map:
+        base.model.to(device)
+    elif any(parameter.device.type == "meta" for parameter in base.model.parameters()):
+        raise ConfigurationError(
+            f"model.device_map = {cfg.model.device_map}\n    the devices there are do not hold the model: "
+            "set train.is_enable_half True, or take a smaller one"
+        )
+    return base
+
+
+def trainable_model(cfg: CfgNode, model: PreTrainedModel) -> PreTrainedModel | PeftModel:
+    """Return the model with what is trained of it: its adapter, or all of it."""
+    if cfg.train.gradient_checkpointing:
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    if cfg.llm.adapter.use:
+        return attach_adapter(model, first_mapping(cfg.llm.adapter.args))
+    return model.requires_grad_(True)
+
+
+def starting_point(
+    cfg: CfgNode, model: PreTrainedModel | PeftModel, tokenizer: ModelTokenizer, parameters: FlatParameters
+) -> Tensor:
+    """Return the point [d] that training starts from: a saved one, or the adapter's initial values."""
+    if cfg.federate.restore_from:
+        return load_point(parameters, Path(cfg.federate.restore_from), model)
+    words = None
+    if cfg.llm.adapter.use:
+        words = initial_words(model, tokenizer, first_mapping(cfg.llm.adapter.args), cfg.seed)
+    return initial_parameters(parameters, cfg.seed, words)

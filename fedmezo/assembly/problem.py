@@ -1,0 +1,56 @@
+"""What is trained, on what: a model and data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from yacs.config import CfgNode
+
+from fedmezo.assembly.data import assemble_data
+from fedmezo.assembly.model import Tunable, assemble_model
+from fedmezo.assembly.preflight import preflight
+from fedmezo.cache import cache_folder
+from fedmezo.data import batches
+from fedmezo.data.federated import FederatedData
+from fedmezo.errors import ConfigurationError
+from fedmezo.models.positions import token_room
+
+
+@dataclass(frozen=True, eq=False)
+class Problem(Tunable):
+    """What is trained, on what, where: everything but the federation.
+
+    Args:
+        data: encoded and divided among clients.
+    """
+
+    data: FederatedData
+
+    def collate(self, indices: NDArray[Any]) -> batches.Batch:
+        """Return the batch of some examples."""
+        device = self.parameters.buffer.device
+        return batches.collate(self.data.encoded, indices, self.tokenizer.pad_id, device)
+
+
+def assemble_problem(cfg: CfgNode) -> Problem:
+    """Load model and data.
+
+    Raises:
+        ResourceError: either cannot be had.
+        ConfigurationError: they do not go together with the configuration.
+    """
+    preflight(cfg)
+    tunable = assemble_model(cfg)
+    data = assemble_data(cfg, tunable.tokenizer, cache_folder(cfg.llm.cache.model))
+    _check_lengths(tunable, int(np.diff(data.encoded.offsets).max()))
+    return Problem(**vars(tunable), data=data)
+
+
+def _check_lengths(tunable: Tunable, longest: int) -> None:
+    room = token_room(tunable.model)
+    if room is not None and longest > room:
+        raise ConfigurationError(
+            f"llm.tok_len\n    the longest example has {longest} tokens, and the model has positions for {room}; "
+            f"set llm.tok_len {room}"
+        )

@@ -1,0 +1,31 @@
+"""Criteria: what local training minimises. One file a criterion.
+
+Zeroth-order training asks nothing of a criterion but its value; backpropagation needs a differentiable one.
+"""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from fedmezo.registry import Registry
+
+
+class Criterion(Protocol):
+    """The contract of a criterion: a pure function of what the model says at the response tokens of a batch."""
+
+    def __call__(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+        """Return the values whose mean is minimised.
+
+        Args:
+            logits: fp32 [n, V], what the model says before each of the n response tokens of a batch.
+            labels: int64 [n], the tokens.
+            rows: int64 [n], which example of the batch (0 .. B - 1) each token belongs to; ascending.
+
+        Returns:
+            One value a token [n], or an example [B], or any other number of them: at least one.
+        """
+        ...
+
+
+registry: Registry[Criterion] = Registry("criterion", __name__)
+register = registry.register

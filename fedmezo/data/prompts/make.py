@@ -1,0 +1,26 @@
+"""From the name of a prompt in the configuration to the prompt."""
+
+from pathlib import Path
+
+from fedmezo.data.nearest import nearest_name
+from fedmezo.data.prompts.chat import ChatPrompt, ChatTokenizer
+from fedmezo.data.prompts.file import SUFFIXES, read_template
+from fedmezo.data.prompts.prompt import Prompt
+from fedmezo.data.prompts.template import ALPACA
+from fedmezo.errors import ConfigurationError
+
+
+def make_prompt(name: str, tokenizer: ChatTokenizer) -> Prompt:
+    """Return the prompt of a name: ``alpaca``, ``chat``, or the path of a YAML file.
+
+    Raises:
+        ConfigurationError: no such prompt, no chat template, or a file that is wrong.
+    """
+    if name.endswith(SUFFIXES):
+        return read_template(Path(name))
+    if name == "chat":
+        return ChatPrompt(tokenizer)
+    if name == "alpaca":
+        return ALPACA
+    hint = nearest_name(name, ("alpaca", "chat"))
+    raise ConfigurationError(f"data.prompt = {name}\n    expected alpaca, chat, or a path ending in .yaml{hint}")

@@ -1,0 +1,145 @@
+"""Talk to the model of a run: ``python -m fedmezo.generate RUN``. The base model answers too, beside it."""
+
+from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+
+if __name__ == "__main__":
+    leave_on_interrupt()  # also during the imports below
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fedmezo import config, run_folder
+from fedmezo.columns import compared
+from fedmezo.interrupt import graceful_stop
+from fedmezo.log import on_screen
+from fedmezo.user_code import named_mistakes
+
+if TYPE_CHECKING:
+    from fedmezo.models.generation import Sampling
+    from fedmezo.rebuilding import Rebuilt, Wanted
+
+STOPPING = "stopping this answer (again to leave) ..."
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m fedmezo.generate", description=__doc__)
+    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "--round", metavar="R", type=wanted_round, default="final", help="after how many rounds; final (default), best"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="ask this and leave; -: what stdin holds; default: converse")
+    parser.add_argument("--max-tokens", metavar="N", type=positive, help="length of an answer (llm.chat.max_len)")
+    parser.add_argument(
+        "--temperature", metavar="T", type=not_negative, default=0.0, help="0 (default): the likeliest token each time"
+    )
+    return parser
+
+
+def wanted_round(text: str) -> "Wanted":
+    """Return the round that ``--round`` asks for."""
+    if text in ("final", "best"):
+        return text
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of rounds, best or final")
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+
+
+def not_negative(text: str) -> float:
+    """Return a number of at least 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if 0 <= number < float("inf"):
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or more")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    options = parser().parse_args(arguments)
+    return exit_code(lambda: execute(options))
+
+
+@named_mistakes()
+def execute(options: argparse.Namespace) -> int:
+    """Load the model and answer what is asked."""
+    folder = run_folder.existing(options.run)
+    cfg = config.load(folder.config)
+    with on_screen(1):
+        from fedmezo.models.generation import Sampling
+        from fedmezo.randomness import stream_key
+        from fedmezo.rebuilding import rebuild
+
+        raise_on_interrupt()
+        rebuilt = rebuild(cfg, folder, options.round)
+        length = options.max_tokens or cfg.llm.chat.max_len
+        for number, question in enumerate(questions(options.prompt)):
+            key = stream_key(cfg.seed, "answer", step=number)
+            sampling = Sampling(length, options.temperature, key)
+            interactive = options.prompt is None
+            base, tuned = (answer(rebuilt, question, sampling, interactive, tuned) for tuned in (False, True))
+            titles = ("base", f"after {rebuilt.rounds_done} rounds")
+            print(compared(titles, (base, tuned), width()), flush=True)
+    return 0
+
+
+def questions(prompt: str | None) -> Iterator[str]:
+    """Yield what is asked: one text, or lines until the user leaves (Ctrl-D, Ctrl-C)."""
+    if prompt is not None:
+        yield sys.stdin.read() if prompt == "-" else prompt
+        return
+    import readline  # noqa: F401 - gives input() its arrow keys
+
+    while True:
+        try:
+            line = input("> " if sys.stdin.isatty() else "")
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if line.strip():
+            yield line
+
+
+def answer(rebuilt: "Rebuilt", question: str, sampling: "Sampling", interactive: bool, tuned: bool) -> str:
+    """Return an answer; a terminal counts its tokens meanwhile, and in a conversation Ctrl-C ends it."""
+    from tqdm import tqdm
+
+    name = "tuned" if tuned else "base"
+    bar = tqdm(desc=name, total=sampling.max_tokens, unit="token", leave=False, disable=not sys.stderr.isatty())
+    with bar, graceful_stop(STOPPING) if interactive else nullcontext(never) as stop_requested:
+
+        def stop() -> bool:
+            bar.update()
+            return stop_requested()
+
+        return rebuilt.answer(question, sampling, stop, tuned=tuned)
+
+
+def never() -> bool:
+    """Return that nobody asked to stop."""
+    return False
+
+
+def width() -> int | None:
+    """Return the columns of the terminal that answers are written to, None if there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(run_program(main))

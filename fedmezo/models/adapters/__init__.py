@@ -1,0 +1,8 @@
+"""Which parameters are trained: a PEFT adapter, or all of them; what they are initially; how they are stored."""
+
+from fedmezo.models.adapters.attach import attach_adapter
+from fedmezo.models.adapters.initial import initial_parameters
+from fedmezo.models.adapters.storage import load_point, save_trained
+from fedmezo.models.adapters.words import initial_words
+
+__all__ = ["attach_adapter", "initial_parameters", "initial_words", "load_point", "save_trained"]

@@ -1,0 +1,55 @@
+"""Attaching an adapter of PEFT to a model."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from peft import (
+    IA3Config,
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
+from transformers import PreTrainedModel
+
+from fedmezo.errors import ConfigurationError
+from fedmezo.randomness import preserved_torch_state
+
+METHODS: dict[str, type[PeftConfig]] = {
+    "lora": LoraConfig,
+    "prefix": PrefixTuningConfig,
+    "prompt": PromptTuningConfig,
+    "p-tuning": PromptEncoderConfig,
+    "ia3": IA3Config,
+}
+# not for PEFT: the first two choose, the others are for :func:`fedmezo.models.adapters.words.initial_words`
+_OWN = ("adapter_package", "adapter_method", "prompt_tuning_init", "prompt_tuning_init_text")
+
+
+def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> PeftModel:
+    """Wrap a model with the adapter of ``llm.adapter.args``.
+
+    Args:
+        model: the base model; its own parameters are frozen.
+        arguments: ``adapter_package``, ``adapter_method``, then arguments of the method's configuration in PEFT.
+
+    Raises:
+        ConfigurationError: PEFT refuses the arguments for this model.
+    """
+    method = METHODS[arguments["adapter_method"]]
+    own = {key: value for key, value in arguments.items() if key not in _OWN}
+    try:
+        # PEFT draws its own initial values, which are replaced later
+        with preserved_torch_state(), warnings.catch_warnings():
+            # of what PEFT mends by itself, and of a name that it uses of transformers, the user need not hear
+            warnings.filterwarnings("ignore", message="fan_in_fan_out")
+            warnings.simplefilter("ignore", FutureWarning)
+            return get_peft_model(model, method(task_type="CAUSAL_LM", **own))
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, re.error) as error:
+        reason = str(error).strip() or type(error).__name__
+        raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {reason}") from error

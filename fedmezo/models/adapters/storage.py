@@ -1,0 +1,90 @@
+"""Trained parameters in a folder, in the formats of PEFT and transformers, and back."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from fedmezo.errors import ResourceError
+from fedmezo.models.flat import FlatParameters
+from fedmezo.models.tokenizers import ModelTokenizer
+
+# PEFT keeps of a prompt encoder what it computes, not its parameters: those are kept beside it
+TRAINABLE = "trainable.safetensors"
+# settings that change what an adapter's weights mean, but not their names and shapes
+_MEANING = ("lora_alpha", "alpha_pattern", "use_rslora", "encoder_reparameterization_type")
+_KIND = ("r", "rank_pattern", "use_dora", "num_virtual_tokens", "prefix_projection")
+
+
+def save_trained(model: PreTrainedModel | PeftModel, folder: Path, tokenizer: ModelTokenizer) -> None:
+    """Write the trainable parameters as the model holds them now.
+
+    An adapter is written in PEFT's format, to be loaded onto its base model by ``PeftModel.from_pretrained``. Where the
+    tokenizer had to be extended (:func:`fedmezo.models.tokenizers.complete`) tokenizer and embeddings go with it, and
+    the base model is resized before: ``base.resize_token_embeddings(len(AutoTokenizer.from_pretrained(folder)))``.
+    A model trained as a whole is written with its tokenizer in transformers' format.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, PeftModel):
+        # not "auto": PEFT would look for the base model on a hub, to see whether its vocabulary has grown
+        model.save_pretrained(str(folder), save_embedding_layers=tokenizer.extended)
+        trainable = {name: tensor.detach() for name, tensor in model.named_parameters() if tensor.requires_grad}
+        if len(trainable) > len(get_peft_model_state_dict(model, save_embedding_layers=False)):
+            save_file({name: tensor.clone() for name, tensor in trainable.items()}, folder / TRAINABLE)
+        if tokenizer.extended:
+            tokenizer.save(folder)
+        return
+    # tensors of the flat buffer share one storage, which safetensors refuses; tied ones are left to transformers
+    copies: dict[int, Tensor] = {}
+    state = {name: copies.setdefault(tensor.data_ptr(), tensor.clone()) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=state)
+    tokenizer.save(folder)
+
+
+def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel) -> Tensor:
+    """Return the point [d] saved in an adapter folder by :func:`save_trained` or by PEFT; the model ends at it.
+
+    Raises:
+        ResourceError: the folder holds no adapter, or one of another kind or shape.
+    """
+    if not isinstance(model, PeftModel):
+        raise _no_adapter(folder, f"only an adapter can be restored; for a model: model.type {folder}@huggingface_llm")
+    try:
+        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        differing = _differing(settings, model.peft_config["default"].to_dict())
+        if differing:
+            raise _no_adapter(folder, f"it was made with another {', '.join(differing)} than llm.adapter.args says")
+        _restore(parameters, folder, model)
+    except (OSError, ValueError, LookupError, RuntimeError, SafetensorError) as error:
+        raise _no_adapter(folder, f"no adapter that fits this model: {error}") from error
+    return parameters.gather().clone()
+
+
+def _restore(parameters: FlatParameters, folder: Path, model: PeftModel) -> None:
+    if (folder / TRAINABLE).is_file():
+        parameters.write(parameters.flatten(load_file(folder / TRAINABLE)))
+        return
+    weights = load_file(folder / "adapter_model.safetensors")
+    forms = [get_peft_model_state_dict(model, save_embedding_layers=resized).keys() for resized in (False, True)]
+    if weights.keys() not in forms:
+        raise ValueError("it has other tensors than the adapter of llm.adapter.args")
+    if len(forms[0]) < len(parameters.spans):
+        raise ValueError(f"without {TRAINABLE} there is what its prompt encoder computes, but not the encoder")
+    set_peft_model_state_dict(model, weights)
+
+
+def _differing(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return the settings of kind and meaning that are not the same: the method alone, where that is another."""
+    if saved.get("peft_type") != wanted["peft_type"]:
+        return ["adapter_method"]
+    return [key for key in (*_KIND, *_MEANING) if (saved.get(key) or None) != (wanted.get(key) or None)]
+
+
+def _no_adapter(folder: Path, reason: str) -> ResourceError:
+    return ResourceError(f"federate.restore_from = {folder}\n    {reason}")

@@ -1,0 +1,109 @@
+"""The model of a run as it was after any of its rounds, rebuilt from the base model and what the run recorded."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from peft import PeftModel
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from fedmezo.assembly import Tunable, assemble_model, assemble_server, zeroth_order
+from fedmezo.assembly.extensions import import_extensions
+from fedmezo.data.examples import Example
+from fedmezo.data.prompts.make import make_prompt
+from fedmezo.data.prompts.prompt import Prompt
+from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.federation.selection import best_evaluation
+from fedmezo.ledger.log import Log
+from fedmezo.ledger.snapshots import Snapshots
+from fedmezo.ledger.store import Store
+from fedmezo.models.adapters import load_point
+from fedmezo.models.flat import point_digest
+from fedmezo.models.generation import Sampling, generate
+from fedmezo.run_folder import RunFolder
+
+Wanted = int | str  # the latter: final, best
+
+
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """A model to talk to.
+
+    Args:
+        tunable: the model, standing at its initial point.
+        prompt: how the run put its examples to it.
+        point: the trained parameters, fp32 [d].
+        rounds_done: they were trained for.
+    """
+
+    tunable: Tunable
+    prompt: Prompt
+    point: Tensor
+    rounds_done: int
+
+    def answer(self, question: str, sampling: Sampling, stop: Callable[[], bool], *, tuned: bool) -> str:
+        """Return the answer of the tuned model, or of the base model."""
+        tokenizer = self.tunable.tokenizer
+        text = self.prompt(Example(question, "", "", None))
+        tokens = tokenizer.encode([text], special=not self.prompt.bare)[0]
+        endings = [[tokenizer.eos_id]]
+        if self.prompt.ending:
+            endings += tokenizer.encode([self.prompt.ending], special=False)
+        point = self.point if tuned else self.tunable.start
+        with self.tunable.scorer.at(point) as model, nullcontext() if tuned else _without_adapter(model):
+            return tokenizer.decode(generate(model, tokens, endings, sampling, stop)).strip()
+
+
+def _without_adapter(model: nn.Module) -> AbstractContextManager[None]:
+    return model.disable_adapter() if isinstance(model, PeftModel) else nullcontext()
+
+
+def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted) -> Rebuilt:
+    """Load the model of a run and put its training into it; the data are not needed.
+
+    Raises:
+        ConfigurationError: the run has no such round, or kept nothing of it.
+        ResourceError: the run has no rounds, is being trained, or model and records do not belong together.
+    """
+    import_extensions(cfg.extensions)
+    store = Store(Log(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
+    with folder.locked():
+        rounds_done = _chosen(cfg, store, wanted)
+        tunable = assemble_model(cfg)
+        store.log.start({"parameters": tunable.parameters.digest(), "initial": point_digest(tunable.start)})
+        if wanted == "best" and cfg.llm.adapter.use:
+            point = load_point(tunable.parameters, folder.path / "adapter_best", tunable.model)
+        else:
+            server = assemble_server(cfg, tunable)
+            server.restore(store, rounds_done)
+            point = server.parameters
+    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, rounds_done)
+
+
+def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:
+    """Return the number of rounds that were done at the wanted point."""
+    done = len(store.rounds())
+    if done == 0:
+        raise ResourceError(f"{store.log.path}\n    no round of this run is finished yet")
+    if wanted == "final":
+        return done
+    if wanted == "best":
+        best = best_evaluation(store.evaluations(), cfg.eval.best_res_update_round_wise_key.removesuffix("_loss"))
+        if best is None:
+            raise ConfigurationError("--round best\n    no evaluation of this run gave a finite loss")
+        if cfg.llm.adapter.use:
+            return best.rounds_done  # its adapter is kept
+        wanted = best.rounds_done
+    return _kept(cfg, store, int(wanted), done)
+
+
+def _kept(cfg: CfgNode, store: Store, wanted: int, done: int) -> int:
+    """Return the wanted round if it can be rebuilt: any where scalars travel, else one with a snapshot."""
+    scalars = zeroth_order(cfg)
+    kept = range(done + 1) if scalars else [0, *(number for number in store.snapshots.rounds() if number <= done)]
+    if wanted not in kept:
+        expected = f"0 to {done}" if scalars else f"one of {', '.join(map(str, kept))} (only their weights are kept)"
+        nearest = min(kept, key=lambda number: abs(number - wanted))
+        raise ConfigurationError(f"--round {wanted}\n    expected {expected}, best or final; the nearest is {nearest}")
+    return wanted

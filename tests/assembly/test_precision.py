@@ -1,0 +1,38 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fedmezo import config
+from fedmezo.assembly import precision, precision_warnings
+from fedmezo.assembly.precision import MEASURED, Measurement, nearest
+
+Write = Callable[..., Path]
+
+
+def warned(tiny_yaml: Write, *overrides: str) -> str:
+    cfg = config.load(tiny_yaml(), ["use_gpu", "False", "train.is_enable_half", "True", *overrides])
+    return "\n".join(precision_warnings(cfg))
+
+
+@pytest.mark.parametrize(("mu", "figure"), [("1e-3", 0.582), ("5e-3", 0.582), ("7e-3", 0.582), ("9e-3", 0.864)])
+def test_the_figure_is_of_the_nearest_measurement(tiny_yaml: Write, mu: str, figure: float) -> None:
+    shown = warned(tiny_yaml, "zo.mu", mu)
+    assert shown.startswith("warning: half precision adds rounding noise to projected gradients; bfloat16 on cpu")
+    assert f"fidelity of {figure} at zo.mu" in shown and "--check --fidelity 100" in shown
+
+
+def test_there_is_no_warning_where_there_is_no_cause(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert warned(tiny_yaml, "train.is_enable_half", "False") == ""
+    assert warned(tiny_yaml, "trainer.type", "llmtrainer") == ""
+    monkeypatch.setattr(precision, "MEASURED", (Measurement("bfloat16", "cpu", 1e-2, 0.95),))
+    assert warned(tiny_yaml, "zo.mu", "1e-2") == ""
+
+
+def test_what_was_not_measured_is_said(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "MEASURED", (Measurement("float16", "cuda", 1e-2, 0.95),))
+    assert "bfloat16 on cpu: not measured" in warned(tiny_yaml)
+
+
+def test_measurements_are_fidelities() -> None:
+    assert all(-1 <= row.fidelity <= 1 and nearest(row.dtype, row.device, row.mu) == row for row in MEASURED)

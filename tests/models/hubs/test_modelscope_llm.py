@@ -1,0 +1,57 @@
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from fedmezo.errors import ModelUnavailableError
+from fedmezo.models.hubs import load_base_model
+from tests.models.test_tokenizers import bpe
+from tests.models.tiny import NO_CACHE, bits, tiny_base
+
+
+def client(monkeypatch: pytest.MonkeyPatch, download: Any) -> None:
+    monkeypatch.setitem(sys.modules, "modelscope", download and SimpleNamespace(snapshot_download=download))
+
+
+def test_a_model_is_downloaded_and_loaded_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_base().save_pretrained(tmp_path)
+    bpe().save_pretrained(tmp_path)
+    asked: list[str] = []
+
+    def download(name: str, *, allow_patterns: list[str]) -> str:
+        asked.append(name)
+        assert not {"*", "*.bin", "*.pt"} & set(allow_patterns)
+        return str(tmp_path)
+
+    client(monkeypatch, download)
+    base = load_base_model("owner/name@modelscope_llm", dtype=torch.bfloat16, cache=NO_CACHE)
+    assert asked == ["owner/name"]
+    assert bits(base.model) == bits(tiny_base(torch.bfloat16))
+    assert base.tokenizer.decode(base.tokenizer.encode(["slow"], special=True)[0]) == "slow"
+
+
+class HubError(Exception):
+    """Any of the client's own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(HubError("no such model\nsee ..."), "no such model$"), (HubError(), "HubError$")]
+)
+def test_what_the_hub_does_not_give_is_unavailable(
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(name: str, **options: Any) -> str:
+        raise error
+
+    client(monkeypatch, download)
+    with pytest.raises(ModelUnavailableError, match=rf"^model.type = a/b@modelscope_llm\n    .* give it: {words}"):
+        load_base_model("a/b@modelscope_llm", dtype=torch.float32, cache=NO_CACHE)
+
+
+def test_without_the_client_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    client(monkeypatch, None)
+    with pytest.raises(ModelUnavailableError, match=r"pip install -e \.\[modelscope\]"):
+        load_base_model("a/b@modelscope_llm", dtype=torch.float32, cache=NO_CACHE)

@@ -1,0 +1,89 @@
+"""Every trainer with every way of training a model, on every family, in every dtype: one round of one step.
+
+The cells where an adapter is trained in fp32 by mezotrainer also save it and load it onto the base model with PEFT.
+"""
+
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from fedmezo import config, trainers
+from fedmezo.assembly import Problem, assemble_federation, assemble_problem
+from fedmezo.data.batches import Batch
+from fedmezo.errors import ConfigurationError
+from fedmezo.models.adapters import load_point, save_trained
+from fedmezo.models.scoring import token_losses
+from tests.models.tiny import FAMILIES, SMALL, bits, tiny_base
+
+ALL = "all parameters"
+DTYPES = ("float32", "bfloat16")
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tiny_yaml: Write) -> Write:
+    """Return a maker of the configuration of a cell: two clients, a step of a batch of two."""
+
+    def make(trainer: str, method: str, family: str, dtype: str) -> Path:
+        arguments = {"adapter_method": method, **SMALL[method]} if method != ALL else {"adapter_method": "lora"}
+        return tiny_yaml(
+            model={"type": f"{family}@random_llm"},
+            data={"num_examples": 12, "splits": [0.5, 0.25, 0.25]},
+            llm={"adapter": {"use": method != ALL, "args": [arguments]}},
+            federate={"client_num": 2},
+            train={"local_update_steps": 1, "is_enable_half": dtype == "bfloat16"},
+            trainer={"type": trainer},
+            use_gpu=False,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("method", [*SMALL, ALL])
+@pytest.mark.parametrize("trainer", sorted(trainers.registry.names()))
+def test_a_round(trainer: str, method: str, family: str, dtype: str, write: Write, tmp_path: Path) -> None:
+    path = write(trainer, method, family, dtype)
+    if method == ALL and dtype != "float32":
+        with pytest.raises(ConfigurationError, match="training all parameters in half precision is not supported"):
+            config.load(path)
+        return
+    cfg = config.load(path)
+    problem = assemble_problem(cfg)
+    federation = assemble_federation(cfg, problem)
+    server, before = federation.server, bits(problem.model)
+    plan = server.plan(0)
+    record = server.aggregate(plan, federation.engine.run(plan, server.parameters))
+    server.apply(record)
+    assert bits(problem.model) == before
+    assert {p.dtype for p in problem.model.parameters() if not p.requires_grad} <= {getattr(torch, dtype)}
+    assert all(isfinite(client.train_loss) and client.nonfinite == 0 for client in record.clients)
+    moved = server.parameters != problem.start
+    for span in problem.parameters.spans:
+        at_rest = trainer == "llmtrainer" and ".lora_A." in span.name  # its gradient is zero while B is
+        assert moved[span.start : span.stop].any() != at_rest, span.name
+    batch = problem.collate(problem.data.partition.clients[0].train[:2])
+    loss = problem.scorer.loss(server.parameters, batch)
+    assert isfinite(loss)
+    # half precision rounds so small a step away
+    assert loss != problem.scorer.loss(problem.start, batch) or dtype != "float32"
+    assert bits(problem.model) == before
+    if method != ALL and (trainer, dtype) == ("mezotrainer", "float32"):
+        assert reloaded_loss(problem, server.parameters, batch, family, tmp_path) == pytest.approx(loss, abs=1e-6)
+
+
+def reloaded_loss(problem: Problem, point: Tensor, batch: Batch, family: str, folder: Path) -> float:
+    """Save the adapter at a point, load it onto the base model with PEFT, and return its loss."""
+    with problem.scorer.at(point) as model:
+        save_trained(model, folder, problem.tokenizer)
+    loaded = PeftModel.from_pretrained(tiny_base(family=family), folder).eval()
+    with torch.inference_mode():
+        losses, _ = token_losses(loaded, batch)
+    assert torch.equal(load_point(problem.parameters, folder, problem.model), point)
+    return losses.double().mean().item()

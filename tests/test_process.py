@@ -1,0 +1,111 @@
+"""Programs begin and end quietly: real processes, real signals, real pipes."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fedmezo.errors import ClientError, ConfigurationError, DivergedError, ResourceError
+from fedmezo.main import main
+from fedmezo.process import BROKEN_PIPE, INTERRUPTED
+
+MAIN = [sys.executable, "-m", "fedmezo.main"]
+INTERRUPTIONS = (
+    INTERRUPTED,
+    -signal.SIGINT,
+)  # the latter while Python is closing down already; a shell says 130 to both
+
+
+@pytest.fixture
+def start(tiny_yaml: Callable[..., Path], tmp_path: Path) -> Callable[[], subprocess.Popen[str]]:
+    """Start a run that would take a minute."""
+    path = tiny_yaml(train={"local_update_steps": 50}, federate={"client_num": 3, "total_round_num": 50})
+
+    def popen() -> subprocess.Popen[str]:
+        command = [*MAIN, "--cfg", str(path), "expname", "run"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+
+    return popen
+
+
+def started(process: subprocess.Popen[str]) -> None:
+    """Wait until the process runs code of its own: Python's first milliseconds belong to Python."""
+    handled = 1 << (signal.SIGINT - 1)
+    status = Path(f"/proc/{process.pid}/status")
+    deadline = time.monotonic() + 30
+    while not own_handler(status, handled):
+        assert time.monotonic() < deadline and process.poll() is None
+
+
+def own_handler(status: Path, handled: int) -> bool:
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) & handled)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.5, 1.5, 3.0])
+def test_ctrl_c_ends_without_a_traceback_whenever_it_comes(
+    start: Callable[[], subprocess.Popen[str]], seconds: float
+) -> None:
+    process = start()
+    started(process)
+    time.sleep(0.05 + seconds)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in INTERRUPTIONS, err
+    assert "Traceback" not in err and "interrupted" in err
+    assert "Exception ignored" not in err
+
+
+def test_ctrl_c_in_a_run_says_how_to_go_on_even_before_the_first_evaluation(
+    start: Callable[[], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = start()
+    log = tmp_path / "runs" / "run" / "run.log"
+    while not log.exists():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in INTERRUPTIONS and "Traceback" not in err
+    assert f"to go on: python -m fedmezo.main --resume {tmp_path / 'runs' / 'run'}" in err
+    assert "to go on" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["--help", "--help-config"])
+def test_a_reader_that_has_gone_is_no_error_to_talk_about(command: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        finished = subprocess.run([*MAIN, command], stdout=closed, stderr=subprocess.PIPE, check=False)
+    swallowed = command == "--help"  # by argparse, where Python writes unbuffered
+    assert finished.returncode == BROKEN_PIPE or (swallowed and finished.returncode == 0)
+    assert finished.stderr == b""
+
+
+def test_a_reader_that_goes_in_the_middle_leaves_a_run_that_goes_on(tiny_yaml: Callable[..., Path]) -> None:
+    path = tiny_yaml()
+    line = f"{shlex.join(MAIN)} --cfg {path} expname run"
+    finished = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line} 2>&1 | head -n 3"], capture_output=True, check=False
+    )
+    assert finished.returncode == BROKEN_PIPE and finished.stdout.count(b"\n") == 3
+    assert main(["--resume", str(path.parent / "runs" / "run")]) == 0
+
+
+def test_every_exit_code_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    codes = {error.exit_code for error in (ConfigurationError, ResourceError, DivergedError, ClientError)}
+    for code in codes | {0, 1, INTERRUPTED, BROKEN_PIPE}:
+        assert re.search(rf"^  {code} +\w", shown, flags=re.MULTILINE), code
