@@ -15,6 +15,7 @@ LLM = [
     "datasets>=4.0",
     "safetensors>=0.6",
     "gguf>=0.17",
+    "numba>=0.63",
     "tqdm>=4.66",
     "matplotlib>=3.9",
 ]

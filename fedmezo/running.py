@@ -62,20 +62,26 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
     callbacks = Callbacks()
     problem = assemble_problem(cfg)
     federation = assemble_federation(cfg, problem, callbacks.on_step)
-    with undisturbed():
-        folder = make_folder()
-    with folder.locked(), in_file(folder.log):
-        try:
-            outcome = _train(cfg, problem, federation, folder, callbacks)
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-        if outcome == "interrupted":
-            LOG.error(f"fedmezo: interrupted; to go on: {resume_command(folder.path)}")
+    with graceful_stop() as stop_requested:
+        with undisturbed():
+            folder = make_folder()
+        with folder.locked(), in_file(folder.log):
+            try:
+                outcome = _train(cfg, problem, federation, folder, callbacks, stop_requested)
+            except KeyboardInterrupt:
+                outcome = "interrupted"
+            if outcome == "interrupted":
+                LOG.error(f"fedmezo: interrupted; to go on: {resume_command(folder.path)}")
     return outcome
 
 
 def _train(
-    cfg: CfgNode, problem: Problem, federation: Federation, folder: RunFolder, callbacks: Callbacks
+    cfg: CfgNode,
+    problem: Problem,
+    federation: Federation,
+    folder: RunFolder,
+    callbacks: Callbacks,
+    stop_requested: Callable[[], bool],
 ) -> Outcome | Literal["failed"]:
     training = _training(cfg, problem, federation, folder, callbacks)
     past = federation.server.restore(training.store)
@@ -84,8 +90,7 @@ def _train(
     try:
         _describe(folder, cfg, problem)
         _observe(callbacks, cfg, federation, folder, training, past)
-        with graceful_stop() as stop_requested:
-            outcome = training.run(stop_requested)
+        outcome = training.run(stop_requested)
     except KeyboardInterrupt:
         outcome = "interrupted"
     finally:

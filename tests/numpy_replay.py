@@ -37,12 +37,20 @@ def gaussian(stream: int, size: int) -> np.ndarray:
     v = (word & np.uint64(0x7FFFFFFF)).astype(np.int64)
     shift = np.maximum(np.frexp(v.astype(np.float64))[1] - 7, 0)
     low = (v >> shift) << shift
-    inverse = NormalDist().inv_cdf
-    start = np.array([-inverse((edge + 0.5) / 2**32) for edge in low.tolist()])
-    end = np.array([-inverse((edge + 0.5) / 2**32) for edge in (low + (1 << shift)).tolist()])
-    slope = ((end - start) / (1 << shift)).astype(np.float32)
-    magnitude = slope * (v - low).astype(np.float32) + start.astype(np.float32)
+    lows, cell = np.unique(low, return_inverse=True)  # of a cell each
+    ends = lows + (1 << np.maximum(np.frexp(lows.astype(np.float64))[1] - 7, 0))
+    start, end = (
+        np.array([-NormalDist().inv_cdf((v + 0.5) / 2**32) for v in edges]) for edges in (lows.tolist(), ends.tolist())
+    )
+    slope = ((end - start) / (ends - lows)).astype(np.float32)[cell]
+    magnitude = slope * (v - low).astype(np.float32) + start.astype(np.float32)[cell]
     return np.asarray(np.where(word >> np.uint64(31) == 1, -magnitude, magnitude))
+
+
+def rademacher(stream: int, size: int) -> np.ndarray:
+    """z(key)[0:size], fp32."""
+    bits = (words(stream, -(-size // 32))[:, None] >> np.arange(32, dtype=np.uint64)) & np.uint64(1)
+    return (1.0 - 2.0 * bits.reshape(-1)[:size]).astype(np.float32)
 
 
 def initial(seed: int, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedmezo.zeroth_order.directions import CHUNK, Distribution, direction
+from fedmezo.zeroth_order.directions import Distribution, accumulate
 
 Runs = Sequence[tuple[int, int, bool]]  # (start, stop, decays) of the flat index, covering it in order
 
@@ -76,22 +76,16 @@ class Replay:
     def __call__(self, start: Tensor, sequences: Sequence[Steps]) -> Tensor:
         """Return the point [d] that the steps of one or several clients lead to from ``start`` [d]."""
         total = torch.zeros_like(start)
-        for steps in sequences:
-            for term in terms(steps, self.weight_decay):
-                self.add(total, term)
+        self.add(total, [term for steps in sequences for term in terms(steps, self.weight_decay)])
         return self.point(start, total, sequences)
 
-    def add(self, total: Tensor, term: Term) -> None:
-        """Add one summand to ``total`` [d] in place: two fp32 roundings, never fused."""
-        for begin in range(0, total.numel(), CHUNK):
-            end = min(begin + CHUNK, total.numel())
-            z = direction(term.key, begin, end, self.distribution, total.device)
-            if term.decaying == term.plain:
-                total[begin:end].add_(z.mul_(term.plain))
-                continue
-            for run_start, run_stop, decays in self._runs_within(begin, end):
-                part = z[run_start - begin : run_stop - begin]
-                total[run_start:run_stop].add_(part.mul_(term.decaying if decays else term.plain))
+    def add(self, total: Tensor, summands: Sequence[Term]) -> None:
+        """Add summands to ``total`` [d] in place, in their order; the vector is read and written once."""
+        keys = [term.key for term in summands]
+        plain, decaying = [term.plain for term in summands], [term.decaying for term in summands]
+        runs = self.runs if plain != decaying else ((0, total.numel(), False),)
+        for start, stop, decays in runs:
+            accumulate(total[start:stop], keys, decaying if decays else plain, self.distribution, start)
 
     def point(self, start: Tensor, total: Tensor, sequences: Sequence[Steps]) -> Tensor:
         """Return fl32(fl32(f * start) + total), f the weighted decay of the starting point."""
@@ -105,11 +99,6 @@ class Replay:
             if decays:
                 scaled[run_start:run_stop].mul_(factor)
         return scaled.add_(total)
-
-    def _runs_within(self, begin: int, end: int) -> Iterable[tuple[int, int, bool]]:
-        for run_start, run_stop, decays in self.runs:
-            if run_start < end and run_stop > begin:
-                yield max(run_start, begin), min(run_stop, end), decays
 
 
 class Prefix:
@@ -136,6 +125,5 @@ class Prefix:
             self.point = self._replay(self._start, [steps])
             return
         last = Steps(self._keys[len(self.gradients) - 1 :][:1], self.gradients[-1:], self._rate)
-        for term in terms(last, 0.0):
-            self._replay.add(self._total, term)
+        self._replay.add(self._total, list(terms(last, 0.0)))
         self.point = self._start + self._total

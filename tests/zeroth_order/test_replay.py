@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedmezo.zeroth_order.directions import CHUNK, direction
+from fedmezo.zeroth_order.directions import direction
+from fedmezo.zeroth_order.directions.eager import CHUNK
 from fedmezo.zeroth_order.replay import Prefix, Replay, Runs, Steps, terms
 
 SIZE = 700

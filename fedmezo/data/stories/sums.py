@@ -1,17 +1,17 @@
-"""Bare sums and differences: a single step, without a story."""
+"""Bare sums and differences: a single step, without a story, always answered in the same words."""
 
 from fedmezo.data.stories.story import Kind, Step, Template
 
 SUM = Template(
     problems=("What is {a} + {b}?", "What is {a} plus {b}?"),
     numbers={"a": (2, 60), "b": (2, 40)},
-    steps=(Step("all = a + b", ("{e}.", "The sum is {e}.")),),
+    steps=(Step("all = a + b", ("{e}.",)),),
 )
 
 DIFFERENCE = Template(
     problems=("What is {a} - {b}?", "What is {a} minus {b}?"),
     numbers={"a": (4, 60), "b": (2, 40)},
-    steps=(Step("left = a - b", ("{e}.", "The difference is {e}.")),),
+    steps=(Step("left = a - b", ("{e}.",)),),
 )
 
 SUMS = Kind(category="sums", words={}, templates=(SUM, DIFFERENCE))

@@ -7,7 +7,8 @@ from torch import Size, Tensor
 
 from fedmezo.models.flat import FlatParameters, Span
 from fedmezo.randomness import stream_key
-from fedmezo.zeroth_order.directions import direction, philox
+from fedmezo.zeroth_order.directions import direction
+from fedmezo.zeroth_order.directions.eager import philox
 
 _VIRTUAL_TOKENS = r"^prompt_encoder\.[^.]+\.embedding\.weight$"
 _NORMAL = re.compile(rf"{_VIRTUAL_TOKENS}|\.lora_embedding_B\.")

@@ -1,0 +1,96 @@
+"""Portable directions: z(key)[i] is a function of the stream key and the flat index i alone.
+
+The bits come from Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), with the
+63-bit stream key as its key and the block number as its counter, in integer arithmetic. From bits to values:
+
+- ``gaussian``: element i takes word i % 4 of block i // 4. Its top bit is the sign; its other 31 bits v are a tail
+  probability (v + 1/2) / 2**32, whose normal quantile is read from a table (:mod:`.table`). The only floating-point
+  operations are one fp32 multiplication and one fp32 addition, each rounded, so the value is the same on every device;
+  ``log`` and ``cos`` would differ in the last bit between libraries.
+- ``rademacher``: element i takes bit i % 32 of word (i // 32) % 4 of block i // 128; 1 means -1.
+
+Values do not depend on device, dtype of a target, thread count, chunking, tensor order or torch version: three
+implementations give the same bits: plain torch (:mod:`.eager`, any device), numba (:mod:`.compiled`, the CPU) and
+Triton (:mod:`.cuda`).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedmezo.zeroth_order.directions import eager
+
+try:
+    from fedmezo.zeroth_order.directions import compiled
+except ImportError:  # numba is not there: slower, the same bits
+    compiled = None  # type: ignore[assignment]
+try:
+    from fedmezo.zeroth_order.directions import cuda
+except ImportError:
+    cuda = None  # type: ignore[assignment]
+
+Distribution = Literal["gaussian", "rademacher"]
+
+
+def accumulate(
+    total: Tensor,
+    keys: Sequence[int],
+    coefficients: Sequence[float],
+    distribution: Distribution = "gaussian",
+    start: int = 0,
+) -> None:
+    """Add sum_k c_k z(key_k)[start : start + n] to ``total`` in place, reading and writing it once.
+
+    Each term is two fp32 roundings, ``total = fl32(total + fl32(c_k * z))``, in the order of the keys: never fused.
+
+    Args:
+        total: contiguous fp32 [n].
+        keys: stream keys of :func:`fedmezo.randomness.stream_key`, [K].
+        coefficients: fp32 values, [K].
+        distribution: of the directions.
+        start: flat index of the first element.
+
+    Raises:
+        ValueError: ``total`` is not a contiguous fp32 vector, or the numbers of keys and coefficients differ.
+    """
+    if total.dtype != torch.float32 or total.ndim != 1 or not total.is_contiguous():
+        raise ValueError(f"expected a contiguous fp32 vector, found {total.dtype} of shape {list(total.shape)}")
+    if len(keys) != len(coefficients):
+        raise ValueError(f"{len(keys)} keys and {len(coefficients)} coefficients")
+    if total.device.type == "cpu" and compiled is not None:
+        scales = np.array(coefficients, dtype=np.float32)
+        compiled.accumulate(total.detach().numpy(), keys, scales, distribution, start, torch.get_num_threads())
+    elif total.device.type == "cuda" and cuda is not None:
+        cuda.accumulate(total, keys, coefficients, distribution, start)
+    else:
+        eager.accumulate(total, keys, coefficients, distribution, start)
+
+
+def direction(
+    key: int,
+    start: int,
+    stop: int,
+    distribution: Distribution = "gaussian",
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Return z(key)[start:stop] as an fp32 tensor [stop - start].
+
+    Args:
+        key: stream key of :func:`fedmezo.randomness.stream_key`.
+        start, stop: flat indices, 0 <= start <= stop.
+        distribution: ``gaussian`` (mean 0, variance 1) or ``rademacher`` (-1 or +1).
+        device: where to compute.
+
+    Examples:
+        >>> bool((direction(7, 0, 100)[40:60] == direction(7, 40, 60)).all())
+        True
+    """
+    z = torch.zeros(stop - start, device=device)
+    accumulate(z, [key], [1.0], distribution, start)
+    return z
+
+
+__all__ = ["Distribution", "accumulate", "direction"]
