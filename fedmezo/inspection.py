@@ -30,7 +30,7 @@ def describe(cfg: CfgNode) -> str:
     lines = [problem.data.describe(), problem.describe(), _bytes_line(cfg, size, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
     lines += _cost_lines(cfg, estimate(cfg, problem, federation))
-    return "\n".join([*lines, *precision_warnings(cfg)])
+    return "\n".join([*lines, *precision_warnings(cfg, problem.scorer)])
 
 
 def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:

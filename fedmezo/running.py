@@ -111,7 +111,7 @@ def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
 def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
     LOG.info(problem.describe())
     LOG.info(problem.data.outline())
-    for warning in precision_warnings(cfg):
+    for warning in precision_warnings(cfg, problem.scorer):
         LOG.warning(warning)
     folder.config.write_text(dump(cfg), encoding="utf-8")
     folder.write_json("environment.json", environment())

@@ -18,8 +18,9 @@ from fedmezo.criteria.make import make_criterion
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
 from fedmezo.models.flat import FlatParameters
+from fedmezo.models.half import with_half_products
 from fedmezo.models.hubs import BaseModel, load_base_model
-from fedmezo.models.scoring import Scorer
+from fedmezo.models.scoring import Scorer, make_scorer
 from fedmezo.models.tokenizers import ModelTokenizer
 
 
@@ -50,7 +51,7 @@ class Tunable:
         return (
             f"model: {total:,} parameters, {str(frozen.dtype).removeprefix('torch.')}; "
             f"{self.parameters.size:,} of them trained, in {len(self.parameters.spans)} tensors; "
-            f"on {where}, threads: {torch.get_num_threads()}"
+            f"on {where}, threads: {torch.get_num_threads()}; scored {self.scorer.manner}"
         )
 
 
@@ -73,7 +74,7 @@ def assemble_model(cfg: CfgNode) -> Tunable:
     parameters = FlatParameters(model, base.model.get_input_embeddings().weight.device)
     start = starting_point(cfg, model, base.tokenizer, parameters)
     parameters.write(start)
-    return Tunable(model, base.tokenizer, parameters, start, Scorer(model, parameters, criterion))
+    return Tunable(model, base.tokenizer, parameters, start, make_scorer(model, parameters, criterion))
 
 
 def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
@@ -92,6 +93,8 @@ def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
             f"model.device_map = {cfg.model.device_map}\n    the devices there are do not hold the model: "
             "set train.is_enable_half True, or take a smaller one"
         )
+    if dtype != torch.float32:
+        with_half_products(base.model)
     return base
 
 

@@ -7,6 +7,7 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly.device import base_dtype, chosen_device
 from fedmezo.assembly.trainer import zeroth_order
+from fedmezo.models.scoring import Scorer
 
 RECOMMENDED_FIDELITY = 0.9
 
@@ -28,9 +29,11 @@ MEASURED = (
 )
 
 
-def precision_warnings(cfg: CfgNode) -> list[str]:
+def precision_warnings(cfg: CfgNode, scorer: Scorer) -> list[str]:
     """Return what a user should know about the dtype; nothing where what was measured is good enough."""
     if not cfg.train.is_enable_half or not zeroth_order(cfg):
+        return []
+    if scorer.shares_rounding and cfg.zo.estimator == "central":
         return []
     device = chosen_device(cfg.use_gpu, cfg.device)
     dtype = str(base_dtype(True, device)).removeprefix("torch.")

@@ -53,6 +53,7 @@ def _resources(cfg: CfgNode, problem: Problem, replay: Replay) -> dict[str, Any]
         "retry": cfg.llm.retry_on_nan_loss,
         "replay": replay,
         "mu": cfg.zo.mu,
+        "estimator": cfg.zo.estimator,
         "seed": cfg.seed,
         "optimizer": optimizer["type"],
         "arguments": arguments,

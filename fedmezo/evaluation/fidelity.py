@@ -68,7 +68,7 @@ def gradient_fidelity(
         for query in range(directions_per_batch):
             key = stream_key(seed, "direction", step=number, query=query)
             z = direction(key, 0, point.numel(), distribution, point.device)
-            projection = central_difference(partial(scorer.loss, batch=batch), point, z, mu)
+            (projection,) = central_difference(partial(scorer.losses, batch=batch), point, [key], mu, distribution)
             rows.append((projection.gradient, float(slope @ z.double())))
     estimated, wanted = np.array(rows).T
     correlation = float(np.corrcoef(estimated, wanted)[0, 1])

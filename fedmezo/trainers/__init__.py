@@ -64,8 +64,9 @@ class LocalUpdate:
 class Trainer(Protocol):
     """The contract of a trainer.
 
-    Its constructor names what it needs of: ``scorer``, ``replay``, ``mu``, ``clip``, ``retry``, ``seed``,
-    ``optimizer``, ``arguments``, ``weight_decay``; any other parameter is a key ``trainer.NAME`` of the configuration.
+    Its constructor names what it needs of: ``scorer``, ``replay``, ``mu``, ``estimator``, ``clip``, ``retry``,
+    ``seed``, ``optimizer``, ``arguments``, ``weight_decay``; any other parameter is a key ``trainer.NAME`` of the
+    configuration.
 
     Attributes:
         sends: what its updates hold: ``scalars`` (gradients) or ``weights`` (a point).

@@ -8,6 +8,7 @@ portable generator, the model's parameters are never perturbed in place, and the
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from typing import ClassVar, Literal
 
@@ -18,7 +19,7 @@ from fedmezo.data.batches import Batch
 from fedmezo.models.scoring import Scorer
 from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, register, step_context
 from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.estimators import Projection, central_difference
+from fedmezo.zeroth_order.estimators import ESTIMATORS, Estimator, Projection
 from fedmezo.zeroth_order.replay import Prefix, Replay
 
 
@@ -31,6 +32,7 @@ class MezoTrainer:
         scorer: losses of parameter points.
         replay: the arithmetic of the run's updates.
         mu: perturbation scale.
+        estimator: of projected gradients.
         clip: bound on |g| * ||z||, or None.
         retry: whether a step whose loss is not finite tries the following batches.
     """
@@ -40,6 +42,7 @@ class MezoTrainer:
     scorer: Scorer
     replay: Replay
     mu: float
+    estimator: Estimator = "central"
     clip: float | None = None
     retry: bool = False
 
@@ -70,18 +73,26 @@ class MezoTrainer:
         for attempt in range(RETRIES if self.retry else 1):
             batch = work.batch(step + attempt)
             with step_context(step, batch):
-                queries = [self._query(point, key, batch) for key in keys]
+                queries = self._queries(point, keys, batch)
             failed += sum(query is None for query in queries)
             if all(queries):
                 break
         return queries, len(batch.labels), failed
 
-    def _query(self, point: Tensor, key: int, batch: Batch) -> Projection | None:
-        z = direction(key, 0, point.numel(), self.replay.distribution, point.device)
-        query = central_difference(lambda at: self.scorer.loss(at, batch), point, z, self.mu)
+    def _queries(self, point: Tensor, keys: list[int], batch: Batch) -> list[Projection | None]:
+        """Return what each direction learns on a batch, None where it is not finite."""
+        estimate = ESTIMATORS[self.estimator]
+        losses = partial(self.scorer.losses, batch=batch)
+        found = estimate(losses, point, keys, self.mu, self.replay.distribution)
+        return [self._bounded(query, key, point) for query, key in zip(found, keys, strict=True)]
+
+    def _bounded(self, query: Projection, key: int, point: Tensor) -> Projection | None:
         if not (isfinite(query.gradient) and isfinite(query.loss)):
             return None
-        return query if self.clip is None else _clipped(query, self.clip / _norm(z))
+        if self.clip is None:
+            return query
+        z = direction(key, 0, point.numel(), self.replay.distribution, point.device)
+        return _clipped(query, self.clip / _norm(z))
 
 
 def _clipped(query: Projection, bound: float) -> Projection:

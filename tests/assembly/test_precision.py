@@ -5,14 +5,24 @@ import pytest
 
 from fedmezo import config
 from fedmezo.assembly import precision, precision_warnings
+from fedmezo.assembly.model import assemble_model
 from fedmezo.assembly.precision import MEASURED, Measurement, nearest
 
 Write = Callable[..., Path]
 
 
+DORA = ("llm.adapter.args", "[{adapter_method: lora, r: 4, use_dora: true}]")  # not scored in lanes
+
+
 def warned(tiny_yaml: Write, *overrides: str) -> str:
-    cfg = config.load(tiny_yaml(), ["use_gpu", "False", "train.is_enable_half", "True", *overrides])
-    return "\n".join(precision_warnings(cfg))
+    cfg = config.load(tiny_yaml(), ["use_gpu", "False", "train.is_enable_half", "True", *DORA, *overrides])
+    return "\n".join(precision_warnings(cfg, assemble_model(cfg).scorer))
+
+
+def test_pairs_that_share_their_rounding_need_no_warning(tiny_yaml: Write) -> None:
+    lora = ("llm.adapter.args", "[{adapter_method: lora, r: 4}]")
+    assert warned(tiny_yaml, *lora) == ""
+    assert warned(tiny_yaml, *lora, "zo.estimator", "one-sided").startswith("warning: ")
 
 
 @pytest.mark.parametrize(("mu", "figure"), [("1e-3", 0.582), ("5e-3", 0.582), ("7e-3", 0.582), ("9e-3", 0.864)])

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
+from fedmezo.zeroth_order.estimators import Projection
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
 
 BATCHES = [make_batch(*ROWS, first=10 * number) for number in range(6)]
@@ -75,7 +76,7 @@ def test_the_numbers_are_those_of_the_pairs(lora: Tuned, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(
         "fedmezo.evaluation.fidelity.central_difference",
-        lambda loss, point, z, mu: type("Projection", (), {"gradient": float(next(estimates))}),
+        lambda *_: [Projection(float(next(estimates)), 0.0)],
     )
     monkeypatch.setattr("fedmezo.evaluation.fidelity.direction", ones)
     found = fidelity(lora, lora, mu=1.0)

@@ -1,32 +1,90 @@
-"""The central difference on functions whose derivative is known."""
+"""The estimators on functions whose derivative is known."""
 
+from collections.abc import Callable
+
+import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.estimators import central_difference
+from fedmezo.zeroth_order.estimators import Losses, central_difference, one_sided
+
+MATRIX = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64))
 
 
-@given(key=st.integers(0, 2**63 - 1), mu=st.floats(1e-3, 1.0))
+def each(loss: Callable[[Tensor], float]) -> Losses:
+    """Return the losses of several points."""
+
+    def losses(points: Tensor, *, antithetic: bool) -> list[float]:
+        return [loss(point) for point in points]
+
+    return losses
+
+
+def quadratic(at: Tensor) -> float:
+    return (0.5 * at.double() @ MATRIX @ at.double()).item()
+
+
+@given(keys=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3), mu=st.floats(1e-3, 1.0))
 @settings(max_examples=40, deadline=None)
-def test_it_is_exact_on_a_quadratic(key: int, mu: float) -> None:
-    matrix = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64))
-    point, z = direction(key, 0, 8), direction(key, 8, 16)
-
-    def loss(at: torch.Tensor) -> float:
-        return (0.5 * at.double() @ matrix @ at.double()).item()
-
-    exact = (matrix @ point.double() @ z.double()).item()
-    found = central_difference(loss, point, z, mu)
-    assert abs(found.gradient - exact) < 1e-4 * (1 + abs(exact)) / mu
-    assert found.loss == loss(point + z * mu)
+def test_the_central_difference_is_exact_on_a_quadratic(keys: list[int], mu: float) -> None:
+    point = direction(1, 0, 8)
+    found = central_difference(each(quadratic), point, keys, mu)
+    for key, query in zip(keys, found, strict=True):
+        z = direction(key, 0, 8)
+        exact = (MATRIX @ point.double() @ z.double()).item()
+        assert abs(query.gradient - exact) < 1e-4 * (1 + abs(exact)) / mu
+        assert query.loss == quadratic(point + z * np.float32(mu).item())
 
 
 def test_its_bias_shrinks_with_the_square_of_mu() -> None:
-    point, z = torch.tensor([0.3], dtype=torch.float64), torch.tensor([1.0], dtype=torch.float64)
+    """On the sum of cubes the error is mu^2 sum z^3, exactly."""
+    point, z = torch.full((4,), 0.3), direction(2, 0, 4).double()
 
     def error(mu: float) -> float:
-        return abs(central_difference(lambda at: at.item() ** 3, point, z, mu).gradient - 3 * 0.3**2)
+        (query,) = central_difference(each(lambda at: (at.double() ** 3).sum().item()), point, [2], mu)
+        return query.gradient - 3 * float(point[0]) ** 2 * float(z.sum())
 
+    assert error(0.2) == pytest.approx(0.04 * float((z**3).sum()), rel=1e-4)
     assert 3.9 < error(0.2) / error(0.1) < 4.1
+
+
+def test_one_sided_shares_the_base_and_has_a_bias_of_order_mu() -> None:
+    point, keys, mu = direction(1, 0, 8), [3, 4, 5], 0.25
+    seen = []
+
+    def losses(points: Tensor, *, antithetic: bool) -> list[float]:
+        assert not antithetic
+        seen.append(points)
+        return [quadratic(row) for row in points]
+
+    found = one_sided(losses, point, keys, mu)
+    assert len(seen) == 1 and torch.equal(seen[0][0], point) and len(seen[0]) == 4
+    for key, query in zip(keys, found, strict=True):
+        z = direction(key, 0, 8).double()
+        wanted = (MATRIX @ point.double() @ z + 0.5 * mu * (z @ MATRIX @ z)).item()
+        assert query.gradient == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+        assert query.loss == quadratic(point)
+
+
+@pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
+def test_g_z_is_unbiased_with_the_variance_of_the_formula(distribution: str) -> None:
+    """On a linear function E[g z] = a; each coordinate has variance |a|^2 + (kurtosis - 2) a_i^2.
+
+    Source: Spall (1992) for the first, a computation of fourth moments for the second: 3 for Gaussian directions and 1
+    for Rademacher ones.
+    """
+    slope, count = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64), 20_000
+    kurtosis = {"gaussian": 3, "rademacher": 1}[distribution]
+    keys = list(range(count))
+    linear = each(lambda at: float(slope @ at.double()))
+    found = central_difference(linear, torch.zeros(4), keys, 1.0, distribution)  # type: ignore[arg-type]
+    rows = torch.stack(
+        [query.gradient * direction(key, 0, 4, distribution).double() for key, query in zip(keys, found, strict=True)]  # type: ignore[arg-type]
+    )
+    variance = slope @ slope + (kurtosis - 2) * slope**2
+    assert ((rows.mean(0) - slope).abs() < 4.5 * (variance / count).sqrt()).all()
+    torch.testing.assert_close(rows.var(0), variance, rtol=0.1, atol=0)

@@ -14,7 +14,13 @@ SECTION = Section(
             Nullable(Integer(low=0, below=2**63)),
             "Seed of the directions; null: derived from seed.",
         ),
-        Key("zo.queries", 1, Integer(low=1), "Directions of a step, each a pair of losses."),
+        Key("zo.queries", 1, Integer(low=1), "Directions of a step."),
+        Key(
+            "zo.estimator",
+            "central",
+            Choice(("central", "one-sided")),
+            "central: a pair of losses a direction; one-sided: one loss a direction, and one that all share.",
+        ),
         Key(
             "zo.distribution",
             "gaussian",

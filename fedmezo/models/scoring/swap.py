@@ -1,4 +1,4 @@
-"""Scoring: the loss of a parameter point on a batch, leaving no trace in the model."""
+"""Scoring by swapping: each point is copied into the model, and the resident one back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +9,9 @@ from torch import Tensor, nn
 
 from fedmezo.criteria import Criterion
 from fedmezo.criteria.cross_entropy import cross_entropy
-from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.data.batches import Batch
 from fedmezo.models.flat import FlatParameters
-
-
-class Responses(NamedTuple):
-    """What a model says at the n response tokens of a batch, in row order: the arguments of a criterion.
-
-    Attributes:
-        logits: fp32 [n, V].
-        labels: int64 [n], the tokens.
-        rows: int64 [n], the example of the batch each belongs to, 0 .. B - 1.
-    """
-
-    logits: Tensor
-    labels: Tensor
-    rows: Tensor
+from fedmezo.models.scoring.responses import respond
 
 
 class ExampleScores(NamedTuple):
@@ -35,33 +22,8 @@ class ExampleScores(NamedTuple):
     correct: Tensor
 
 
-def respond(model: nn.Module, batch: Batch) -> Responses:
-    """Return what a model says at the response tokens.
-
-    Only the positions from the first label on go through the model's head: prompts, most of a batch, cost no logits.
-
-    Args:
-        model: a causal language model of transformers, or a PEFT model around one.
-        batch: B right-padded sequences.
-    """
-    first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
-    kept = batch.labels.shape[1] - first + 1
-    logits = model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
-    ).logits  # [B, kept, V]; position j predicts label j + 1
-    labels = batch.labels[:, first:]  # [B, kept - 1]
-    mask = labels != IGNORED
-    return Responses(logits[:, :-1][mask].float(), labels[mask], mask.nonzero()[:, 0])
-
-
-def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy of every response token (fp32 [n]) and the row it belongs to (int64 [n])."""
-    responses = respond(model, batch)
-    return cross_entropy(*responses), responses.rows
-
-
 class Scorer:
-    """Losses of parameter points, by copying each into the model and the resident one back.
+    """Losses of parameter points, by copying each into the model and the resident one back: any adapter can be scored.
 
     Args:
         model: in eval mode; dropout never acts while scoring.
@@ -69,10 +31,17 @@ class Scorer:
         criterion: what training minimises.
     """
 
+    manner = "one point after the other, copied into the model"
+
     def __init__(self, model: nn.Module, parameters: FlatParameters, criterion: Criterion = cross_entropy) -> None:
         self.model = model.eval()
         self.parameters = parameters
         self.criterion = criterion
+
+    @property
+    def shares_rounding(self) -> bool:
+        """Whether half precision rounds both signs of a direction alike, so that their difference is exact."""
+        return False
 
     @contextmanager
     def at(self, point: Tensor) -> Iterator[nn.Module]:
@@ -93,6 +62,16 @@ class Scorer:
         """Return the mean of the criterion over a batch, summed in fp64."""
         with self.at(point) as model:
             return self.values(model, batch).double().mean().item()
+
+    def losses(self, points: Tensor, batch: Batch, *, antithetic: bool = False) -> list[float]:
+        """Return the loss of each of several points on one batch.
+
+        Args:
+            points: fp32 [L, d].
+            batch: scored at each of them.
+            antithetic: row i and row L/2 + i are theta + mu z and theta - mu z, whose difference is what matters.
+        """
+        return [self.loss(point, batch) for point in points]
 
     @torch.inference_mode()
     def example_scores(self, point: Tensor, batch: Batch) -> ExampleScores:
