@@ -22,11 +22,12 @@ check: $(STAMP)
 fuzz: $(STAMP)  ## 2,000 mutated configurations: each runs, or is refused with a message
 	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py
 
-bench: $(STAMP)  ## start-up, memory, gradient fidelity and estimates
+bench: $(STAMP)  ## start-up, memory, gradient fidelity, estimates, and a step against plain forwards
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.memory
 	$(RUN) -m benchmarks.fidelity
 	$(RUN) -m benchmarks.estimates
+	$(RUN) -m benchmarks.zo_step
 
 $(STAMP): setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

@@ -42,6 +42,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_of_a_page_runs(workplace: Path, page: Path) -> None:
+    """With the files that the page has the reader write."""
+    text = page.read_text(encoding="utf-8")
+    for name, content in re.findall(r"[Ww]rite\s`([\w.]+)`[^`\n]*:\n\n```\w+\n(.*?)```", text, flags=re.DOTALL):
+        (workplace / name).write_text(content, encoding="utf-8")
     found = commands(page)
     assert found
     for words in found:

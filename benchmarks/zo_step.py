@@ -1,0 +1,321 @@
+"""A zeroth-order step against two plain forwards, side by side in one process, interleaved.
+
+python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repeats N] [--json FILE] [--quick]
+
+- ``plain``: ``model(input_ids, attention_mask, labels)`` of peft and transformers, twice: what all ratios are over.
+- ``lean``: the same, but logits at the response tokens only: what ``ratio_lean`` is over.
+- ``textbook``: the step as MeZO publishes it: four passes of ``torch.normal`` over the parameters, added in place.
+- ``ours``: the estimate and the update of ``mezotrainer``.
+
+A row gives medians of ratios with their quartiles, gradient fidelity over ``--pairs`` (direction, batch) pairs against
+fp32 backpropagation, and the peak memory over that of inference, each in a process of its own. FOLDER holds GSM8K;
+without it the batches are generated word problems. ``--quick`` takes the tiny model and a few repeats.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from fedmezo import config
+from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.cache import cache_folder
+from fedmezo.data.batches import Batch
+from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
+from fedmezo.models.adapters import attach_adapter
+from fedmezo.models.hubs import load_base_model
+from fedmezo.models.scoring import respond
+from fedmezo.tracking.memory import peak_memory_mib
+from fedmezo.zeroth_order.directions import Distribution
+from fedmezo.zeroth_order.estimators import central_difference
+from fedmezo.zeroth_order.replay import Prefix, Replay
+
+QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
+TRAINABLE = {"lora8": 8, "lora128": 128, "all": 0}
+RATE, SEED = 1e-6, 0
+Step = Callable[[Batch, int], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: ``trainable`` is a key of ``TRAINABLE``, ``dtype`` fp32 or bf16 (of the base model)."""
+
+    model: str
+    trainable: str
+    distribution: str
+    dtype: str
+    batch: int
+    data: str = ""
+
+    def problem(self) -> Problem:
+        """Return model and data of the case, as a run has them."""
+        rank = TRAINABLE[self.trainable]
+        overrides = ["model.type", self.model, "dataloader.batch_size", str(self.batch), "zo.mu", "1e-3"]
+        overrides += ["train.is_enable_half", str(self.dtype == "bf16"), "zo.distribution", self.distribution]
+        overrides += (
+            ["llm.adapter.args", f"[{{adapter_method: lora, r: {rank}, lora_alpha: {2 * rank}}}]"] if rank else []
+        )
+        overrides += [] if rank else ["llm.adapter.use", "False"]
+        overrides += ["data.root", self.data, "data.type", "gsm8k@llm"] if self.data else ["data.num_examples", "300"]
+        return assemble_problem(config.load(QUICKSTART, overrides))
+
+    def plain(self) -> PreTrainedModel | PeftModel:
+        """Return the model as peft and transformers have it."""
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[self.dtype]
+        model = load_base_model(self.model, dtype=dtype, cache=cache_folder()).model
+        rank = TRAINABLE[self.trainable]
+        arguments = {"adapter_method": "lora", "r": rank, "lora_alpha": 2 * rank}
+        plain: PreTrainedModel | PeftModel = attach_adapter(model, arguments) if rank else model.requires_grad_(True)
+        return plain.eval()
+
+
+def batches(problem: Problem, size: int) -> Iterator[Batch]:
+    """Yield training batches without end."""
+    indices = problem.data.partition.clients[0].train
+    for start in range(0, 10**9, size):
+        yield problem.collate(np.sort(indices[np.arange(start, start + size) % len(indices)]))
+
+
+def forward(model: nn.Module, batch: Batch, number: int) -> None:
+    """Two plain forwards."""
+    for _ in range(2):
+        model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
+
+
+def lean(model: nn.Module, batch: Batch, number: int) -> None:
+    """Two forwards with logits at the response tokens only."""
+    for _ in range(2):
+        responses = respond(model, batch)
+        nn.functional.cross_entropy(responses.logits, responses.labels)
+
+
+class Textbook:
+    """The published step (Malladi et al., NeurIPS 2023, algorithm 1), on the model's own parameters, in place."""
+
+    def __init__(self, model: nn.Module, mu: float) -> None:
+        self.model, self.mu = model, mu
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def move(self, seed: int, scale: float) -> None:
+        """Add ``scale`` times the direction of a seed, drawn anew."""
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in self.parameters:
+            z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.data.add_(z, alpha=scale)
+
+    def loss(self, batch: Batch) -> float:
+        """Return the loss, as transformers computes it."""
+        said = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
+        return float(said.loss)
+
+    def estimate(self, batch: Batch, number: int) -> float:
+        """Return the projected gradient; the parameters are back, up to rounding."""
+        self.move(number, self.mu)
+        above = self.loss(batch)
+        self.move(number, -2 * self.mu)
+        below = self.loss(batch)
+        self.move(number, self.mu)
+        return (above - below) / (2 * self.mu)
+
+    def __call__(self, batch: Batch, number: int) -> None:
+        """Take a step."""
+        self.move(number, -RATE * self.estimate(batch, number))
+
+
+class Ours:
+    """The step of ``mezotrainer``."""
+
+    def __init__(self, problem: Problem, case: Case, mu: float) -> None:
+        self.problem, self.mu = problem, mu
+        self.distribution: Distribution = "gaussian" if case.distribution == "gaussian" else "rademacher"
+        self.replay = Replay(problem.parameters.decay_runs(), 0.0, self.distribution)
+        self.prefix = Prefix(self.replay, problem.start, [[number] for number in range(10_000)], RATE)
+
+    def __call__(self, batch: Batch, number: int) -> None:
+        """Take a step."""
+        losses = partial(self.problem.scorer.losses, batch=batch)
+        (query,) = central_difference(losses, self.prefix.point, [number], self.mu, self.distribution)
+        self.prefix.append([query.gradient])
+
+
+def timed(step: Step, batch: Batch, number: int) -> float:
+    """Return the seconds of a step."""
+    started = time.perf_counter()
+    step(batch, number)
+    return time.perf_counter() - started
+
+
+@torch.inference_mode()
+def ratios(case: Case, problem: Problem, mu: float, repeats: int) -> dict[str, dict[str, Any]]:
+    """Return, by implementation, the ratios over two plain forwards and over two lean ones."""
+    model, copy = case.plain(), case.plain()
+    steps: dict[str, Step] = {
+        "plain": partial(forward, model),
+        "lean": partial(lean, model),
+        "textbook": Textbook(copy, mu),
+        "ours": Ours(problem, case, mu),
+    }
+    source = batches(problem, case.batch)
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for step in steps.values():
+        timed(step, next(batches(problem, case.batch)), 0)
+    for number in range(1, repeats + 1):
+        batch = next(source)
+        for name, step in steps.items():
+            seconds[name].append(timed(step, batch, number))
+    found = {}
+    for name in ("textbook", "ours"):
+        over_plain = np.array(seconds[name]) / np.array(seconds["plain"])
+        over_lean = np.array(seconds[name]) / np.array(seconds["lean"])
+        low, middle, high = np.quantile(over_plain, [0.25, 0.5, 0.75]).round(3).tolist()
+        milliseconds = round(1000 * float(np.median(seconds[name])), 1)
+        found[name] = {
+            "ratio": middle,
+            "ratio_quartiles": [low, high],
+            "ratio_lean": round(float(np.median(over_lean)), 3),
+            "milliseconds": milliseconds,
+            "plain_milliseconds": round(500 * float(np.median(seconds["plain"])), 1),
+        }
+    return found
+
+
+def fidelities(case: Case, problem: Problem, mu: float, pairs: int) -> dict[str, float | None]:
+    """Return the gradient fidelity of both implementations."""
+    if not pairs:
+        return {"textbook": None, "ours": None}
+    exact = case.problem() if case.dtype == "fp32" else Case(**asdict(case) | {"dtype": "fp32"}).problem()
+    source = batches(problem, case.batch)
+    chosen = [next(source) for _ in range(-(-pairs // 4))]
+    shared: dict[str, Any] = {"mu": mu, "directions_per_batch": 4, "distribution": case.distribution}
+    ours = gradient_fidelity(problem.scorer, exact.scorer, exact.start, chosen, **shared)
+    return {"textbook": _textbook_fidelity(case, exact, chosen, mu).correlation, "ours": ours.correlation}
+
+
+def _textbook_fidelity(case: Case, exact: Problem, chosen: list[Batch], mu: float) -> Fidelity:
+    model = case.plain()
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    for name, values in exact.parameters.tensors(exact.start).items():
+        named[name].data.copy_(values)
+    textbook, rows = Textbook(model, mu), []
+    for number, batch in enumerate(chosen):
+        slope = exact.parameters.tensors(gradient(exact.scorer, exact.start, batch))
+        for query in range(4):
+            seed = 4 * number + query
+            with torch.inference_mode():
+                found = textbook.estimate(batch, seed)
+            rows.append((found, _slope_along(slope, named, seed)))
+    estimated, wanted = np.array(rows).T
+    correlation = float(np.corrcoef(estimated, wanted)[0, 1])
+    return Fidelity(correlation, len(rows), float(wanted.std()), float((estimated - wanted).std()))
+
+
+def _slope_along(slope: dict[str, Tensor], named: dict[str, nn.Parameter], seed: int) -> float:
+    generator, total = torch.Generator().manual_seed(seed), 0.0
+    for name, parameter in named.items():
+        z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, dtype=parameter.dtype)
+        total += float((z.double() * slope[name].double()).sum())
+    return total
+
+
+@torch.inference_mode()
+def peak(case: Case, what: str, mu: float) -> float:
+    """Return the peak MiB of a few steps of one implementation, to be called in a process of its own."""
+    problem = case.problem()
+    source = batches(problem, case.batch)
+    if what == "ours":
+        step: Step = Ours(problem, case, mu)
+    else:
+        start_model = case.plain()
+        del problem.scorer.model
+        step = Textbook(start_model, mu) if what == "textbook" else partial(forward, start_model)
+    for number in range(3):
+        step(next(source), number)
+    return peak_memory_mib()
+
+
+def measured_peak(case: Case, what: str) -> float:
+    """Return the peak MiB of an implementation in a new process."""
+    command = [sys.executable, "-m", "benchmarks.zo_step", "--peak", what, "--case", json.dumps(asdict(case))]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Yield what is to be measured."""
+    for trainable, dtype, batch in product(options.trainable, options.dtype, options.batch):
+        if trainable == "all" and dtype == "bf16":
+            continue  # refused: half-precision weights would be their own masters
+        for distribution in ("gaussian", "rademacher") if trainable == "all" else ("gaussian",):
+            yield Case(options.model, trainable, distribution, dtype, batch, options.data)
+
+
+def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield a row an implementation."""
+    problem = case.problem()
+    found = ratios(case, problem, options.mu, options.repeats)
+    fidelity = fidelities(case, problem, options.mu, options.pairs)
+    memory = {what: measured_peak(case, what) for what in ("inference", *found)} if options.memory else {}
+    for implementation, numbers in found.items():
+        correlation = fidelity[implementation]
+        yield {
+            "implementation": implementation,
+            **asdict(case),
+            "mu": options.mu,
+            **numbers,
+            "fidelity": None if correlation is None else round(correlation, 4),
+            "memory_ratio": round(memory[implementation] / memory["inference"], 3) if memory else None,
+        }
+
+
+HEADER = (
+    *("implementation", "trainable", "distribution", "dtype", "batch", "ratio", "ratio_quartiles", "ratio_lean"),
+    *("milliseconds", "fidelity", "memory_ratio"),
+)
+
+
+def main() -> None:
+    """Measure, print a Markdown table a row at a time, and write the rows as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="", help="the folder of GSM8K")
+    parser.add_argument("--model", default="SmolLM2-135M-Instruct@package_llm")
+    parser.add_argument("--trainable", nargs="+", choices=TRAINABLE, default=list(TRAINABLE))
+    parser.add_argument("--dtype", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--mu", type=float, default=1e-3)
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--no-memory", dest="memory", action="store_false")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true", help="the tiny model, batch 1, 5 repeats, 20 pairs")
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak:
+        print(peak(Case(**options.case), options.peak, options.mu))
+        return
+    if options.quick:
+        vars(options).update(model="tiny-llama@random_llm", batch=[1], repeats=5, pairs=20, memory=False)
+    print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}")
+    rows = []
+    for case in cases(options):
+        for row in rows_of(case, options):
+            rows.append(row)
+            print(f"| {' | '.join(str(row[name]) for name in HEADER)} |", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
