@@ -27,7 +27,8 @@ def describe(cfg: CfgNode) -> str:
     size = problem.parameters.size
     plan = federation.server.plan(0)
     steps = [federation.local_data.steps(task.client) for task in plan.tasks]
-    lines = [problem.data.describe(), problem.describe(), _bytes_line(cfg, size, steps)]
+    scoring = f"scoring: {problem.scorer.manner}"
+    lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, size, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
     lines += _cost_lines(cfg, estimate(cfg, problem, federation))
     return "\n".join([*lines, *precision_warnings(cfg, problem.scorer)])

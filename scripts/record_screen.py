@@ -77,10 +77,13 @@ def row(screen: pyte.Screen, number: int) -> str:
     spans, column = [], 0
     for (colour, bold), group in groupby(cells, key=lambda cell: (cell.fg, cell.bold)):
         text = "".join(cell.data for cell in group)
-        if text.strip():
+        shown = text.strip()
+        if shown:
             style = f' fill="{COLOURS.get(colour, INK)}"' * (colour in COLOURS) + ' font-weight="bold"' * bold
-            place = f'x="{MARGIN + column * CELL:.1f}" textLength="{len(text.rstrip()) * CELL:.1f}"'
-            spans.append(f'<tspan {place} lengthAdjust="spacingAndGlyphs"{style}>{escape(text.rstrip())}</tspan>')
+            left = MARGIN + (column + len(text) - len(text.lstrip())) * CELL
+            place = f'x="{left:.1f}" textLength="{len(shown) * CELL:.1f}"'
+            kept = escape(shown).replace(" ", "\u00a0")  # not every viewer knows white-space: pre
+            spans.append(f'<tspan {place} lengthAdjust="spacingAndGlyphs"{style}>{kept}</tspan>')
         column += len(text)
     return "".join(spans)
 

@@ -51,7 +51,7 @@ class Tunable:
         return (
             f"model: {total:,} parameters, {str(frozen.dtype).removeprefix('torch.')}; "
             f"{self.parameters.size:,} of them trained, in {len(self.parameters.spans)} tensors; "
-            f"on {where}, threads: {torch.get_num_threads()}; scored {self.scorer.manner}"
+            f"on {where}, threads: {torch.get_num_threads()}"
         )
 
 
