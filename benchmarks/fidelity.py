@@ -1,6 +1,6 @@
 """Gradient fidelity of a configuration, for dtypes and perturbation scales.
 
-python -m benchmarks.fidelity [--cfg FILE] [--pairs N] [key value ...]
+python -m benchmarks.fidelity [--cfg FILE] [--pairs N] [--half False True] [--mu MU ...] [key value ...]
 
 Fidelity is the correlation of projected gradients with the exact directional derivative (fp32 backpropagation), over
 (direction, batch) pairs at the initial point. A default is offered only where it is at least 0.9.
@@ -20,12 +20,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
     parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--half", nargs="+", choices=("False", "True"), default=["False", "True"])
+    parser.add_argument("--mu", nargs="+", default=MUS)
     parser.add_argument("overrides", metavar="key value", nargs="*")
     options = parser.parse_intermixed_args()
     print("| half precision | mu | fidelity | std of exact derivative | std of error | pairs |")
     print("|---|---|---|---|---|---|")
-    for half in ("False", "True"):
-        for mu in MUS:
+    for half in options.half:
+        for mu in options.mu:
             changed = [*options.overrides, "train.is_enable_half", half, "zo.mu", mu]
             found = measure_fidelity(config.load(options.cfg, changed), options.pairs)
             numbers = f"{found.correlation:.3f} | {found.exact_std:.3g} | {found.error_std:.3g} | {found.pairs}"
