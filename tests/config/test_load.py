@@ -215,6 +215,9 @@ def test_text_on_the_command_line_is_taken_as_it_is(load_text: Load, text: str) 
     assert load_text("", "expname", text).expname == text
 
 
-@pytest.mark.parametrize(("value", "expected"), [("3", "text (in quotes, if this is meant)"), ("null", "text")])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("3", "text (in quotes, if this is meant)"), ("null", "text"), ('"a\\0b"', "text without null characters")],
+)
 def test_text_in_a_file_is_text(mistakes: Mistakes, value: str, expected: str) -> None:
     assert f"outdir = {value}\n      expected {expected}" in mistakes(f"outdir: {value}")

@@ -39,6 +39,8 @@ class Text(ScalarKind):
         """Return the text."""
         if not isinstance(value, str):
             raise UnfitError("" if value is None else " (in quotes, if this is meant)")
+        if "\0" in value:  # no name of a file or an account can hold one
+            raise UnfitError(" without null characters")
         return value
 
 
