@@ -46,7 +46,8 @@ def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:
 def _cost_lines(cfg: CfgNode, cost: Cost) -> list[str]:
     rounds = f"{cost.round_seconds:.3g} s a round, {cost.evaluation_seconds:.3g} s an evaluation"
     return [
-        f"time: about {duration(cost.seconds)} for {cfg.federate.total_round_num} rounds ({rounds})",
+        f"time: about {duration(cost.seconds)} for {cfg.federate.total_round_num} rounds ({rounds}), "
+        f"after {duration(cost.evaluation_seconds)} to evaluate before training",
         f"memory: about {cost.memory_mib:,.0f} MiB at the peak",
     ]
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from fedmezo.errors import ConfigurationError, FedmezoError
 
 PREFIX = "fedmezo_user_"
+Made = TypeVar("Made")
 
 
 def import_file(path: Path) -> ModuleType:
@@ -48,6 +49,18 @@ def named_mistakes() -> Iterator[None]:
         if not place:
             raise
         raise ConfigurationError(f"{place}\n    {type(error).__name__}: {error}") from error
+
+
+def made(kind: Callable[[], Made]) -> Made:
+    """Return a new object of a class.
+
+    Raises:
+        ConfigurationError: it cannot be made without arguments; the message names the file and line of the class.
+    """
+    try:
+        return kind()
+    except TypeError as error:
+        raise ConfigurationError(f"{blame(error) or defined_at(kind.__init__)}\n    {error}") from error
 
 
 def blame(error: BaseException, fallback: Path | str = "") -> str:

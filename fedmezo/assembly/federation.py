@@ -16,6 +16,7 @@ from fedmezo.federation.execution import Engine
 from fedmezo.federation.sampling import participants, sample_clients
 from fedmezo.federation.server import Rates, Server
 from fedmezo.trainers.schedule import Schedule
+from fedmezo.user_code import made
 from fedmezo.zeroth_order.replay import Replay
 
 
@@ -95,7 +96,7 @@ def _sampler(cfg: CfgNode) -> Callable[[int], list[int]]:
 def _rates(cfg: CfgNode) -> Rates:
     scheduler = dict(cfg.train.scheduler)
     schedule = Schedule(scheduler.pop("type"), scheduler, cfg.federate.total_round_num)
-    strategy = strategies.registry[cfg.train.train_strategy]()
+    strategy = made(strategies.registry[cfg.train.train_strategy])
     return Rates(strategy, cfg.train.optimizer.lr, cfg.train.lr_half_width, schedule.factor)
 
 

@@ -103,7 +103,10 @@ def trainable_model(cfg: CfgNode, model: PreTrainedModel) -> PreTrainedModel | P
     if cfg.train.gradient_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if cfg.llm.adapter.use:
-        return attach_adapter(model, first_mapping(cfg.llm.adapter.args))
+        adapted = attach_adapter(model, first_mapping(cfg.llm.adapter.args))
+        for parameter in adapted.parameters():  # copies of a half-precision model's own modules (modules_to_save)
+            parameter.data = parameter.data.float() if parameter.requires_grad else parameter.data
+        return adapted
     return model.requires_grad_(True)
 
 

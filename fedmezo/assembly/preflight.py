@@ -1,12 +1,13 @@
 """What would otherwise be noticed only after loading, or at the end."""
 
 import importlib.util
+import tempfile
 from pathlib import Path
 
 from yacs.config import CfgNode
 
 from fedmezo.data.prompts.file import SUFFIXES, read_template
-from fedmezo.errors import ConfigurationError
+from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.tracking.wandb import check_account
 
 
@@ -23,5 +24,11 @@ def preflight(cfg: CfgNode) -> None:
         read_template(Path(cfg.data.prompt))
     target = Path(cfg.federate.save_to).absolute()
     above = next(path for path in (target, *target.parents) if path.exists())
-    if cfg.federate.save_to and not above.is_dir():
+    if not cfg.federate.save_to:
+        return
+    if not above.is_dir():
         raise ConfigurationError(f"federate.save_to = {cfg.federate.save_to}\n    expected a folder; {above} is a file")
+    try:
+        tempfile.TemporaryDirectory(dir=above).cleanup()
+    except OSError as error:
+        raise ResourceError(f"federate.save_to = {cfg.federate.save_to}\n    {above}: {error.strerror}") from error

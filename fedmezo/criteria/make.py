@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fedmezo.criteria import Criterion, registry
 from fedmezo.errors import ConfigurationError
-from fedmezo.user_code import blame, import_file
+from fedmezo.user_code import blame, defined_at, import_file
 
 VOCABULARY = 8  # of the trial
 
@@ -64,14 +64,14 @@ class FileCriterion:
         try:
             values = self._function(logits, labels, rows)
         except Exception as error:
-            where = f"{blame(error, self._path)}, in {self._name}(logits, labels, rows)"
+            where = f"{blame(error) or defined_at(self._function)}, in {self._name}(logits, labels, rows)"
             raise ConfigurationError(f"{where}\n    {type(error).__name__}: {error}") from error
         if not (isinstance(values, Tensor) and values.is_floating_point() and values.ndim == 1 and len(values)):
             found = (
                 f"{values.dtype} of shape {list(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
             )
             raise ConfigurationError(
-                f"{self._path}: {self._name} returned {found}\n"
+                f"{defined_at(self._function)}\n    {self._name} returned {found}\n"
                 "    expected a floating-point tensor of one dimension: one value a token, or an example"
             )
         return values

@@ -42,7 +42,8 @@ class Log:
         if differing:
             raise ResourceError(
                 f"{self.path}\n    this run began with another {', '.join(differing)}: its configuration, "
-                "its data, the model or the packages have changed since"
+                "its data, files of extensions or criteria, the model or the packages have changed since\n"
+                "    put them back to go on with it, or begin a new run with another expname"
             )
 
     def append(self, record: Record) -> None:

@@ -79,3 +79,14 @@ def test_examples_longer_than_the_positions_are_refused_before_training(
     with pytest.raises(ConfigurationError, match=r"^llm\.tok_len\n .* 420 tokens.* positions for 397; set .* 397$"):
         assembled(tiny_yaml, **settings)
     assembled(tiny_yaml, "llm.tok_len", "397", **settings)
+
+
+def test_copies_of_a_half_precision_models_own_modules_are_trained_in_fp32(tiny_yaml: Write) -> None:
+    args = "[{adapter_method: lora, r: 2, modules_to_save: [lm_head]}]"
+    problem = assembled(tiny_yaml, "train.is_enable_half", "True", "llm.adapter.args", args)
+    kinds = {p.dtype for p in problem.model.parameters() if p.ndim > 1 and not p.requires_grad}
+    assert kinds == {torch.bfloat16} and {p.dtype for p in problem.model.parameters() if p.requires_grad} == {
+        torch.float32
+    }
+    batch = problem.collate(problem.data.partition.clients[0].train[:2])
+    assert problem.scorer.loss(problem.start + 0.1, batch) != problem.scorer.loss(problem.start, batch)

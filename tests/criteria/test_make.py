@@ -12,7 +12,10 @@ HEAD = "def mine(logits, labels, rows):\n    "
     ("source", "message"),
     [
         (HEAD + "return undefined", r"mine\.py:2, in mine\(logits, labels, rows\)\n    NameError: .*undefined"),
-        (HEAD + "return labels", r"mine\.py: mine returned torch\.int64 of shape \[5\]\n    expected a floating-point"),
+        (
+            HEAD + "return labels",
+            r"mine\.py:\d+\n    mine returned torch\.int64 of shape \[5\]\n    expected a floating-point",
+        ),
         (HEAD + "return logits", r"returned torch\.float32 of shape \[5, 8\]"),
         (HEAD + "return logits.mean()", r"returned torch\.float32 of shape \[\]"),
         (HEAD + "return logits[:0, 0]", r"returned torch\.float32 of shape \[0\]"),

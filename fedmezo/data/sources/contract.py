@@ -21,6 +21,8 @@ def _fault(dataset: object) -> str:
     """Return what is wrong with a dataset; empty where nothing is."""
     if not isinstance(dataset, Dataset) or not isinstance(dataset.examples, tuple):
         return f"{type(dataset).__name__}, expected a Dataset with a tuple of examples"
+    if not dataset.examples:
+        return "no examples"
     if not isinstance(dataset.num_own_test, int) or not 0 <= dataset.num_own_test <= len(dataset.examples):
         return f"num_own_test = {dataset.num_own_test}, of {len(dataset.examples)} examples"
     wrong = next((index for index, example in enumerate(dataset.examples) if not _is_example(example)), None)

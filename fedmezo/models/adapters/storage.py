@@ -87,4 +87,6 @@ def _differing(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 
 
 def _no_adapter(folder: Path, reason: str) -> ResourceError:
-    return ResourceError(f"federate.restore_from = {folder}\n    {reason}")
+    inside = folder / "adapter"
+    nearest = f"; {inside} holds one" if (inside / "adapter_config.json").is_file() else ""
+    return ResourceError(f"federate.restore_from = {folder}\n    {reason}{nearest}")
