@@ -63,8 +63,6 @@ def _text(path: Path) -> str:
         raise _UnusableError(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise _UnusableError("is not text in UTF-8") from error
-    except ValueError as error:  # a NUL character
-        raise _UnusableError("is not a file name") from error
 
 
 def syntax_problem(error: yaml.YAMLError, text: str, source: str, key: str = "") -> Problem:

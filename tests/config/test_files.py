@@ -59,7 +59,7 @@ def test_circles_are_found(tmp_path: Path) -> None:
     [
         ("comon.yaml", "no such file; the nearest is common.yaml"),
         ("'.'", "cannot be read"),
-        ('"\\0"', "not a file name"),
+        ('"\\0"', "expected text without null characters"),
         ("3", "expected text"),
         ("{a: b}", "expected text"),
     ],
