@@ -6,7 +6,6 @@ there is one. ``enable_fp_fusion=False`` keeps multiplication and addition two r
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from fedmezo.zeroth_order.directions.table import quantile_table
+from fedmezo.zeroth_order.directions.eager import table_on
 
 TILE = 1024
 
@@ -67,12 +66,6 @@ def _add(total, size, start, keys, scales, terms, heights, slopes, gaussian: tl.
     tl.store(total + j, value, mask=inside)
 
 
-@lru_cache(maxsize=8)
-def _table_on(device: torch.device) -> tuple[Tensor, Tensor]:
-    heights, slopes = quantile_table()
-    return torch.from_numpy(heights).to(device), torch.from_numpy(slopes).to(device)
-
-
 def accumulate(
     total: Tensor, keys: Sequence[int], coefficients: Sequence[float], distribution: str, start: int
 ) -> None:
@@ -89,7 +82,7 @@ def accumulate(
         device_keys,
         scales,
         len(keys),
-        *_table_on(total.device),
+        *table_on(total.device),
         gaussian=distribution == "gaussian",
         tile=TILE,
         enable_fp_fusion=False,

@@ -63,13 +63,14 @@ def philox(key: int, first_block: int, blocks: int, device: torch.device | str =
 
 
 @lru_cache(maxsize=8)
-def _table_on(device: torch.device) -> tuple[Tensor, Tensor]:
+def table_on(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the quantile table on a device."""
     heights, slopes = quantile_table()
     return torch.from_numpy(heights).to(device), torch.from_numpy(slopes).to(device)
 
 
 def _gaussian(words: Tensor) -> Tensor:
-    heights, slopes = _table_on(words.device)
+    heights, slopes = table_on(words.device)
     v = words & 0x7FFFFFFF
     # the exponent field of a float64 is floor(log2 v) + 1023, exactly; cells below 64 hold single values
     shift = (((v | CELLS).double().view(torch.int64) >> 52) - (1023 + CELL_BITS)).clamp_(min=0)
