@@ -1,6 +1,6 @@
 """A zeroth-order step against two plain forwards, side by side in one process, interleaved.
 
-python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repeats N] [--json FILE] [--quick]
+python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repeats N] [--compiled no yes] [--quick]
 
 - ``plain``: ``model(input_ids, attention_mask, labels)`` of peft and transformers, twice: what all ratios are over.
 - ``lean``: the same, but logits at the response tokens only: what ``ratio_lean`` is over.
@@ -8,8 +8,9 @@ python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repea
 - ``ours``: the estimate and the update of ``mezotrainer``.
 
 A row gives medians of ratios with their quartiles, gradient fidelity over ``--pairs`` (direction, batch) pairs against
-fp32 backpropagation, and the peak memory over that of inference, each in a process of its own. FOLDER holds GSM8K;
-without it the batches are generated word problems. ``--quick`` takes the tiny model and a few repeats.
+fp32 backpropagation, and the peak memory over that of inference, each in a process of its own. ``products_share`` is
+the roofline: the share of our step that its matrix products would take at the speed of one large product. FOLDER holds
+GSM8K; without it the batches are generated word problems. ``--quick`` takes the tiny model and a few repeats.
 """
 
 import argparse
@@ -20,16 +21,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
+from benchmarks.textbook import Textbook
 from fedmezo import config
 from fedmezo.assembly import Problem, assemble_problem
 from fedmezo.cache import cache_folder
@@ -39,9 +42,8 @@ from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.scoring import respond
 from fedmezo.tracking.memory import peak_memory_mib
-from fedmezo.zeroth_order.directions import Distribution
-from fedmezo.zeroth_order.estimators import central_difference
-from fedmezo.zeroth_order.replay import Prefix, Replay
+from fedmezo.zeroth_order.estimators import CentralDifference, estimate
+from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 TRAINABLE = {"lora8": 8, "lora128": 128, "all": 0}
@@ -59,12 +61,14 @@ class Case:
     dtype: str
     batch: int
     data: str = ""
+    compiled: bool = False
 
     def problem(self) -> Problem:
         """Return model and data of the case, as a run has them."""
         rank = TRAINABLE[self.trainable]
         overrides = ["model.type", self.model, "dataloader.batch_size", str(self.batch), "zo.mu", "1e-3"]
         overrides += ["train.is_enable_half", str(self.dtype == "bf16"), "zo.distribution", self.distribution]
+        overrides += ["train.compile", str(self.compiled)]
         overrides += (
             ["llm.adapter.args", f"[{{adapter_method: lora, r: {rank}, lora_alpha: {2 * rank}}}]"] if rank else []
         )
@@ -102,52 +106,19 @@ def lean(model: nn.Module, batch: Batch, number: int) -> None:
         nn.functional.cross_entropy(responses.logits, responses.labels)
 
 
-class Textbook:
-    """The published step (Malladi et al., NeurIPS 2023, algorithm 1), on the model's own parameters, in place."""
-
-    def __init__(self, model: nn.Module, mu: float) -> None:
-        self.model, self.mu = model, mu
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-    def move(self, seed: int, scale: float) -> None:
-        """Add ``scale`` times the direction of a seed, drawn anew."""
-        generator = torch.Generator().manual_seed(seed)
-        for parameter in self.parameters:
-            z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, dtype=parameter.dtype)
-            parameter.data.add_(z, alpha=scale)
-
-    def loss(self, batch: Batch) -> float:
-        """Return the loss, as transformers computes it."""
-        said = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
-        return float(said.loss)
-
-    def estimate(self, batch: Batch, number: int) -> float:
-        """Return the projected gradient; the parameters are back, up to rounding."""
-        self.move(number, self.mu)
-        above = self.loss(batch)
-        self.move(number, -2 * self.mu)
-        below = self.loss(batch)
-        self.move(number, self.mu)
-        return (above - below) / (2 * self.mu)
-
-    def __call__(self, batch: Batch, number: int) -> None:
-        """Take a step."""
-        self.move(number, -RATE * self.estimate(batch, number))
-
-
 class Ours:
     """The step of ``mezotrainer``."""
 
-    def __init__(self, problem: Problem, case: Case, mu: float) -> None:
+    def __init__(self, problem: Problem, mu: float) -> None:
         self.problem, self.mu = problem, mu
-        self.distribution: Distribution = "gaussian" if case.distribution == "gaussian" else "rademacher"
-        self.replay = Replay(problem.parameters.decay_runs(), 0.0, self.distribution)
-        self.prefix = Prefix(self.replay, problem.start, [[number] for number in range(10_000)], RATE)
+        replay = Replay(problem.parameters.decay_runs(), 0.0, problem.scorer.directions)
+        kind = MovingPrefix if problem.scorer.in_place else Prefix
+        self.prefix = kind(replay, problem.start, [[number] for number in range(10_000)], RATE)
 
     def __call__(self, batch: Batch, number: int) -> None:
         """Take a step."""
         losses = partial(self.problem.scorer.losses, batch=batch)
-        (query,) = central_difference(losses, self.prefix.point, [number], self.mu, self.distribution)
+        (query,) = estimate(CentralDifference(), losses, self.prefix.point, [number], self.mu)
         self.prefix.append([query.gradient])
 
 
@@ -165,13 +136,15 @@ def ratios(case: Case, problem: Problem, mu: float, repeats: int) -> dict[str, d
     steps: dict[str, Step] = {
         "plain": partial(forward, model),
         "lean": partial(lean, model),
-        "textbook": Textbook(copy, mu),
-        "ours": Ours(problem, case, mu),
+        "textbook": Textbook(copy, mu, RATE),
+        "ours": Ours(problem, mu),
     }
+    ideal = products_alone(steps["ours"], batches(problem, case.batch), case.dtype)
     source = batches(problem, case.batch)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
-        timed(step, next(batches(problem, case.batch)), 0)
+        for batch in islice(batches(problem, case.batch), 2):
+            timed(step, batch, 0)
     for number in range(1, repeats + 1):
         batch = next(source)
         for name, step in steps.items():
@@ -189,7 +162,29 @@ def ratios(case: Case, problem: Problem, mu: float, repeats: int) -> dict[str, d
             "milliseconds": milliseconds,
             "plain_milliseconds": round(500 * float(np.median(seconds["plain"])), 1),
         }
+    mean = float(np.mean(seconds["ours"][: ideal.batches]))
+    found["ours"]["products_share"] = round(ideal.seconds / mean, 3)
+    found["ours"]["products_gflops"] = round(ideal.gflops)
     return found
+
+
+class Ideal(NamedTuple):
+    """What the matrix products of the first batches' steps would take at the machine's best, on average."""
+
+    seconds: float
+    gflops: float
+    batches: int
+
+
+def products_alone(step: Step, source: Iterator[Batch], dtype: str) -> Ideal:
+    """Return what a step would take if it were matrix products only, at the speed of a large one of the same dtype."""
+    square = torch.ones(2048, 2048, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype])
+    best = min(timed(lambda *_: square @ square, *(None, 0)) for _ in range(10))  # type: ignore[arg-type]
+    gflops, chosen = 2 * 2048**3 / best / 1e9, list(islice(source, 5))
+    with FlopCounterMode(display=False) as counter:
+        for number, batch in enumerate(chosen):
+            step(batch, number)
+    return Ideal(counter.get_total_flops() / len(chosen) / gflops / 1e9, gflops, len(chosen))
 
 
 def fidelities(case: Case, problem: Problem, mu: float, pairs: int) -> dict[str, float | None]:
@@ -199,7 +194,7 @@ def fidelities(case: Case, problem: Problem, mu: float, pairs: int) -> dict[str,
     exact = case.problem() if case.dtype == "fp32" else Case(**asdict(case) | {"dtype": "fp32"}).problem()
     source = batches(problem, case.batch)
     chosen = [next(source) for _ in range(-(-pairs // 4))]
-    shared: dict[str, Any] = {"mu": mu, "directions_per_batch": 4, "distribution": case.distribution}
+    shared: dict[str, Any] = {"mu": mu, "directions_per_batch": 4}
     ours = gradient_fidelity(problem.scorer, exact.scorer, exact.start, chosen, **shared)
     return {"textbook": _textbook_fidelity(case, exact, chosen, mu).correlation, "ours": ours.correlation}
 
@@ -209,7 +204,7 @@ def _textbook_fidelity(case: Case, exact: Problem, chosen: list[Batch], mu: floa
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     for name, values in exact.parameters.tensors(exact.start).items():
         named[name].data.copy_(values)
-    textbook, rows = Textbook(model, mu), []
+    textbook, rows = Textbook(model, mu, RATE), []
     for number, batch in enumerate(chosen):
         slope = exact.parameters.tensors(gradient(exact.scorer, exact.start, batch))
         for query in range(4):
@@ -236,11 +231,11 @@ def peak(case: Case, what: str, mu: float) -> float:
     problem = case.problem()
     source = batches(problem, case.batch)
     if what == "ours":
-        step: Step = Ours(problem, case, mu)
+        step: Step = Ours(problem, mu)
     else:
         start_model = case.plain()
         del problem.scorer.model
-        step = Textbook(start_model, mu) if what == "textbook" else partial(forward, start_model)
+        step = Textbook(start_model, mu, RATE) if what == "textbook" else partial(forward, start_model)
     for number in range(3):
         step(next(source), number)
     return peak_memory_mib()
@@ -258,7 +253,8 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
         if trainable == "all" and dtype == "bf16":
             continue  # refused: half-precision weights would be their own masters
         for distribution in ("gaussian", "rademacher") if trainable == "all" else ("gaussian",):
-            yield Case(options.model, trainable, distribution, dtype, batch, options.data)
+            for compiled in options.compiled:
+                yield Case(options.model, trainable, distribution, dtype, batch, options.data, compiled == "yes")
 
 
 def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -280,8 +276,8 @@ def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]
 
 
 HEADER = (
-    *("implementation", "trainable", "distribution", "dtype", "batch", "ratio", "ratio_quartiles", "ratio_lean"),
-    *("milliseconds", "fidelity", "memory_ratio"),
+    *("implementation", "trainable", "distribution", "dtype", "batch", "compiled", "ratio", "ratio_quartiles"),
+    *("ratio_lean", "milliseconds", "products_share", "fidelity", "memory_ratio"),
 )
 
 
@@ -293,6 +289,7 @@ def main() -> None:
     parser.add_argument("--trainable", nargs="+", choices=TRAINABLE, default=list(TRAINABLE))
     parser.add_argument("--dtype", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--compiled", nargs="+", choices=("no", "yes"), default=["no"])
     parser.add_argument("--mu", type=float, default=1e-3)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=15)
@@ -312,7 +309,7 @@ def main() -> None:
     for case in cases(options):
         for row in rows_of(case, options):
             rows.append(row)
-            print(f"| {' | '.join(str(row[name]) for name in HEADER)} |", flush=True)
+            print(f"| {' | '.join(str(row.get(name, '')) for name in HEADER)} |", flush=True)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

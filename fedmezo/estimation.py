@@ -131,10 +131,12 @@ def _server_seconds(cfg: CfgNode, problem: Problem, federation: Federation) -> f
     batch = problem.data.partition.clients[0].train[:1]
     task = Task(0, 0, federation.server.rates.base)
     update = federation.work.trainer.train(problem.start, _one_step(federation, problem, batch))
-    started = time.perf_counter()
     record = federation.server.aggregate(Plan(0, (task,)), iter([Result(task, update, 0.0)]))
-    federation.server.aggregation.apply(record, problem.start)
-    seconds = time.perf_counter() - started
+    with problem.scorer.restoring(problem.start):
+        started = time.perf_counter()
+        out = problem.start if federation.server.in_place else None
+        federation.server.aggregation.apply(record, problem.start, out)
+        seconds = time.perf_counter() - started
     if not zeroth_order(cfg):
         return seconds * len(federation.server.sample(0))
     steps = list(map(federation.local_data.steps, federation.server.sample(0)))

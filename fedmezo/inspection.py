@@ -73,7 +73,6 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
         _batches(cfg, problem, math.ceil(pairs / PAIRS_PER_BATCH)),
         mu=cfg.zo.mu,
         directions_per_batch=PAIRS_PER_BATCH,
-        distribution=cfg.zo.distribution,
         seed=cfg.seed,
     )
 

@@ -70,7 +70,7 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted) -> Rebuilt:
     store = Store(Log(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
     with folder.locked():
         rounds_done = _chosen(cfg, store, wanted)
-        tunable = assemble_model(cfg)
+        tunable = assemble_model(cfg, movable=False)
         store.log.start({"parameters": tunable.parameters.digest(), "initial": point_digest(tunable.start)})
         if wanted == "best" and cfg.llm.adapter.use:
             point = load_point(tunable.parameters, folder.path / "adapter_best", tunable.model)

@@ -57,15 +57,20 @@ def test_a_round(trainer: str, method: str, family: str, dtype: str, write: Writ
     cfg = config.load(path)
     problem = assemble_problem(cfg)
     federation = assemble_federation(cfg, problem)
-    server, before = federation.server, bits(problem.model)
+    server, before, start = federation.server, bits(problem.model), problem.start.clone()
     plan = server.plan(0)
     record = server.aggregate(plan, federation.engine.run(plan, server.parameters))
+    assert bits(problem.model) == before
     server.apply(record)
+    assert problem.scorer.in_place is (method == ALL and trainer == "mezotrainer")
+    if problem.scorer.in_place:
+        assert server.parameters is problem.start is problem.parameters.buffer
+        before = bits(problem.model)
     assert bits(problem.model) == before
     matrices = {p.dtype for p in problem.model.parameters() if not p.requires_grad and p.ndim > 1}
     assert matrices <= {getattr(torch, dtype)}
     assert all(isfinite(client.train_loss) and client.nonfinite == 0 for client in record.clients)
-    moved = server.parameters != problem.start
+    moved = server.parameters != start
     for span in problem.parameters.spans:
         at_rest = trainer == "llmtrainer" and ".lora_A." in span.name  # its gradient is zero while B is
         assert moved[span.start : span.stop].any() != at_rest, span.name
@@ -73,7 +78,7 @@ def test_a_round(trainer: str, method: str, family: str, dtype: str, write: Writ
     loss = problem.scorer.loss(server.parameters, batch)
     assert isfinite(loss)
     # half precision rounds so small a step away
-    assert loss != problem.scorer.loss(problem.start, batch) or dtype != "float32"
+    assert loss != problem.scorer.loss(start, batch) or dtype != "float32"
     assert bits(problem.model) == before
     if method != ALL and (trainer, dtype) == ("mezotrainer", "float32"):
         assert reloaded_loss(problem, server.parameters, batch, family, tmp_path) == pytest.approx(loss, abs=1e-6)

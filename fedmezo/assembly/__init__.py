@@ -1,11 +1,11 @@
 """Assembly: from a checked configuration to the parts of a run. The one place that reads the configuration tree."""
 
+from fedmezo.assembly.arguments import zeroth_order
 from fedmezo.assembly.evaluation import assemble_evaluator
 from fedmezo.assembly.federation import Federation, assemble_federation, assemble_server
 from fedmezo.assembly.model import Tunable, assemble_model
 from fedmezo.assembly.precision import precision_warnings
 from fedmezo.assembly.problem import Problem, assemble_problem
-from fedmezo.assembly.trainer import zeroth_order
 
 __all__ = [
     "Federation",

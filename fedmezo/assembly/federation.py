@@ -7,17 +7,21 @@ from functools import partial
 from yacs.config import CfgNode
 
 from fedmezo import engines, strategies
+from fedmezo.assembly.arguments import zeroth_order
 from fedmezo.assembly.model import Tunable
 from fedmezo.assembly.problem import Problem
-from fedmezo.assembly.trainer import assemble_trainer, zeroth_order
+from fedmezo.assembly.trainer import assemble_trainer
 from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
 from fedmezo.federation.execution import Engine
 from fedmezo.federation.sampling import participants, sample_clients
 from fedmezo.federation.server import Rates, Server
+from fedmezo.models.scoring import LaneScorer, Scorer
 from fedmezo.trainers.schedule import Schedule
 from fedmezo.user_code import made
 from fedmezo.zeroth_order.replay import Replay
+
+MOST_TOGETHER = 16  # clients in step with engine.lanes auto; each holds a point of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,7 @@ def assemble_federation(
     """
     local_data = _local_data(cfg, problem)
     trainer = assemble_trainer(cfg, problem, _replay(cfg, problem))
-    work = ClientWork(trainer, local_data, _keys(cfg), on_step)
+    work = ClientWork(trainer, local_data, _keys(cfg), on_step, _clients_together(cfg, problem.scorer))
     server = assemble_server(cfg, problem, [len(examples) for examples in local_data.examples])
     return Federation(server, engines.registry[cfg.engine.type](work), work)
 
@@ -63,11 +67,22 @@ def assemble_server(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int] = ()) -
         rates=_rates(cfg),
         aggregation=_aggregation(cfg, tunable, sizes),
         seed=cfg.seed,
+        in_place=tunable.scorer.in_place,
     )
 
 
+def _clients_together(cfg: CfgNode, scorer: Scorer) -> int:
+    """Return how many clients train in step; a forward holds as many lanes as are worth it, or as were asked for."""
+    if not isinstance(scorer, LaneScorer):
+        return 1
+    if cfg.engine.lanes == "auto":
+        return MOST_TOGETHER
+    scorer.most_tokens *= cfg.engine.lanes
+    return int(cfg.engine.lanes)
+
+
 def _replay(cfg: CfgNode, tunable: Tunable) -> Replay:
-    return Replay(tunable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, cfg.zo.distribution)
+    return Replay(tunable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, tunable.scorer.directions)
 
 
 def _keys(cfg: CfgNode) -> DirectionKeys:

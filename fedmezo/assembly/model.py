@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 from yacs.config import CfgNode
 
-from fedmezo.assembly.arguments import first_mapping
+from fedmezo.assembly.arguments import first_mapping, zeroth_order
 from fedmezo.assembly.device import base_dtype, chosen_device
 from fedmezo.assembly.extensions import import_extensions
 from fedmezo.cache import cache_folder
@@ -22,6 +22,7 @@ from fedmezo.models.half import with_half_products
 from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.scoring import Scorer, make_scorer
 from fedmezo.models.tokenizers import ModelTokenizer
+from fedmezo.zeroth_order.directions.scaled import Directions
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +56,13 @@ class Tunable:
         )
 
 
-def assemble_model(cfg: CfgNode) -> Tunable:
+def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
     """Load the model and attach what is trained of it.
+
+    Args:
+        cfg: of the run.
+        movable: whether there may be one point only, the model's own, where all parameters are trained without
+            backpropagation.
 
     Raises:
         ResourceError: it cannot be had.
@@ -74,7 +80,16 @@ def assemble_model(cfg: CfgNode) -> Tunable:
     parameters = FlatParameters(model, base.model.get_input_embeddings().weight.device)
     start = starting_point(cfg, model, base.tokenizer, parameters)
     parameters.write(start)
-    return Tunable(model, base.tokenizer, parameters, start, make_scorer(model, parameters, criterion))
+    scorer = make_scorer(
+        model,
+        parameters,
+        assemble_directions(cfg, parameters),
+        criterion,
+        compiled=cfg.train.compile and zeroth_order(cfg),
+        micro_batch_size=cfg.dataloader.micro_batch_size,
+        movable=movable and zeroth_order(cfg),
+    )
+    return Tunable(model, base.tokenizer, parameters, parameters.buffer if scorer.in_place else start, scorer)
 
 
 def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
@@ -120,3 +135,29 @@ def starting_point(
     if cfg.llm.adapter.use:
         words = initial_words(model, tokenizer, first_mapping(cfg.llm.adapter.args), cfg.seed)
     return initial_parameters(parameters, cfg.seed, words)
+
+
+def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:
+    """Return the directions of a run, with the scale of each parameter.
+
+    Raises:
+        ConfigurationError: a scale is of no parameter.
+    """
+    names = [entry["name"] for entry in cfg.zo.scales]
+    parts: list[tuple[int, int, float]] = []
+    used = set()
+    for span in parameters.spans:
+        fit = next((i for i, name in enumerate(names) if name in span.name), None)
+        used.add(fit)
+        scale = 1.0 if fit is None else cfg.zo.scales[fit]["scale"]
+        if parts and parts[-1][2] == scale:
+            parts[-1] = (parts[-1][0], span.stop, scale)
+        else:
+            parts.append((span.start, span.stop, scale))
+    for i, name in enumerate(names):
+        if i not in used:
+            raise ConfigurationError(
+                f"zo.scales[{i}].name = {name}\n    it is in the name of no trainable parameter that none of the list "
+                f"before it is in; the first parameter is {parameters.spans[0].name}"
+            )
+    return Directions(cfg.zo.distribution, tuple(parts) if cfg.zo.scales else ())

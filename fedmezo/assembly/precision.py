@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from yacs.config import CfgNode
 
+from fedmezo.assembly.arguments import zeroth_order
 from fedmezo.assembly.device import base_dtype, chosen_device
-from fedmezo.assembly.trainer import zeroth_order
 from fedmezo.models.scoring import Scorer
 
 RECOMMENDED_FIDELITY = 0.9

@@ -14,11 +14,6 @@ from fedmezo.zeroth_order.replay import Replay
 OPTIMIZER_KEYS = ("type", "lr", "weight_decay")
 
 
-def zeroth_order(cfg: CfgNode) -> bool:
-    """Return whether the clients' updates are projected gradients, so that scalars travel."""
-    return trainers.registry[cfg.trainer.type].sends == "scalars"
-
-
 def assemble_trainer(cfg: CfgNode, problem: Problem, replay: Replay) -> trainers.Trainer:
     """Make the trainer, giving its constructor what it names of the resources and its own keys of ``trainer.*``.
 

@@ -28,6 +28,19 @@ class Batch:
     indices: NDArray[np.int64]
 
 
+def split_batch(batch: Batch, size: int) -> list[Batch]:
+    """Return a batch in batches of at most ``size`` examples, without the padding that these do not need."""
+    if size >= len(batch.labels):
+        return [batch]
+    parts = []
+    for start in range(0, len(batch.labels), size):
+        rows = slice(start, start + size)
+        longest = int(batch.attention_mask[rows].sum(dim=1).max())
+        ids, mask, labels = (t[rows, :longest] for t in (batch.input_ids, batch.attention_mask, batch.labels))
+        parts.append(Batch(ids, mask, labels, batch.indices[rows]))
+    return parts
+
+
 def collate(encoded: EncodedExamples, indices: NDArray[np.int64], pad_id: int, device: torch.device | str) -> Batch:
     """Pad at least one example to a batch on a device."""
     rows = [encoded.tokens(index) for index in indices]

@@ -15,19 +15,22 @@ from fedmezo.user_code import blame
 @register("local")
 @dataclass(frozen=True)
 class LocalEngine:
-    """Runs each task when its result is asked for."""
+    """Runs each task, or as many as train together, when its result is asked for."""
 
     work: Work
 
     def run(self, plan: Plan, parameters: Tensor) -> Iterator[Result]:
         """Yield the results in client order; a client's exception becomes a ClientError that says where."""
-        for task in plan.tasks:
+        size = self.work.lanes
+        for tasks in (plan.tasks[i : i + size] for i in range(0, len(plan.tasks), size)):
             try:
-                yield self.work(task, parameters)
+                yield from self.work.together(tasks, parameters)
             except FedmezoError:
                 raise
             except Exception as error:
-                where = ", ".join([f"round {task.round_index}", f"client {task.client}", *_notes(error)])
+                clients = ", ".join(str(task.client) for task in tasks)
+                who = f"client {clients}" if len(tasks) == 1 else f"one of the clients {clients}"
+                where = ", ".join([f"round {plan.round_index}", who, *_notes(error)])
                 own = f"\n    in {place}" if (place := blame(error)) else ""
                 raise ClientError(f"{where}: {type(error).__name__}: {error}{own}") from error
 

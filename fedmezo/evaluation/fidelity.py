@@ -15,8 +15,7 @@ from torch import Tensor
 from fedmezo.data.batches import Batch
 from fedmezo.models.scoring import Scorer
 from fedmezo.randomness import stream_key
-from fedmezo.zeroth_order.directions import Distribution, direction
-from fedmezo.zeroth_order.estimators import central_difference
+from fedmezo.zeroth_order.estimators import CentralDifference, estimate
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,6 @@ def gradient_fidelity(
     *,
     mu: float,
     directions_per_batch: int,
-    distribution: Distribution = "gaussian",
     seed: int = 0,
 ) -> Fidelity:
     """Measure the fidelity of a scorer.
@@ -59,7 +57,6 @@ def gradient_fidelity(
         batches: of the run's size.
         mu: perturbation scale.
         directions_per_batch: pairs are batches times this many.
-        distribution: of the directions.
         seed: of the directions.
     """
     rows = []
@@ -67,9 +64,9 @@ def gradient_fidelity(
         slope = gradient(exact, point, batch).double()
         for query in range(directions_per_batch):
             key = stream_key(seed, "direction", step=number, query=query)
-            z = direction(key, 0, point.numel(), distribution, point.device)
-            (projection,) = central_difference(partial(scorer.losses, batch=batch), point, [key], mu, distribution)
-            rows.append((projection.gradient, float(slope @ z.double())))
+            z = scorer.directions.values(key, 0, point.numel(), point.device)
+            (found,) = estimate(CentralDifference(), partial(scorer.losses, batch=batch), point, [key], mu)
+            rows.append((found.gradient, float(slope @ z.double())))
     estimated, wanted = np.array(rows).T
     correlation = float(np.corrcoef(estimated, wanted)[0, 1])
     return Fidelity(correlation, len(rows), float(wanted.std()), float((estimated - wanted).std()))

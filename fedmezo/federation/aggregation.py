@@ -45,8 +45,8 @@ class Aggregation(Protocol):
         """Fold the results of a round, which come in client order; ``start`` [d] is what the clients started from."""
         ...
 
-    def apply(self, record: RoundRecord, start: Tensor) -> Tensor:
-        """Return the parameters [d] after the round."""
+    def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return the parameters [d] after the round; ``out``, which may be ``start``, is written to if given."""
         ...
 
 
@@ -75,12 +75,12 @@ class ScalarAggregation:
         own = self._steps(record, shares=[1.0] * len(clients))
         return _with_distances(record, lambda: (self.replay(start, [steps]) for steps in own), self.spans)
 
-    def apply(self, record: RoundRecord, start: Tensor) -> Tensor:
+    def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the replay of the record from ``start`` [d]."""
         total = sum(client.weight for client in record.clients)
         if total == 0.0:
             return start
-        return self.replay(start, self._steps(record, [client.weight / total for client in record.clients]))
+        return self.replay(start, self._steps(record, [client.weight / total for client in record.clients]), out)
 
     def _steps(self, record: RoundRecord, shares: Sequence[float]) -> list[Steps]:
         sequences = []
@@ -118,7 +118,7 @@ class WeightAggregation:
         record = RoundRecord(plan.round_index, tuple(clients), mean)
         return _with_distances(record, lambda: iter(held), self.spans) if self.spans else record
 
-    def apply(self, record: RoundRecord, start: Tensor) -> Tensor:
+    def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the averaged parameters of the record."""
         assert record.parameters is not None
         return record.parameters

@@ -12,7 +12,7 @@ from fedmezo.data.batches import Batch
 from fedmezo.data.order import batch_indices
 from fedmezo.federation.messages import Result, Task
 from fedmezo.randomness import ABSENT, stream_key
-from fedmezo.trainers import LocalWork, Trainer
+from fedmezo.trainers import LocalWork, TogetherTrainer, Trainer
 from fedmezo.trainers.contract import checked_update
 
 
@@ -79,18 +79,37 @@ class LocalData:
 
 @dataclass(frozen=True)
 class ClientWork:
-    """What an engine executes, anywhere, for any client."""
+    """What an engine executes, anywhere, for any client; ``lanes`` of them together where they share a process."""
 
     trainer: Trainer
     data: LocalData
     keys: DirectionKeys
     on_step: Callable[[float], None]
+    lanes: int = 1
 
     def __call__(self, task: Task, parameters: Tensor) -> Result:
         """Train one client from the global parameters [d]."""
         started = time.perf_counter()
+        work = self._work(task)
+        update = checked_update(self.trainer, self.trainer.train(parameters, work), parameters, work)
+        return Result(task, update, time.perf_counter() - started)
+
+    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Result]:
+        """Train several clients in step, if the trainer can; their seconds are those of all, divided among them."""
+        if len(tasks) == 1 or not isinstance(self.trainer, TogetherTrainer):
+            return [self(task, parameters) for task in tasks]
+        started = time.perf_counter()
+        works = [self._work(task) for task in tasks]
+        updates = self.trainer.train_together(parameters, works)
+        seconds = (time.perf_counter() - started) / len(tasks)
+        return [
+            Result(task, checked_update(self.trainer, update, parameters, work), seconds)
+            for task, update, work in zip(tasks, updates, works, strict=True)
+        ]
+
+    def _work(self, task: Task) -> LocalWork:
         steps = self.data.steps(task.client)
-        work = LocalWork(
+        return LocalWork(
             round_index=task.round_index,
             client=task.client,
             learning_rate=task.learning_rate,
@@ -99,5 +118,3 @@ class ClientWork:
             keys=self.keys(task.round_index, task.client, steps),
             on_step=self.on_step,
         )
-        update = checked_update(self.trainer, self.trainer.train(parameters, work), parameters, work)
-        return Result(task, update, time.perf_counter() - started)

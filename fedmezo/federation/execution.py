@@ -1,13 +1,28 @@
 """How the round loop has client work executed: one primitive, whatever the engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from torch import Tensor
 
 from fedmezo.federation.messages import Plan, Result, Task
 
-Work = Callable[[Task, Tensor], Result]
+
+class Work(Protocol):
+    """What a client does in a round."""
+
+    @property
+    def lanes(self) -> int:
+        """How many clients are to train together, where an engine can have them do so."""
+        ...
+
+    def __call__(self, task: Task, parameters: Tensor) -> Result:
+        """Train one client from the global parameters [d]."""
+        ...
+
+    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Result]:
+        """Train several clients, whose losses may share forward passes: equal up to rounding."""
+        ...
 
 
 class Engine(Protocol):

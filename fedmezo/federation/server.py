@@ -40,6 +40,7 @@ class Server:
         rates: their learning rates.
         aggregation: how updates are combined.
         seed: of the run.
+        in_place: whether the parameters stay the same tensor, whose values change.
     """
 
     parameters: Tensor
@@ -47,6 +48,7 @@ class Server:
     rates: Rates
     aggregation: Aggregation
     seed: int
+    in_place: bool = False
     rounds_done: int = 0
     nonfinite: int = 0
     observations: list[Observation] = field(default_factory=list)
@@ -63,7 +65,8 @@ class Server:
 
     def apply(self, record: RoundRecord) -> None:
         """Move to the state after a recorded round."""
-        self.parameters = self.aggregation.apply(record, self.parameters)
+        out = self.parameters if self.in_place else None
+        self.parameters = self.aggregation.apply(record, self.parameters, out)
         self.observe(record)
 
     def observe(self, record: RoundRecord) -> None:
@@ -83,7 +86,10 @@ class Server:
         rounds = store.rounds()[:until]
         done, parameters = store.latest(rounds, self.parameters.numel())
         if parameters is not None:
-            self.parameters = parameters.to(self.parameters.device)
+            if self.in_place:
+                self.parameters.copy_(parameters)
+            else:
+                self.parameters = parameters.to(self.parameters.device)
         for record in rounds[:done]:
             self.observe(record)
         for record in rounds[done:]:

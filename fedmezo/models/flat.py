@@ -106,7 +106,7 @@ class FlatParameters:
 
 def point_digest(point: Tensor) -> str:
     """Return a hash of the values of a flat vector [d]."""
-    return hashlib.blake2b(point.cpu().numpy().tobytes(), digest_size=16).hexdigest()
+    return hashlib.blake2b(point.cpu().numpy().data, digest_size=16).hexdigest()
 
 
 def _spans(trainable: list[tuple[str, nn.Parameter]]) -> tuple[Span, ...]:

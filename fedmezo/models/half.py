@@ -3,14 +3,16 @@
 A projected gradient is a difference of two nearly equal losses, and what rounds the two apart is noise. In half
 precision the noise of the activations is as large as the difference. Here everything between the linear layers is
 fp32, and a linear layer does not multiply x+ and x- (the activations of theta + mu z and theta - mu z) by its weights,
-but their sum and their difference, which by linearity is the same: W x+- = (W (x+ + x-) +- W (x+ - x-)) / 2. The
-products are in half precision, at the same cost; the rounding of the sum is common to both signs, and the difference, a
-small number of its own, is rounded relative to itself.
+but x+ and their difference, which by linearity is the same: W x- = W x+ - W (x+ - x-). The products are in half
+precision, at the same cost; the rounding of the first is common to both signs, and the difference, a small number of
+its own, is rounded relative to itself.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache
+from types import MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,23 +41,53 @@ class Pairing:
             self._last = None
 
     def split(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return sums and differences of the pairs of x [2n, ...], in half precision [2, n, ...]."""
+        """Return x+ and x+ - x- of the pairs x [2n, ...], in half precision [2, n, ...]."""
+        if torch.compiler.is_compiling():
+            return _exchanged(x.view(2, -1, *x.shape[1:])).to(dtype)
         if self._last is None or self._last[0] is not x:  # queries, keys and values have the same input
             above, below = x.chunk(2)
             both = torch.empty((2, *above.shape), dtype=dtype, device=x.device)
-            torch.add(above, below, out=both[0])
-            torch.sub(above, below, out=both[1])
+            both[0].copy_(above)
+            both[1].copy_(above - below)
             self._last = (x, both)
         return self._last[1]
 
 
 def join(y: Tensor) -> Tensor:
-    """Return the pairs, fp32 [2n, ...], whose sums and differences are y [2, n, ...]."""
-    total, difference = y.float()
-    pairs = torch.empty((2, *total.shape), device=y.device)
-    torch.add(total, difference, out=pairs[0])
-    torch.sub(total, difference, out=pairs[1])
-    return pairs.mul_(0.5).flatten(0, 1)
+    """Return the pairs, fp32 [2n, ...], whose first ones and differences are y [2, n, ...]."""
+    exact = y.float()
+    if torch.compiler.is_compiling():
+        return _exchanged(exact).flatten(0, 1)
+    torch.sub(exact[0], exact[1], out=exact[1])
+    return exact.flatten(0, 1)
+
+
+def _exchanged(x: Tensor) -> Tensor:
+    """Return (a, a - b) of x = (a, b) [2, ...] as one elementwise formula, which a compiler can fuse."""
+    second = torch.arange(2, dtype=x.dtype, device=x.device).view(2, *[1] * (x.ndim - 1))
+    return torch.addcmul(x[:1], second, x[1:], value=-1)
+
+
+class _HalfProduct(nn.Module):
+    """A linear layer with weights in half precision whose output is fp32."""
+
+    pairing: Pairing
+    weight: Tensor
+    bias: Tensor | None
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.T if isinstance(self, Conv1D) else self.weight
+        if self.pairing.active:
+            y = join(functional.linear(self.pairing.split(x, weight.dtype), weight))
+        else:
+            y = functional.linear(x.to(weight.dtype), weight).float()
+        return y if self.bias is None else y + self.bias
+
+
+@cache
+def _half_class(kind: type[nn.Module]) -> type[nn.Module]:
+    """Return a class of linear layers with another forward pass; a class, so that a compiler sees all layers alike."""
+    return type(f"Half{kind.__name__}", (_HalfProduct, kind), {})
 
 
 def with_half_products(model: PreTrainedModel) -> PreTrainedModel:
@@ -67,9 +99,11 @@ def with_half_products(model: PreTrainedModel) -> PreTrainedModel:
     setattr(model, _ATTRIBUTE, pairing)
     for module in model.modules():
         if isinstance(module, nn.Linear | Conv1D):
-            # where a model spans devices, accelerate has wrapped forward to move its input
-            forward = "_old_forward" if hasattr(module, "_hf_hook") else "forward"
-            setattr(module, forward, partial(_product, module, isinstance(module, Conv1D), pairing))
+            kind: Any = type(module)
+            module.__class__ = _half_class(kind)
+            module.pairing = pairing
+            if hasattr(module, "_hf_hook"):  # where a model spans devices, accelerate has wrapped forward
+                module._old_forward = MethodType(_HalfProduct.forward, module)
             module.bias = None if module.bias is None else nn.Parameter(module.bias.float(), requires_grad=False)
         elif isinstance(module, nn.Embedding):
             module.register_forward_hook(lambda embedding, inputs, output: output.float())
@@ -83,15 +117,3 @@ def pairing_of(model: nn.Module) -> Pairing | None:
     """Return the pairing of a model, or of the one inside an adapter; None where its products are exact."""
     found = (getattr(module, _ATTRIBUTE, None) for module in model.modules())
     return next((pairing for pairing in found if isinstance(pairing, Pairing)), None)
-
-
-def _product(layer: nn.Module, transposed: bool, pairing: Pairing, x: Tensor) -> Tensor:
-    """Return the layer's output in fp32."""
-    weight, bias = layer.weight, layer.bias
-    assert isinstance(weight, Tensor) and (bias is None or isinstance(bias, Tensor))
-    weight = weight.T if transposed else weight
-    if pairing.active:
-        y = join(functional.linear(pairing.split(x, weight.dtype), weight))
-    else:
-        y = functional.linear(x.to(weight.dtype), weight).float()
-    return y if bias is None else y + bias

@@ -4,10 +4,10 @@ A trainer's work is a function of (start, work): it keeps nothing between calls,
 twice, or again after an interruption.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -76,6 +76,15 @@ class Trainer(Protocol):
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Train from the parameters ``start`` [d] and return the update; ``start`` is not written to."""
+        ...
+
+
+@runtime_checkable
+class TogetherTrainer(Trainer, Protocol):
+    """A trainer that can do the work of several clients in step, sharing forward passes."""
+
+    def train_together(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
+        """Train from the same start [d] and return the updates, each as by itself up to rounding."""
         ...
 
 

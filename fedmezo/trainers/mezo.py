@@ -7,20 +7,26 @@ portable generator, the model's parameters are never perturbed in place, and the
 """
 
 import math
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from math import isfinite
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from fedmezo.data.batches import Batch
-from fedmezo.models.scoring import Scorer
+from fedmezo.models.scoring import Request, Scorer
 from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, register, step_context
-from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.estimators import ESTIMATORS, Estimator, Projection
-from fedmezo.zeroth_order.replay import Prefix, Replay
+from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Projection
+from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
+
+
+class Asked(NamedTuple):
+    """The losses that a client wants for a step."""
+
+    step: int
+    request: Request
 
 
 @register("mezotrainer")
@@ -42,18 +48,40 @@ class MezoTrainer:
     scorer: Scorer
     replay: Replay
     mu: float
-    estimator: Estimator = "central"
+    estimator: EstimatorName = "central"
     clip: float | None = None
     retry: bool = False
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Take ``work.steps`` steps from ``start`` [d] and return their projected gradients."""
-        prefix = Prefix(self.replay, start, work.keys, work.learning_rate)
+        with self.scorer.restoring(start):
+            return self.train_together(start, [work])[0]
+
+    def train_together(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
+        """Do the work of several clients from the same start [d] in step, so that their losses can share forwards."""
+        running = {number: self._steps(start, work) for number, work in enumerate(works)}
+        updates: dict[int, LocalUpdate] = {}
+        losses: dict[int, list[float] | None] = dict.fromkeys(running)
+        while running:
+            wanted: dict[int, Asked] = {}
+            for number, found in losses.items():
+                try:
+                    wanted[number] = running[number].send(found)  # type: ignore[arg-type]
+                except StopIteration as end:
+                    updates[number] = end.value
+                    del running[number]
+            if wanted:
+                losses = dict(zip(wanted, self._score(list(wanted.values())), strict=True))
+        return [updates[number] for number in range(len(works))]
+
+    def _steps(self, start: Tensor, work: LocalWork) -> Generator[Asked, list[float], LocalUpdate]:
+        """Take the steps of a client, asking for losses."""
+        prefix = (MovingPrefix if self.scorer.in_place else Prefix)(self.replay, start, work.keys, work.learning_rate)
         losses: list[float] = []
         failures: list[tuple[int, int]] = []
         examples = nonfinite = 0
         for step, keys in enumerate(work.keys):
-            queries, trained, failed = self._step(prefix.point, keys, work, step)
+            queries, trained, failed = yield from self._step(prefix.point, keys, work, step)
             prefix.append([query.gradient if query else 0.0 for query in queries])
             nonfinite += failed
             failures += [(step, query) for query, found in enumerate(queries) if found is None]
@@ -67,31 +95,31 @@ class MezoTrainer:
 
     def _step(
         self, point: Tensor, keys: list[int], work: LocalWork, step: int
-    ) -> tuple[list[Projection | None], int, int]:
+    ) -> Generator[Asked, list[float], tuple[list[Projection | None], int, int]]:
         """Return the queries of a step (None where not finite), its number of examples, and the failures."""
-        failed = 0
+        estimator, failed = ESTIMATORS[self.estimator], 0
         for attempt in range(RETRIES if self.retry else 1):
             batch = work.batch(step + attempt)
-            with step_context(step, batch):
-                queries = self._queries(point, keys, batch)
+            losses = yield Asked(step, Request(point, estimator.lanes(keys, self.mu), batch))
+            found = zip(estimator.projections(losses, self.mu), keys, strict=True)
+            queries = [self._bounded(query, key, point) for query, key in found]
             failed += sum(query is None for query in queries)
             if all(queries):
                 break
         return queries, len(batch.labels), failed
 
-    def _queries(self, point: Tensor, keys: list[int], batch: Batch) -> list[Projection | None]:
-        """Return what each direction learns on a batch, None where it is not finite."""
-        estimate = ESTIMATORS[self.estimator]
-        losses = partial(self.scorer.losses, batch=batch)
-        found = estimate(losses, point, keys, self.mu, self.replay.distribution)
-        return [self._bounded(query, key, point) for query, key in zip(found, keys, strict=True)]
+    def _score(self, asked: Sequence[Asked]) -> list[list[float]]:
+        with ExitStack() as stack:
+            for step, request in asked:
+                stack.enter_context(step_context(step, request.batch))
+            return self.scorer.losses_together([request for _, request in asked])
 
     def _bounded(self, query: Projection, key: int, point: Tensor) -> Projection | None:
         if not (isfinite(query.gradient) and isfinite(query.loss)):
             return None
         if self.clip is None:
             return query
-        z = direction(key, 0, point.numel(), self.replay.distribution, point.device)
+        z = self.replay.directions.values(key, 0, point.numel(), point.device)
         return _clipped(query, self.clip / _norm(z))
 
 

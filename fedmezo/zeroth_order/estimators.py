@@ -1,14 +1,23 @@
-"""Gradient estimators: the projected gradients of a loss along directions."""
+"""Gradient estimators: the projected gradients of a loss along directions.
 
-from collections.abc import Callable, Sequence
+An estimator says at which points it wants losses, and what follows from them; who computes the losses, together with
+what else, is not its concern.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
-from fedmezo.zeroth_order.directions import Distribution, accumulate
+EstimatorName = Literal["central", "one-sided"]
 
-Estimator = Literal["central", "one-sided"]
+
+class Lane(NamedTuple):
+    """The parameter point theta + scale * z(key)."""
+
+    key: int
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -19,50 +28,78 @@ class Projection:
     loss: float
 
 
-class Losses(Protocol):
-    """The losses of several parameter points [L, d]; see :meth:`fedmezo.models.scoring.Scorer.losses`."""
+class Estimator(Protocol):
+    """A way to estimate gradients along directions."""
 
-    def __call__(self, points: Tensor, *, antithetic: bool) -> list[float]:
-        """Return a loss a point."""
+    def lanes(self, keys: Sequence[int], mu: float) -> list[Lane]:
+        """Return where losses are wanted, for directions [Q] and a perturbation scale."""
+        ...
+
+    def projections(self, losses: Sequence[float], mu: float) -> list[Projection]:
+        """Return what each direction [Q] has learnt from the losses of the lanes."""
         ...
 
 
-def central_difference(
-    losses: Losses, point: Tensor, keys: Sequence[int], mu: float, distribution: Distribution = "gaussian"
-) -> list[Projection]:
-    """Return g = (L(theta + mu z) - L(theta - mu z)) / (2 mu) along each direction, and L(theta + mu z).
+class CentralDifference:
+    """g = (L(theta + mu z) - L(theta - mu z)) / (2 mu) along each direction; L(theta + mu z) is reported.
 
     Source: MeZO (Malladi et al., NeurIPS 2023), algorithm 1; SPSA (Spall, 1992).
-
-    Args:
-        losses: of points [2Q, d], the plus signs first.
-        point: theta, fp32 [d].
-        keys: of the directions, [Q].
-        mu: perturbation scale.
-        distribution: of the directions.
     """
-    points = point.repeat(2 * len(keys), 1)
-    for row, key in enumerate(keys):
-        accumulate(points[row], [key], [mu], distribution)
-        accumulate(points[len(keys) + row], [key], [-mu], distribution)
-    found = losses(points, antithetic=True)
-    pairs = zip(found[: len(keys)], found[len(keys) :], strict=True)
-    return [Projection((above - below) / (2.0 * mu), above) for above, below in pairs]
+
+    def lanes(self, keys: Sequence[int], mu: float) -> list[Lane]:
+        """Return the plus signs, then the minus signs [2Q]."""
+        return [Lane(key, sign) for sign in (mu, -mu) for key in keys]
+
+    def projections(self, losses: Sequence[float], mu: float) -> list[Projection]:
+        """Return what each pair has learnt [Q]."""
+        half = len(losses) // 2
+        signs = zip(losses[:half], losses[half:], strict=True)
+        return [Projection((above - below) / (2.0 * mu), above) for above, below in signs]
 
 
-def one_sided(
-    losses: Losses, point: Tensor, keys: Sequence[int], mu: float, distribution: Distribution = "gaussian"
-) -> list[Projection]:
-    """Return g = (L(theta + mu z) - L(theta)) / mu along each direction, all from one L(theta), which is reported.
+class OneSided:
+    """g = (L(theta + mu z) - L(theta)) / mu along each direction, all from one L(theta), which is reported.
 
-    Half the forwards of :func:`central_difference` for many directions, at a bias of order mu instead of mu squared.
+    Half the forwards of :class:`CentralDifference` for many directions, at a bias of order mu instead of mu squared.
     Source: FZOO and earlier; Duchi et al., "Optimal rates for zero-order convex optimization" (2015).
     """
-    points = point.repeat(1 + len(keys), 1)
-    for row, key in enumerate(keys, start=1):
-        accumulate(points[row], [key], [mu], distribution)
-    base, *found = losses(points, antithetic=False)
-    return [Projection((above - base) / mu, base) for above in found]
+
+    def lanes(self, keys: Sequence[int], mu: float) -> list[Lane]:
+        """Return the point itself, then the plus signs [1 + Q]."""
+        return [Lane(0, 0.0), *(Lane(key, mu) for key in keys)]
+
+    def projections(self, losses: Sequence[float], mu: float) -> list[Projection]:
+        """Return what each direction has learnt [Q]."""
+        base, *found = losses
+        return [Projection((above - base) / mu, base) for above in found]
 
 
-ESTIMATORS: dict[Estimator, Callable[..., list[Projection]]] = {"central": central_difference, "one-sided": one_sided}
+class Losses(Protocol):
+    """The losses at several lanes around a point [d]; see :meth:`fedmezo.models.scoring.Scorer.losses`."""
+
+    def __call__(self, point: Tensor, lanes: Sequence[Lane]) -> list[float]:
+        """Return a loss a lane."""
+        ...
+
+
+def estimate(estimator: Estimator, losses: Losses, point: Tensor, keys: Sequence[int], mu: float) -> list[Projection]:
+    """Return what each direction [Q] learns about a loss at a point [d].
+
+    Args:
+        estimator: one of :data:`ESTIMATORS`.
+        losses: of lanes.
+        point: theta, fp32 [d].
+        keys: of the directions.
+        mu: perturbation scale.
+    """
+    return estimator.projections(losses(point, estimator.lanes(keys, mu)), mu)
+
+
+def pairs(lanes: Sequence[Lane]) -> int:
+    """Return Q if the lanes are theta + mu z of Q directions, then theta - mu z of the same; else 0."""
+    half = len(lanes) // 2
+    mirrored = [Lane(lane.key, -lane.scale) for lane in lanes[:half]]
+    return half if list(lanes[half:]) == mirrored else 0
+
+
+ESTIMATORS: dict[EstimatorName, Estimator] = {"central": CentralDifference(), "one-sided": OneSided()}

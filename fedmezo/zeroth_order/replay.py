@@ -7,6 +7,8 @@ One arithmetic for a client's own steps, for the server and for anybody who rebu
 
 in ascending (client, step, query). The coefficients c are computed in fp64 and rounded to fp32 once. Weight decay
 enters as a factor 1 - rate * weight_decay per later step; parameters that do not decay have the factor 1.
+
+The one exception is a client that trains all parameters of a model in place (:class:`MovingPrefix`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedmezo.zeroth_order.directions import Distribution, accumulate
+from fedmezo.zeroth_order.directions.scaled import Directions
 
 Runs = Sequence[tuple[int, int, bool]]  # (start, stop, decays) of the flat index, covering it in order
 
@@ -65,40 +67,61 @@ class Replay:
     Args:
         runs: which parts of the flat index decay.
         weight_decay: of the run.
-        distribution: of the directions.
+        directions: of the run.
     """
 
-    def __init__(self, runs: Runs, weight_decay: float, distribution: Distribution) -> None:
+    def __init__(self, runs: Runs, weight_decay: float, directions: Directions) -> None:
         self.runs = tuple(runs)
         self.weight_decay = weight_decay
-        self.distribution: Distribution = distribution
+        self.directions = directions
 
-    def __call__(self, start: Tensor, sequences: Sequence[Steps]) -> Tensor:
-        """Return the point [d] that the steps of one or several clients lead to from ``start`` [d]."""
-        total = torch.zeros_like(start)
-        self.add(total, [term for steps in sequences for term in terms(steps, self.weight_decay)])
-        return self.point(start, total, sequences)
+    def __call__(self, start: Tensor, sequences: Sequence[Steps], out: Tensor | None = None) -> Tensor:
+        """Return the point [d] that the steps of one or several clients lead to from ``start`` [d].
+
+        Args:
+            start: what the clients started from.
+            sequences: their steps, in client order.
+            out: written to instead of a new vector; may be ``start``.
+        """
+        found = [term for steps in sequences for term in terms(steps, self.weight_decay)]
+        point = torch.empty_like(start) if out is None else out
+        factor = self._factor(sequences)
+        for begin, end, decays in self._runs(found):
+            self.directions.add(
+                point[begin:end],
+                [term.key for term in found],
+                [term.decaying if decays else term.plain for term in found],
+                begin,
+                source=start[begin:end],
+                factor=factor if decays else 1.0,
+            )
+        return point
 
     def add(self, total: Tensor, summands: Sequence[Term]) -> None:
         """Add summands to ``total`` [d] in place, in their order; the vector is read and written once."""
-        keys = [term.key for term in summands]
-        plain, decaying = [term.plain for term in summands], [term.decaying for term in summands]
-        runs = self.runs if plain != decaying else ((0, total.numel(), False),)
-        for start, stop, decays in runs:
-            accumulate(total[start:stop], keys, decaying if decays else plain, self.distribution, start)
+        for start, stop, decays in self._runs(summands):
+            coefficients = [term.decaying if decays else term.plain for term in summands]
+            self.directions.add(total[start:stop], [term.key for term in summands], coefficients, start)
 
-    def point(self, start: Tensor, total: Tensor, sequences: Sequence[Steps]) -> Tensor:
-        """Return fl32(fl32(f * start) + total), f the weighted decay of the starting point."""
+    def decay(self, point: Tensor, rate: float) -> None:
+        """Have the decaying parameters of a point [d] decay by one step, in place."""
+        keep = float(np.float32(1.0 - rate * self.weight_decay))
+        for start, stop, decays in self.runs if keep != 1.0 else ():
+            if decays:
+                point[start:stop].mul_(keep)
+
+    def _factor(self, sequences: Sequence[Steps]) -> float:
+        """Return the weighted decay of the starting point."""
         if self.weight_decay == 0.0:
-            return start + total
+            return 1.0
         keeps = (1.0 - steps.learning_rate * self.weight_decay for steps in sequences)
         shares = [s.weight * keep ** len(s.gradients) for s, keep in zip(sequences, keeps, strict=True)]
-        factor = float(np.float32(sum(shares)))
-        scaled = start.clone()
-        for run_start, run_stop, decays in self.runs:
-            if decays:
-                scaled[run_start:run_stop].mul_(factor)
-        return scaled.add_(total)
+        return float(np.float32(sum(shares)))
+
+    def _runs(self, summands: Sequence[Term]) -> Runs:
+        if self.weight_decay == 0.0:
+            return ((0, self.runs[-1][1], False),)
+        return self.runs
 
 
 class Prefix:
@@ -124,6 +147,33 @@ class Prefix:
         if self._replay.weight_decay != 0.0:
             self.point = self._replay(self._start, [steps])
             return
-        last = Steps(self._keys[len(self.gradients) - 1 :][:1], self.gradients[-1:], self._rate)
-        self._replay.add(self._total, list(terms(last, 0.0)))
+        self._replay.add(self._total, list(terms(_last(steps), 0.0)))
         self.point = self._start + self._total
+
+
+class MovingPrefix:
+    """A client's own point after each of its steps where there is memory for one vector only: ``point`` itself moves.
+
+    Its arithmetic is that of the textbook: theta = fl32(fl32(keep * theta) + fl32(c * z)), a step after the other. The
+    server's is that of :class:`Replay` all the same: what clients send are scalars.
+    """
+
+    def __init__(self, replay: Replay, point: Tensor, keys: Sequence[Sequence[int]], learning_rate: float) -> None:
+        self._replay = replay
+        self._keys = keys
+        self._rate = learning_rate
+        self.gradients = np.empty((0, len(keys[0]) if keys else 1), dtype=np.float32)
+        self.point = point
+
+    def append(self, gradients: Sequence[float]) -> None:
+        """Take one more step with projected gradients [Q]; each is rounded to fp32 once, here."""
+        self.gradients = np.vstack([self.gradients, np.asarray(gradients, dtype=np.float32)])
+        steps = Steps(self._keys[: len(self.gradients)], self.gradients, self._rate)
+        self._replay.decay(self.point, self._rate)
+        self._replay.add(self.point, list(terms(_last(steps), 0.0)))
+
+
+def _last(steps: Steps) -> Steps:
+    """Return the last of some steps."""
+    end = len(steps.gradients)
+    return Steps(steps.keys[end - 1 : end], steps.gradients[end - 1 :], steps.learning_rate)

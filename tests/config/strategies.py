@@ -17,6 +17,7 @@ from fedmezo.config.kinds import (
     ModelName,
     Nullable,
     Number,
+    OrWord,
     PythonFile,
     Registered,
     Synonyms,
@@ -59,6 +60,8 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
             )
         case Nullable(inner):
             return st.none() | values(inner)
+        case OrWord(inner, word):
+            return st.just(word) | values(inner)
         case Synonyms(inner):
             return values(inner)
         case ListOf(PythonFile()):

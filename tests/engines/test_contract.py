@@ -12,6 +12,7 @@ from fedmezo.errors import ClientError, DivergedError, FedmezoError
 from fedmezo.federation.execution import Engine
 from fedmezo.federation.messages import Plan, Result, Task
 from fedmezo.trainers import LocalUpdate, step_context
+from tests.engines.alone import Alone
 from tests.models.tiny import make_batch
 
 Make = Callable[[Callable[[Task, Tensor], Result]], Engine]
@@ -27,7 +28,8 @@ def work(task: Task, parameters: Tensor) -> Result:
 
 @pytest.fixture(params=sorted(engines.registry.names()))
 def make(request: pytest.FixtureRequest) -> Make:
-    return engines.registry[str(request.param)]
+    engine = engines.registry[str(request.param)]
+    return lambda train: engine(Alone(train))
 
 
 def shown(result: Result) -> tuple[Task, float, list[list[float]]]:

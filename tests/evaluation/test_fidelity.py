@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
+from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.estimators import Projection
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
 
@@ -70,15 +71,15 @@ def test_the_numbers_are_those_of_the_pairs(lora: Tuned, monkeypatch: pytest.Mon
     estimates = iter(range(24))
     keys: set[int] = set()
 
-    def ones(key: int, start: int, stop: int, *rest: object) -> Tensor:
+    def ones(self: Directions, key: int, start: int, stop: int, *rest: object) -> Tensor:
         keys.add(key)
         return torch.ones(stop - start)
 
     monkeypatch.setattr(
-        "fedmezo.evaluation.fidelity.central_difference",
+        "fedmezo.evaluation.fidelity.estimate",
         lambda *_: [Projection(float(next(estimates)), 0.0)],
     )
-    monkeypatch.setattr("fedmezo.evaluation.fidelity.direction", ones)
+    monkeypatch.setattr(Directions, "values", ones)
     found = fidelity(lora, lora, mu=1.0)
     assert len(keys) == 24  # every pair has a direction of its own
     exact = np.repeat([gradient(lora.scorer, lora.point, batch).double().sum().item() for batch in BATCHES], 4)

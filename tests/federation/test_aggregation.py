@@ -13,6 +13,7 @@ from fedmezo.federation.messages import Plan, Result, Task
 from fedmezo.models.flat import Span
 from fedmezo.trainers import LocalUpdate
 from fedmezo.zeroth_order.directions import direction
+from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.replay import Replay, Steps
 
 SIZE = 50
@@ -21,7 +22,7 @@ KEYS = DirectionKeys(seed=9)
 SPANS = (Span("a", 0, 20, torch.Size([4, 5]), True), Span("b", 20, SIZE, torch.Size([30]), False))
 SIZES = (10, 20, 70)
 RATES = (0.1, 0.2, 0.05)
-REPLAY = Replay(((0, SIZE, True),), 0.0, "gaussian")
+REPLAY = Replay(((0, SIZE, True),), 0.0, Directions("gaussian"))
 
 
 def gradients(client: int, steps: int = 4) -> np.ndarray:

@@ -8,7 +8,7 @@ from torch import nn
 
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.flat import FlatParameters
-from fedmezo.models.scoring import Scorer
+from fedmezo.models.scoring import SwapScorer
 
 Layout = dict[str, list[int]]
 LAYOUTS = st.dictionaries(
@@ -134,7 +134,7 @@ def test_parameters_on_other_devices_are_copies_that_are_written_and_read_back()
             parameter.mul_(2)
     assert not parameters.buffer.equal(2 * (start + 1))  # what is elsewhere is not seen yet
     assert parameters.gather().equal(2 * (start + 1))
-    scorer = Scorer(model, parameters)
+    scorer = SwapScorer(model, parameters)
     with scorer.at(start):
         assert there.flatten().tolist() == [0.0, 1.0, 2.0, 3.0]
     assert there.flatten().tolist() == [2.0, 4.0, 6.0, 8.0]

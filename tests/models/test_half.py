@@ -5,11 +5,13 @@ import torch
 
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half import Pairing, join, pairing_of, with_half_products
-from fedmezo.models.scoring import LaneScorer, Scorer
+from fedmezo.models.scoring import LaneScorer, SwapScorer
 from fedmezo.zeroth_order.directions import direction
+from fedmezo.zeroth_order.estimators import ESTIMATORS
 from tests.models.tiny import FAMILIES, SMALL, Tuned, make_batch, tiny_base, tuned
 
 MU = 1e-3
+CENTRAL = ESTIMATORS["central"]
 BATCH = make_batch((3, 5), (1, 9), (6, 2))
 
 
@@ -26,15 +28,14 @@ def test_projected_gradients_are_those_of_full_precision(family: str) -> None:
     theta = 0.05 * direction(3, 0, exact.parameters.size)
     rows = []
     for key in range(30):
-        step = MU * direction(100 + key, 0, exact.parameters.size)
-        points = torch.stack([theta + step, theta - step])
+        lanes = CENTRAL.lanes([100 + key], MU)
         rows.append(
             [
                 float(above - below) / (2 * MU)
                 for above, below in (
-                    LaneScorer(exact.model, exact.parameters).losses(points, BATCH, antithetic=True),
-                    LaneScorer(halved.model, halved.parameters).losses(points, BATCH, antithetic=True),
-                    Scorer(halved.model, halved.parameters).losses(points, BATCH),
+                    LaneScorer(exact.model, exact.parameters).losses(theta, lanes, BATCH),
+                    LaneScorer(halved.model, halved.parameters).losses(theta, lanes, BATCH),
+                    SwapScorer(halved.model, halved.parameters).losses(theta, lanes, BATCH),
                 )
             ]
         )

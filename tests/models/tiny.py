@@ -17,7 +17,7 @@ from fedmezo.models.adapters import attach_adapter, initial_parameters
 from fedmezo.models.flat import FlatParameters
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.hubs.random_llm import MODELS
-from fedmezo.models.scoring import Scorer
+from fedmezo.models.scoring import Scorer, SwapScorer
 from fedmezo.models.tokenizers import ByteTokenizer
 from fedmezo.zeroth_order.directions import direction
 
@@ -51,7 +51,7 @@ def tuned(model: PreTrainedModel | PeftModel) -> Tuned:
     parameters = FlatParameters(model)
     start = initial_parameters(parameters, seed=0)
     parameters.buffer.copy_(start)
-    return Tuned(model, parameters, start + 0.1 * direction(7, 0, parameters.size), Scorer(model, parameters))
+    return Tuned(model, parameters, start + 0.1 * direction(7, 0, parameters.size), SwapScorer(model, parameters))
 
 
 def tiny_adapter(

@@ -1,13 +1,14 @@
 """Local work on the tiny problem, and batches whose loss is not finite."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import pytest
-import torch
 
 from fedmezo.assembly import Problem
-from fedmezo.data.batches import Batch
-from fedmezo.models.scoring import Scorer
+from fedmezo.models.scoring import Request, Scorer, SwapScorer
+from fedmezo.models.scoring.responses import Responses
+from fedmezo.models.scoring.scorer import Total
 from fedmezo.trainers import LocalWork
 
 
@@ -30,14 +31,19 @@ def work(tiny_problem: Problem) -> Callable[..., LocalWork]:
     return make
 
 
-class FaultyScorer(Scorer):
+class FaultyScorer(SwapScorer):
     """Gives NaN for batches that hold one of some examples."""
 
     def __init__(self, scorer: Scorer, faulty: set[int]) -> None:
         super().__init__(scorer.model, scorer.parameters)
         self.faulty = faulty
 
-    def loss(self, point: torch.Tensor, batch: Batch) -> float:
-        if self.faulty & set(batch.indices.tolist()):
-            return float("nan")
-        return super().loss(point, batch)
+    def total(self, responses: Responses) -> Total:
+        return Total(math.nan, 1) if self._now & self.faulty else super().total(responses)
+
+    def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
+        found = []
+        for request in requests:
+            self._now = set(request.batch.indices.tolist())
+            found += super()._totals([request])
+        return found

@@ -12,6 +12,7 @@ from fedmezo.assembly import Problem
 from fedmezo.trainers import LocalWork
 from fedmezo.trainers.mezo import MezoTrainer
 from fedmezo.zeroth_order.directions import direction
+from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.replay import Replay
 from tests.trainers.conftest import FaultyScorer
 
@@ -19,7 +20,7 @@ Work = Callable[..., LocalWork]
 
 
 def trainer(problem: Problem, **changes: object) -> MezoTrainer:
-    replay = Replay(problem.parameters.decay_runs(), 0.0, "gaussian")
+    replay = Replay(problem.parameters.decay_runs(), 0.0, Directions("gaussian"))
     return replace(MezoTrainer(problem.scorer, replay, mu=0.005), **changes)  # type: ignore[arg-type]
 
 

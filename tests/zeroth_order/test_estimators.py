@@ -1,6 +1,6 @@
 """The estimators on functions whose derivative is known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -10,16 +10,25 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.estimators import Losses, central_difference, one_sided
+from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane, Losses, estimate, pairs
 
 MATRIX = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64))
 
 
-def each(loss: Callable[[Tensor], float]) -> Losses:
-    """Return the losses of several points."""
+CENTRAL, ONE_SIDED = ESTIMATORS["central"], ESTIMATORS["one-sided"]
 
-    def losses(points: Tensor, *, antithetic: bool) -> list[float]:
-        return [loss(point) for point in points]
+
+def each(loss: Callable[[Tensor], float], directions: Directions = Directions()) -> Losses:  # noqa: B008
+    """Return the losses of several lanes."""
+
+    def at(point: Tensor, lane: Lane) -> Tensor:
+        moved = point.clone()
+        directions.add(moved, [lane.key], [lane.scale])
+        return moved
+
+    def losses(point: Tensor, lanes: Sequence[Lane]) -> list[float]:
+        return [loss(at(point, lane)) for lane in lanes]
 
     return losses
 
@@ -32,7 +41,7 @@ def quadratic(at: Tensor) -> float:
 @settings(max_examples=40, deadline=None)
 def test_the_central_difference_is_exact_on_a_quadratic(keys: list[int], mu: float) -> None:
     point = direction(1, 0, 8)
-    found = central_difference(each(quadratic), point, keys, mu)
+    found = estimate(CENTRAL, each(quadratic), point, keys, mu)
     for key, query in zip(keys, found, strict=True):
         z = direction(key, 0, 8)
         exact = (MATRIX @ point.double() @ z.double()).item()
@@ -45,7 +54,7 @@ def test_its_bias_shrinks_with_the_square_of_mu() -> None:
     point, z = torch.full((4,), 0.3), direction(2, 0, 4).double()
 
     def error(mu: float) -> float:
-        (query,) = central_difference(each(lambda at: (at.double() ** 3).sum().item()), point, [2], mu)
+        (query,) = estimate(CENTRAL, each(lambda at: (at.double() ** 3).sum().item()), point, [2], mu)
         return query.gradient - 3 * float(point[0]) ** 2 * float(z.sum())
 
     assert error(0.2) == pytest.approx(0.04 * float((z**3).sum()), rel=1e-4)
@@ -54,15 +63,8 @@ def test_its_bias_shrinks_with_the_square_of_mu() -> None:
 
 def test_one_sided_shares_the_base_and_has_a_bias_of_order_mu() -> None:
     point, keys, mu = direction(1, 0, 8), [3, 4, 5], 0.25
-    seen = []
-
-    def losses(points: Tensor, *, antithetic: bool) -> list[float]:
-        assert not antithetic
-        seen.append(points)
-        return [quadratic(row) for row in points]
-
-    found = one_sided(losses, point, keys, mu)
-    assert len(seen) == 1 and torch.equal(seen[0][0], point) and len(seen[0]) == 4
+    assert ONE_SIDED.lanes(keys, mu) == [Lane(0, 0.0), Lane(3, mu), Lane(4, mu), Lane(5, mu)]
+    found = estimate(ONE_SIDED, each(quadratic), point, keys, mu)
     for key, query in zip(keys, found, strict=True):
         z = direction(key, 0, 8).double()
         wanted = (MATRIX @ point.double() @ z + 0.5 * mu * (z @ MATRIX @ z)).item()
@@ -80,11 +82,29 @@ def test_g_z_is_unbiased_with_the_variance_of_the_formula(distribution: str) -> 
     slope, count = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64), 20_000
     kurtosis = {"gaussian": 3, "rademacher": 1}[distribution]
     keys = list(range(count))
-    linear = each(lambda at: float(slope @ at.double()))
-    found = central_difference(linear, torch.zeros(4), keys, 1.0, distribution)  # type: ignore[arg-type]
+    linear = each(lambda at: float(slope @ at.double()), Directions(distribution))  # type: ignore[arg-type]
+    found = estimate(CENTRAL, linear, torch.zeros(4), keys, 1.0)
     rows = torch.stack(
         [query.gradient * direction(key, 0, 4, distribution).double() for key, query in zip(keys, found, strict=True)]  # type: ignore[arg-type]
     )
     variance = slope @ slope + (kurtosis - 2) * slope**2
     assert ((rows.mean(0) - slope).abs() < 4.5 * (variance / count).sqrt()).all()
     torch.testing.assert_close(rows.var(0), variance, rtol=0.1, atol=0)
+
+
+def test_lanes_that_mirror_each_other_are_pairs() -> None:
+    assert pairs(CENTRAL.lanes([5, 6, 7], 0.1)) == 3
+    assert pairs(ONE_SIDED.lanes([5], 0.1)) == 0
+    assert pairs([Lane(5, 0.1)]) == 0 and pairs([Lane(5, 0.1), Lane(6, -0.1)]) == 0
+
+
+@pytest.mark.parametrize("name", ["central", "one-sided"])
+def test_scales_of_parts_bend_the_directions(name: str) -> None:
+    """g is the derivative along S z; a step along S z is then unbiased for S^2 times the gradient."""
+    scaled = Directions("gaussian", ((0, 3, 0.5), (3, 8, 2.0)))
+    point, mu = direction(1, 0, 8), 1e-3
+    (found,) = estimate(ESTIMATORS[name], each(quadratic, scaled), point, [9], mu)  # type: ignore[index]
+    bent = direction(9, 0, 8) * torch.tensor([0.5] * 3 + [2.0] * 5)
+    assert torch.equal(scaled.values(9, 0, 8), bent)
+    assert torch.equal(scaled.values(9, 2, 5), bent[2:5])
+    assert found.gradient == pytest.approx((MATRIX @ point.double() @ bent.double()).item(), rel=0.05)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fedmezo.zeroth_order.directions import direction
 from fedmezo.zeroth_order.directions.eager import CHUNK
+from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.replay import Prefix, Replay, Runs, Steps, terms
 
 SIZE = 700
@@ -48,14 +49,14 @@ def test_replay_equals_numpy_to_the_bit(weight_decay: float, queries: int) -> No
         steps_of(client, 5 + client, queries, 0.01 * (client + 1), share)
         for client, share in enumerate((0.5, 0.25, 0.25))
     ]
-    found = Replay(RUNS, weight_decay, "gaussian")(start, sequences)
+    found = Replay(RUNS, weight_decay, Directions("gaussian"))(start, sequences)
     assert found.numpy().tobytes() == numpy_replay(start.numpy(), sequences, weight_decay).tobytes()
 
 
 @given(weight_decay=st.sampled_from([0.0, 0.05]), horizon=st.integers(1, 8), queries=st.integers(1, 2))
 @settings(max_examples=20, deadline=None)
 def test_a_clients_point_is_the_replay_of_its_prefix(weight_decay: float, horizon: int, queries: int) -> None:
-    replay, start = Replay(RUNS, weight_decay, "gaussian"), direction(3, 0, SIZE)
+    replay, start = Replay(RUNS, weight_decay, Directions("gaussian")), direction(3, 0, SIZE)
     whole = steps_of(1, horizon, queries, 0.02)
     prefix = Prefix(replay, start, whole.keys, whole.learning_rate)
     assert torch.equal(prefix.point, start)
@@ -69,8 +70,8 @@ def test_a_clients_point_is_the_replay_of_its_prefix(weight_decay: float, horizo
 def test_without_scalars_nothing_moves() -> None:
     start = direction(3, 0, SIZE)
     zero = Steps([[5]], np.zeros((1, 1), dtype=np.float32), 0.1)
-    assert torch.equal(Replay(RUNS, 0.0, "gaussian")(start, [zero]), start)
-    assert torch.equal(Replay(RUNS, 0.0, "gaussian")(start, []), start)
+    assert torch.equal(Replay(RUNS, 0.0, Directions("gaussian"))(start, [zero]), start)
+    assert torch.equal(Replay(RUNS, 0.0, Directions("gaussian"))(start, []), start)
 
 
 def test_weight_decay_is_that_of_sgd() -> None:
@@ -84,7 +85,7 @@ def test_weight_decay_is_that_of_sgd() -> None:
             if decaying:
                 pull[begin:end] = decay * wanted[begin:end]
         wanted = wanted - rate * (float(whole.gradients[step, 0]) * z + pull)
-    found = Replay(RUNS, decay, "gaussian")(direction(8, 0, SIZE), [whole])
+    found = Replay(RUNS, decay, Directions("gaussian"))(direction(8, 0, SIZE), [whole])
     torch.testing.assert_close(found.double(), wanted, rtol=0, atol=2e-6)
 
 
@@ -98,7 +99,7 @@ def test_coefficients_are_fp32_values_in_order() -> None:
 
 def test_long_vectors_are_chunked_without_a_trace() -> None:
     size = CHUNK + 1000
-    replay = Replay(((0, CHUNK - 7, True), (CHUNK - 7, size, False)), 0.5, "rademacher")
+    replay = Replay(((0, CHUNK - 7, True), (CHUNK - 7, size, False)), 0.5, Directions("rademacher"))
     steps = Steps([[1], [2]], np.array([[0.5], [-0.25]], dtype=np.float32), 0.1)
     found = replay(torch.ones(size), [steps])
     keep = 1.0 - 0.1 * 0.5

@@ -2,7 +2,7 @@
 
 from fedmezo.config.kinds.collection import Anything, Arguments, ListOf
 from fedmezo.config.kinds.file import ChoiceOrFile, PythonFile
-from fedmezo.config.kinds.kind import Kind, Nullable, ScalarKind, Synonyms
+from fedmezo.config.kinds.kind import Kind, Nullable, OrWord, ScalarKind, Synonyms
 from fedmezo.config.kinds.number import Integer, Number
 from fedmezo.config.kinds.text import Boolean, Choice, ModelName, Registered, Text
 from fedmezo.config.kinds.variants import Variants
@@ -19,6 +19,7 @@ __all__ = [
     "ModelName",
     "Nullable",
     "Number",
+    "OrWord",
     "PythonFile",
     "Registered",
     "ScalarKind",

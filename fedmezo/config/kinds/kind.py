@@ -69,6 +69,22 @@ class Nullable(Kind):
 
 
 @dataclass(frozen=True)
+class OrWord(ScalarKind):
+    """A kind of single value, or a word."""
+
+    kind: ScalarKind
+    word: str
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return f"{self.kind.describe()}, or {self.word}"
+
+    def accept(self, value: Scalar) -> Any:
+        """Return the word, or what the kind accepts."""
+        return value if value == self.word else self.kind.accept(value)
+
+
+@dataclass(frozen=True)
 class Synonyms(Kind):
     """A kind some of whose values are only another way to say one of the others."""
 

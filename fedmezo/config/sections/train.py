@@ -54,6 +54,7 @@ SECTION = Section(
         Key("train.optimizer.momentum", 0.0, Number(low=0), "Momentum (mezotrainer: 0 only)."),
         Key("train.scheduler.type", "", Choice(_SCHEDULERS), "Schedule of the rate over rounds; '': none."),
         Key("train.is_enable_half", False, Boolean(), "Hold the base model in half precision."),
+        Key("train.compile", False, Boolean(), "Compile the model's layers (mezotrainer; needs a C++ compiler)."),
         Key("train.gradient_checkpointing", False, Boolean(), "Save memory in backpropagation (llmtrainer)."),
     ),
     open_names=("train.optimizer", "train.scheduler"),

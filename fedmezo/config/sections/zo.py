@@ -1,7 +1,7 @@
 """Zeroth-order estimation."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Choice, Integer, Nullable, Number
+from fedmezo.config.kinds import Arguments, Choice, Integer, ListOf, Nullable, Number, Text
 
 SECTION = Section(
     "zo",
@@ -26,6 +26,12 @@ SECTION = Section(
             "gaussian",
             Choice(("gaussian", "rademacher")),
             "Distribution of the directions.",
+        ),
+        Key(
+            "zo.scales",
+            (),
+            ListOf(Arguments({"name": Text(), "scale": Number(above=0)}, {"name": "", "scale": 1.0}, open=False)),
+            "Scales of the directions: of the parameters whose name holds `name`; the first that fits counts.",
         ),
         Key(
             "zo.directions",

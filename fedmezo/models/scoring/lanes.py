@@ -6,23 +6,23 @@ whatever the model does between its linear layers needs to know nothing of them.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from peft.tuners.lora import layer as lora
 from torch import Tensor, nn
 
-from fedmezo.criteria import Criterion
-from fedmezo.criteria.cross_entropy import cross_entropy
-from fedmezo.data.batches import Batch
 from fedmezo.models.flat import FlatParameters
 from fedmezo.models.half import pairing_of
-from fedmezo.models.scoring.responses import respond
-from fedmezo.models.scoring.swap import Scorer
+from fedmezo.models.scoring.packing import Pack, packs
+from fedmezo.models.scoring.responses import late_logits, select
+from fedmezo.models.scoring.scorer import Request, Scorer, Total
+from fedmezo.zeroth_order.estimators import Lane
 
-MOST_TOKENS = 1024  # of one forward over several lanes; more do not make products faster, only the peak higher
+# of one forward over several lanes: more do not make products faster, only the peak higher
+MOST_TOKENS = {"cpu": 1024, "cuda": 8192}
 _FACTOR = re.compile(r"(.+)\.lora_([AB])\.default\.weight")
 
 
@@ -42,68 +42,57 @@ def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
 
 
 class LaneScorer(Scorer):
-    """Losses of parameter points, several of them in one forward.
+    """Losses of several lanes in one forward.
 
-    Args:
-        model: whose trainable parameters are factors of LoRA (:func:`obstacle` is None).
-        parameters: the trainable ones.
-        criterion: what training minimises.
+    The model's trainable parameters are factors of LoRA (:func:`obstacle` is None).
     """
 
     manner = "in lanes, both signs of a direction in one forward"
 
-    def __init__(self, model: nn.Module, parameters: FlatParameters, criterion: Criterion = cross_entropy) -> None:
-        super().__init__(model, parameters, criterion)
+    def __init__(self, model: nn.Module, parameters: FlatParameters, *rest: Any, **others: Any) -> None:
+        super().__init__(model, parameters, *rest, **others)
         spans = {span.name: span for span in parameters.spans}
         names = sorted({found[1] for span in spans if (found := _FACTOR.fullmatch(span))})
         modules = dict(model.named_modules())
-        self._layers = {name: modules[name] for name in names}
+        self._layers: dict[str, Any] = {name: modules[name] for name in names}
         self._pairing = pairing_of(model)
+        self.most_tokens = MOST_TOKENS.get(parameters.buffer.device.type, MOST_TOKENS["cuda"])  # of a forward
 
     @property
     def shares_rounding(self) -> bool:
-        """Whether products are in half precision, of the sum and the difference of both signs."""
+        """Whether products are in half precision, of one sign and of the difference of both."""
         return self._pairing is not None
 
-    @torch.inference_mode()
-    def losses(self, points: Tensor, batch: Batch, *, antithetic: bool = False) -> list[float]:
-        """Return the loss of each of several points on one batch; see :meth:`Scorer.losses`."""
-        lanes, half = len(points), len(points) // 2
-        paired = antithetic and self._pairing is not None
-        room = max(1, MOST_TOKENS // batch.input_ids.numel())
-        if antithetic and (paired or room > 1):
-            groups = [[*range(i, e), *range(half + i, half + e)] for i, e in _chunks(half, max(1, room // 2))]
-        else:
-            groups = [list(range(i, e)) for i, e in _chunks(lanes, room)]
-        found = [0.0] * lanes
-        for group in groups:
-            rows = points if len(group) == lanes else points[group]
-            for lane, loss in zip(group, self._forward(rows, batch, paired), strict=True):
-                found[lane] = loss
+    def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
+        found = [[Total(0.0, 0)] * len(request.lanes) for request in requests]
+        for pack in packs(requests, self.most_tokens, always_paired=self._pairing is not None):
+            for (request, lane), total in zip(pack.places, self._forward(requests, pack), strict=True):
+                found[request][lane] = total
         return found
 
-    def _forward(self, points: Tensor, batch: Batch, paired: bool) -> list[float]:
-        lanes = len(points)
-        wide = Batch(
-            batch.input_ids.repeat(lanes, 1),
-            batch.attention_mask.repeat(lanes, 1),
-            batch.labels.repeat(lanes, 1),
-            batch.indices,
-        )
-        with self._standing_in(points), self._pairs(paired):
-            said = respond(self.model, wide)
-        tokens = len(said.labels) // lanes
-        labels, rows = said.labels[:tokens], said.rows[:tokens]
-        logits = said.logits.view(lanes, tokens, -1)
-        return [self.criterion(lane, labels, rows).double().mean().item() for lane in logits]
+    def _forward(self, requests: Sequence[Request], pack: Pack) -> list[Total]:
+        points, batch, rows = self._points(requests, pack), pack.batch(requests), pack.examples(requests)
+        with self._standing_in(points), self._pairs(pack.paired):
+            logits = late_logits(self.model, batch)
+        parts = zip(torch.split(logits, rows), torch.split(batch.labels, rows), strict=True)
+        return [self.total(select(*part)) for part in parts]
 
-    @contextmanager
-    def _pairs(self, paired: bool) -> Iterator[None]:
-        if paired and self._pairing is not None:
-            with self._pairing.on():
-                yield
-        else:
-            yield
+    def _points(self, requests: Sequence[Request], pack: Pack) -> Tensor:
+        """Return the lanes of a pack [L, d]; a direction is made once for both its signs."""
+        points = torch.stack([requests[request].point for request, _ in pack.places])
+        steps: dict[Lane, Tensor] = {}
+        for row, (request, number) in zip(points, pack.places, strict=True):
+            key, scale = requests[request].lanes[number]
+            lane = Lane(key, abs(scale))
+            if scale and lane not in steps:
+                steps[lane] = torch.zeros_like(row)
+                self.directions.add(steps[lane], [key], [lane.scale])
+            if scale:
+                row.add_(steps[lane], alpha=1 if scale > 0 else -1)
+        return points
+
+    def _pairs(self, paired: bool) -> AbstractContextManager[None]:
+        return self._pairing.on() if paired and self._pairing is not None else nullcontext()
 
     @contextmanager
     def _standing_in(self, points: Tensor) -> Iterator[None]:
@@ -114,24 +103,31 @@ class LaneScorer(Scorer):
         }
         try:
             for name, layer in self._layers.items():
-                down, up = (factors[f"{name}.lora_{letter}.default.weight"] for letter in "AB")
-                layer.forward = partial(_forward, layer.base_layer, down, up, layer.scaling["default"])
+                layer.down, layer.up = (factors[f"{name}.lora_{letter}.default.weight"] for letter in "AB")
+                layer.__class__ = _LaneLinear
             yield
         finally:
             for layer in self._layers.values():
-                layer.__dict__.pop("forward", None)
+                layer.__class__ = lora.Linear
+                vars(layer).pop("down", None)
+                vars(layer).pop("up", None)
 
 
-def _forward(base: nn.Module, down: Tensor, up: Tensor, scaling: float, x: Tensor) -> Tensor:
-    """Return base(x) + scaling * B A x, with each lane's own A [L, r, in] and B [L, out, r]; x has L * B rows."""
-    y: Tensor = base(x)
-    lanes = len(down)
-    inside = torch.bmm(x.view(lanes, -1, x.shape[-1]).to(down.dtype), down.mT)  # [L, B * T, r]
-    plain = y.view(lanes, -1, y.shape[-1])
-    if plain.dtype != down.dtype:
-        return plain.add_(torch.bmm(inside, up.mT).to(plain.dtype), alpha=scaling).view_as(y)
-    return torch.baddbmm(plain, inside, up.mT, alpha=scaling).view_as(y)
+class _LaneLinear(lora.Linear):  # type: ignore[misc]
+    """A layer of LoRA that computes with factors of its own for each lane: ``down`` [L, r, in], ``up`` [L, out, r].
 
+    A class, and no function put in the layer's place, so that a compiler sees all layers alike.
+    """
 
-def _chunks(number: int, size: int) -> list[tuple[int, int]]:
-    return [(begin, min(begin + size, number)) for begin in range(0, number, size)]
+    down: Tensor
+    up: Tensor
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Return base(x) + scaling * B A x; x [L * B, T, in] has the lanes' examples one after the other."""
+        y: Tensor = self.base_layer(x)
+        lanes, scaling = len(self.down), self.scaling["default"]
+        inside = torch.bmm(x.view(lanes, -1, x.shape[-1]).to(self.down.dtype), self.down.mT)  # [L, B * T, r]
+        plain = y.view(lanes, -1, y.shape[-1])
+        if plain.dtype != self.down.dtype:
+            return plain.add_(torch.bmm(inside, self.up.mT).to(plain.dtype), alpha=scaling).view_as(y)
+        return torch.baddbmm(plain, inside, self.up.mT, alpha=scaling).view_as(y)

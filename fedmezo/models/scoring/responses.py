@@ -25,20 +25,32 @@ class Responses(NamedTuple):
 def respond(model: nn.Module, batch: Batch) -> Responses:
     """Return what a model says at the response tokens.
 
-    Only the positions from the first label on go through the model's head: prompts, most of a batch, cost no logits.
-
     Args:
         model: a causal language model of transformers, or a PEFT model around one.
         batch: B right-padded sequences.
     """
+    return select(late_logits(model, batch), batch.labels)
+
+
+def late_logits(model: nn.Module, batch: Batch) -> Tensor:
+    """Return the logits [B, k, V] of the k positions that predict the last k labels, from the first label on.
+
+    Only these go through the model's head: prompts, most of a batch, cost no logits.
+    """
     first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
     kept = batch.labels.shape[1] - first + 1
-    logits = model(
+    logits: Tensor = model(
         input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
-    ).logits  # [B, kept, V]; position j predicts label j + 1
-    labels = batch.labels[:, first:]  # [B, kept - 1]
+    ).logits  # position j predicts label j + 1
+    return logits[:, :-1]
+
+
+def select(logits: Tensor, labels: Tensor) -> Responses:
+    """Return what is at the labels of late logits [B, k, V] and labels [B, T]; without a copy where that is all."""
+    labels = labels[:, labels.shape[1] - logits.shape[1] :]
     mask = labels != IGNORED
-    return Responses(logits[:, :-1][mask].float(), labels[mask], mask.nonzero()[:, 0])
+    chosen = logits[0] if len(logits) == 1 and bool(mask.all()) else logits[mask]
+    return Responses(chosen.float(), labels[mask], mask.nonzero()[:, 0])
 
 
 def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -15,13 +15,12 @@ Triton (:mod:`.cuda`).
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fedmezo.zeroth_order.directions import eager
+from fedmezo.zeroth_order.directions.task import Distribution, Task
 
 try:
     from fedmezo.zeroth_order.directions import compiled
@@ -32,8 +31,6 @@ try:
 except ImportError:
     cuda = None  # type: ignore[assignment]
 
-Distribution = Literal["gaussian", "rademacher"]
-
 
 def accumulate(
     total: Tensor,
@@ -41,32 +38,41 @@ def accumulate(
     coefficients: Sequence[float],
     distribution: Distribution = "gaussian",
     start: int = 0,
+    *,
+    source: Tensor | None = None,
+    factor: float | None = None,
 ) -> None:
-    """Add sum_k c_k z(key_k)[start : start + n] to ``total`` in place, reading and writing it once.
+    """Add sum_k c_k z(key_k)[start : start + n] to a vector, reading and writing memory once.
 
-    Each term is two fp32 roundings, ``total = fl32(total + fl32(c_k * z))``, in the order of the keys: never fused.
+    Each term is two fp32 roundings, ``sum = fl32(sum + fl32(c_k * z))``, in the order of the keys: never fused.
+    Without a factor the terms are added to the source one after the other; with one their sum is made first, and
+    ``total = fl32(fl32(factor * source) + sum)``.
 
     Args:
-        total: contiguous fp32 [n].
+        total: contiguous fp32 [n], written to.
         keys: stream keys of :func:`fedmezo.randomness.stream_key`, [K].
         coefficients: fp32 values, [K].
         distribution: of the directions.
         start: flat index of the first element.
+        source: contiguous fp32 [n]; ``total`` itself if left out.
+        factor: of the source, an fp32 value.
 
     Raises:
-        ValueError: ``total`` is not a contiguous fp32 vector, or the numbers of keys and coefficients differ.
+        ValueError: ``total`` or ``source`` is not a contiguous fp32 vector, or numbers or sizes differ.
     """
-    if total.dtype != torch.float32 or total.ndim != 1 or not total.is_contiguous():
-        raise ValueError(f"expected a contiguous fp32 vector, found {total.dtype} of shape {list(total.shape)}")
-    if len(keys) != len(coefficients):
-        raise ValueError(f"{len(keys)} keys and {len(coefficients)} coefficients")
+    source = total if source is None else source
+    for vector in (total, source):
+        if vector.dtype != torch.float32 or vector.ndim != 1 or not vector.is_contiguous():
+            raise ValueError(f"expected a contiguous fp32 vector, found {vector.dtype} of shape {list(vector.shape)}")
+    if len(keys) != len(coefficients) or total.shape != source.shape:
+        raise ValueError(f"{len(keys)} keys and {len(coefficients)} coefficients, {len(source)} to {len(total)} values")
+    task = Task(total.detach(), source.detach(), factor, tuple(keys), tuple(coefficients), distribution, start)
     if total.device.type == "cpu" and compiled is not None:
-        scales = np.array(coefficients, dtype=np.float32)
-        compiled.accumulate(total.detach().numpy(), keys, scales, distribution, start, torch.get_num_threads())
+        compiled.accumulate(task, torch.get_num_threads())
     elif total.device.type == "cuda" and cuda is not None:
-        cuda.accumulate(total, keys, coefficients, distribution, start)
+        cuda.accumulate(task)
     else:
-        eager.accumulate(total, keys, coefficients, distribution, start)
+        eager.accumulate(task)
 
 
 def direction(

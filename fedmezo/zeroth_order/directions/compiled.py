@@ -6,7 +6,6 @@ Compiled code is kept beside the sources, or in numba's cache folder where these
 """
 
 import itertools
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from fedmezo.zeroth_order.directions.table import quantile_table
+from fedmezo.zeroth_order.directions.task import Task
 
 TILE = 1024  # elements worked on at a time: they stay in the first-level cache while all terms are added
 _SMALLEST_SHARE = 1 << 16  # elements below which another thread costs more than it gives
@@ -78,19 +77,45 @@ def _add_rademacher(part: Any, words: Any, scale: Any, skipped: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _accumulate(total: Any, start: Any, keys: Any, scales: Any, gaussian: Any, heights: Any, slopes: Any) -> None:
-    """Add all terms to ``total``, whose first element has the flat index ``start``, tile by tile."""
+def _accumulate(
+    total: Any,
+    source: Any,
+    start: Any,
+    factor: Any,
+    apart: Any,
+    keys: Any,
+    scales: Any,
+    gaussian: Any,
+    heights: Any,
+    slopes: Any,
+) -> None:
+    """Do a task on vectors whose first element has the flat index ``start``, tile by tile.
+
+    ``apart``: terms are summed by themselves, and the sum is added to ``factor * source``.
+    """
     words = np.empty(TILE if gaussian else TILE // 32, dtype=np.uint32)
+    sums = np.empty(TILE, dtype=np.float32)
     end = start + len(total)
     for tile in range(start // TILE, (end + TILE - 1) // TILE):
         first, last = max(start, tile * TILE), min(end, (tile + 1) * TILE)
-        part, skipped = total[first - start : last - start], first - tile * TILE
+        skipped = first - tile * TILE
+        part, origin = sums[: last - first], source[first - start : last - start]
+        if apart:
+            part[:] = np.float32(0.0)
+        else:
+            part[:] = origin
         for k in range(len(keys)):
             _philox(words, keys[k], tile * len(words) // 4)
             if gaussian:
                 _add_gaussian(part, words[skipped:], scales[k], heights, slopes)
             else:
                 _add_rademacher(part, words, scales[k], skipped)
+        target = total[first - start : last - start]
+        if apart:
+            for i in range(len(part)):
+                target[i] = origin[i] * factor + part[i]
+        else:
+            target[:] = part
 
 
 @cache
@@ -98,23 +123,24 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="directions")
 
 
-def accumulate(
-    total: NDArray[np.float32],
-    keys: Sequence[int],
-    scales: NDArray[np.float32],
-    distribution: str,
-    start: int,
-    threads: int,
-) -> None:
-    """Add the terms to ``total`` [n]; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
-    fixed: tuple[Any, ...] = (np.array(keys, dtype=np.uint64), scales, distribution == "gaussian", *quantile_table())
+def accumulate(task: Task, threads: int) -> None:
+    """Do a task; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
+    total, source = task.total.numpy(), task.source.numpy()
+    fixed: tuple[Any, ...] = (
+        np.float32(1.0 if task.factor is None else task.factor),
+        task.factor is not None,
+        np.array(task.keys, dtype=np.uint64),
+        np.array(task.coefficients, dtype=np.float32),
+        task.distribution == "gaussian",
+        *quantile_table(),
+    )
     parts = max(1, min(threads, len(total) // _SMALLEST_SHARE))
     edges = [len(total) * part // parts for part in range(parts + 1)]
     if parts == 1:
-        _accumulate(total, start, *fixed)
+        _accumulate(total, source, task.start, *fixed)
         return
     jobs = [
-        _pool(parts).submit(_accumulate, total[begin:end], start + begin, *fixed)
+        _pool(parts).submit(_accumulate, total[begin:end], source[begin:end], task.start + begin, *fixed)
         for begin, end in itertools.pairwise(edges)
     ]
     for job in jobs:

@@ -5,15 +5,14 @@ Not run on a GPU so far: ``tests/zeroth_order/directions/test_cuda.py`` holds it
 there is one. ``enable_fp_fusion=False`` keeps multiplication and addition two roundings.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
 from fedmezo.zeroth_order.directions.eager import table_on
+from fedmezo.zeroth_order.directions.task import Task
 
 TILE = 1024
 
@@ -39,11 +38,26 @@ def _word(words0, words1, words2, words3, which):
 
 
 @triton.jit
-def _add(total, size, start, keys, scales, terms, heights, slopes, gaussian: tl.constexpr, tile: tl.constexpr):
-    """Add all terms to a tile; element j of ``total`` has the flat index start + j."""
+def _add(
+    total,
+    source,
+    size,
+    start,
+    factor,
+    keys,
+    scales,
+    terms,
+    heights,
+    slopes,
+    apart: tl.constexpr,
+    gaussian: tl.constexpr,
+    tile: tl.constexpr,
+):
+    """Do a task on one tile; element j of the vectors has the flat index start + j."""
     j = tl.program_id(0).to(tl.int64) * tile + tl.arange(0, tile)
     index, inside = start + j, j < size
-    value = tl.load(total + j, mask=inside, other=0.0)
+    origin = tl.load(source + j, mask=inside, other=0.0)
+    value = tl.zeros_like(origin) if apart else origin
     for k in range(terms):
         key, scale = tl.load(keys + k), tl.load(scales + k)
         if gaussian:
@@ -63,27 +77,29 @@ def _add(total, size, start, keys, scales, terms, heights, slopes, gaussian: tl.
             word = _word(w0, w1, w2, w3, (index >> 5) & 3)
             bit = (word >> (index & 31).to(tl.uint32)) & 1
             value += tl.where(bit == 1, -scale, scale)
+    if apart:
+        value = origin * factor + value
     tl.store(total + j, value, mask=inside)
 
 
-def accumulate(
-    total: Tensor, keys: Sequence[int], coefficients: Sequence[float], distribution: str, start: int
-) -> None:
-    """Add the terms to ``total`` [n]; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
-    if not total.numel() or not keys:
+def accumulate(task: Task) -> None:
+    """Do a task; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
+    device, size = task.total.device, task.total.numel()
+    if not size:
         return
-    device_keys = torch.tensor(keys, dtype=torch.int64, device=total.device)
-    scales = torch.tensor(coefficients, dtype=torch.float32, device=total.device)
-    launch: Any = _add[(triton.cdiv(total.numel(), TILE),)]
+    launch: Any = _add[(triton.cdiv(size, TILE),)]
     launch(
-        total,
-        total.numel(),
-        start,
-        device_keys,
-        scales,
-        len(keys),
-        *table_on(total.device),
-        gaussian=distribution == "gaussian",
+        task.total,
+        task.source,
+        size,
+        task.start,
+        1.0 if task.factor is None else task.factor,
+        torch.tensor(task.keys, dtype=torch.int64, device=device),
+        torch.tensor(task.coefficients, dtype=torch.float32, device=device),
+        len(task.keys),
+        *table_on(device),
+        apart=task.factor is not None,
+        gaussian=task.distribution == "gaussian",
         tile=TILE,
         enable_fp_fusion=False,
     )

@@ -1,12 +1,12 @@
 """Directions in plain torch operations: on any device, and what the compiled kernels are compared with."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from fedmezo.zeroth_order.directions.table import CELL_BITS, CELLS, quantile_table
+from fedmezo.zeroth_order.directions.task import Task
 
 CHUNK = 1 << 20  # elements made at a time; a multiple of 128, so that chunks begin at block borders
 
@@ -16,15 +16,19 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _PER_BLOCK = {"gaussian": 4, "rademacher": 128}
 
 
-def accumulate(
-    total: Tensor, keys: Sequence[int], coefficients: Sequence[float], distribution: str, start: int
-) -> None:
-    """Add the terms to ``total`` [n]; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
-    for begin in range(0, total.numel(), CHUNK):
-        part = total[begin : begin + CHUNK]
-        for key, coefficient in zip(keys, coefficients, strict=True):
-            z = values(key, start + begin, start + begin + part.numel(), distribution, total.device)
+def accumulate(task: Task) -> None:
+    """Do a task; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
+    size = task.total.numel()
+    for begin in range(0, size, CHUNK):
+        end = min(begin + CHUNK, size)
+        source = task.source[begin:end]
+        part = source.clone() if task.factor is None else torch.zeros_like(source)
+        for key, coefficient in zip(task.keys, task.coefficients, strict=True):
+            z = values(key, task.start + begin, task.start + end, task.distribution, source.device)
             part.add_(z.mul_(coefficient))
+        if task.factor is not None:
+            part.add_(source * task.factor)
+        task.total[begin:end] = part
 
 
 def values(key: int, start: int, stop: int, distribution: str, device: torch.device | str = "cpu") -> Tensor:

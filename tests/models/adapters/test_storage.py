@@ -12,7 +12,7 @@ from fedmezo.models.adapters import attach_adapter, load_point, save_trained
 from fedmezo.models.adapters.storage import TRAINABLE
 from fedmezo.models.flat import FlatParameters
 from fedmezo.models.hubs import load_base_model
-from fedmezo.models.scoring import Scorer, token_losses
+from fedmezo.models.scoring import SwapScorer, token_losses
 from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer, complete
 from tests.models.test_tokenizers import bpe
 from tests.models.tiny import (
@@ -58,7 +58,7 @@ def test_a_saved_adapter_gives_peft_the_same_loss(method: str, arguments: dict[s
     loaded = PeftModel.from_pretrained(base, saved(adapted, tmp_path / "adapter")).requires_grad_(True)
     parameters = FlatParameters(loaded.eval())
     wanted = adapted.scorer.loss(adapted.point, batch)
-    assert Scorer(loaded, parameters).loss(parameters.buffer.clone(), batch) == pytest.approx(wanted, abs=1e-6)
+    assert SwapScorer(loaded, parameters).loss(parameters.buffer.clone(), batch) == pytest.approx(wanted, abs=1e-6)
     assert wanted != adapted.scorer.loss(adapted.parameters.buffer.clone(), batch)
 
 
@@ -130,7 +130,7 @@ def test_a_saved_model_gives_transformers_the_same_loss(family: str, tmp_path: P
     parameters = FlatParameters(loaded)
     assert parameters.digest() == whole.parameters.digest()
     assert torch.equal(parameters.buffer, whole.point)
-    assert Scorer(loaded, parameters).loss(whole.point, batch) == whole.scorer.loss(whole.point, batch)
+    assert SwapScorer(loaded, parameters).loss(whole.point, batch) == whole.scorer.loss(whole.point, batch)
 
 
 @pytest.mark.parametrize(

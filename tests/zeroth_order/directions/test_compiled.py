@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fedmezo.zeroth_order import directions
 from fedmezo.zeroth_order.directions import Distribution, accumulate, compiled, direction, eager
+from fedmezo.zeroth_order.directions.task import Task
 from tests import numpy_replay
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
@@ -31,11 +32,24 @@ def test_the_kernel_gives_the_bits_of_eager(
 ) -> None:
     coefficients = [data.draw(scales) for _ in keys]
     size = data.draw(st.integers(0, 3000))
-    first = torch.linspace(-1, 1, size)
-    found, wanted = first.clone(), first.clone()
-    accumulate(found, keys, coefficients, distribution, start)
-    eager.accumulate(wanted, keys, coefficients, distribution, start)
-    assert found.numpy().tobytes() == wanted.numpy().tobytes()
+    first, factor = torch.linspace(-1, 1, size), data.draw(st.none() | scales)
+    found, wanted, apart = first.clone(), torch.empty(size), torch.empty(size)
+    eager.accumulate(Task(wanted, first, factor, tuple(keys), tuple(coefficients), distribution, start))
+    accumulate(apart, keys, coefficients, distribution, start, source=first, factor=factor)
+    accumulate(found, keys, coefficients, distribution, start, factor=factor)
+    assert found.numpy().tobytes() == apart.numpy().tobytes() == wanted.numpy().tobytes()
+    assert torch.equal(first, torch.linspace(-1, 1, size))
+
+
+@distributions
+def test_a_sum_that_is_added_to_a_multiple_of_the_source(distribution: Distribution) -> None:
+    """In numpy: fl(fl(factor * source) + fl(fl(0 + fl(c1 z1)) + fl(c2 z2)))."""
+    source, factor = direction(1, 0, 5000).numpy(), np.float32(0.9)
+    c1, c2 = np.float32(0.3), np.float32(-1.7)
+    z1, z2 = (direction(key, 7, 5007, distribution).numpy() for key in (5, 6))
+    found = torch.from_numpy(source.copy())
+    accumulate(found, [5, 6], [float(c1), float(c2)], distribution, 7, factor=float(factor))
+    assert np.array_equal(found.numpy(), factor * source + (c1 * z1 + c2 * z2))
 
 
 @distributions
@@ -57,9 +71,9 @@ def test_terms_are_rounded_twice_and_never_fused(distribution: Distribution) -> 
 def test_threads_do_not_matter(distribution: Distribution, threads: int) -> None:
     size = 300_007
     one = direction(5, 11, 11 + size, distribution)
-    found = np.zeros(size, dtype=np.float32)
-    compiled.accumulate(found, [5], np.ones(1, dtype=np.float32), distribution, 11, threads)
-    assert np.array_equal(found, one.numpy())
+    found = torch.zeros(size)
+    compiled.accumulate(Task(found, found, None, (5,), (1.0,), distribution, 11), threads)
+    assert torch.equal(found, one)
 
 
 @pytest.mark.parametrize("vector", LARGE, ids=lambda vector: vector["distribution"])
@@ -73,12 +87,12 @@ def test_ten_million_elements_of_every_implementation(vector: dict[str, object])
 
     assert digest(getattr(numpy_replay, distribution)(key, size)) == vector["digest"]
     found = torch.zeros(size)
-    eager.accumulate(found, [key], [1.0], distribution, 0)
+    eager.accumulate(Task(found, found, None, (key,), (1.0,), distribution, 0))
     assert digest(found.numpy()) == vector["digest"]
     for threads in (1, 2):
-        whole = np.zeros(size, dtype=np.float32)
-        compiled.accumulate(whole, [key], np.ones(1, dtype=np.float32), distribution, 0, threads)
-        assert digest(whole) == vector["digest"]
+        whole = torch.zeros(size)
+        compiled.accumulate(Task(whole, whole, None, (key,), (1.0,), distribution, 0), threads)
+        assert digest(whole.numpy()) == vector["digest"]
     edges = [0, 1, 130, 4097, 1_000_003, 7_777_777, size]
     parts = [direction(key, begin, end, distribution).numpy() for begin, end in itertools.pairwise(edges)]
     assert digest(np.concatenate(parts)) == vector["digest"]
@@ -98,5 +112,5 @@ def test_what_is_no_contiguous_fp32_vector_is_refused(total: torch.Tensor) -> No
 
 
 def test_keys_and_coefficients_go_together() -> None:
-    with pytest.raises(ValueError, match="2 keys and 1 coefficients"):
+    with pytest.raises(ValueError, match="2 keys and 1 coefficients, 4 to 4 values"):
         accumulate(torch.zeros(4), [1, 2], [1.0])

@@ -1,0 +1,39 @@
+"""The zeroth-order step as it is published, to be compared with."""
+
+import torch
+from torch import nn
+
+from fedmezo.data.batches import Batch
+
+
+class Textbook:
+    """The published step (Malladi et al., NeurIPS 2023, algorithm 1), on the model's own parameters, in place."""
+
+    def __init__(self, model: nn.Module, mu: float, rate: float) -> None:
+        self.model, self.mu, self.rate = model, mu, rate
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def move(self, seed: int, scale: float) -> None:
+        """Add ``scale`` times the direction of a seed, drawn anew."""
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in self.parameters:
+            z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.data.add_(z, alpha=scale)
+
+    def loss(self, batch: Batch) -> float:
+        """Return the loss, as transformers computes it."""
+        said = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
+        return float(said.loss)
+
+    def estimate(self, batch: Batch, number: int) -> float:
+        """Return the projected gradient; the parameters are back, up to rounding."""
+        self.move(number, self.mu)
+        above = self.loss(batch)
+        self.move(number, -2 * self.mu)
+        below = self.loss(batch)
+        self.move(number, self.mu)
+        return (above - below) / (2 * self.mu)
+
+    def __call__(self, batch: Batch, number: int) -> None:
+        """Take a step."""
+        self.move(number, -self.rate * self.estimate(batch, number))

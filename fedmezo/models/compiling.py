@@ -1,0 +1,57 @@
+"""The decoder layers of a model, compiled: their elementwise work becomes a few loops around the matrix products.
+
+One layer is compiled, with dynamic shapes, and serves all layers and lengths; that takes seconds once, and is kept in
+torch's own cache. Results differ from uncompiled ones by rounding.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from fedmezo.errors import ResourceError
+
+
+class CompiledLayers:
+    """The layers of a model with a compiled forward pass beside their own.
+
+    Args:
+        model: its layers are what transformers can checkpoint one by one.
+
+    Raises:
+        ResourceError: there is no compiler for the model's device, or no such layer.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        device = next(model.parameters()).device
+        compilers = [os.environ.get("CXX") or "c++", "g++", "clang++"]
+        if device.type == "cpu" and not any(map(shutil.which, compilers)):
+            raise ResourceError("train.compile = True\n    there is no C++ compiler: install g++, or set it to False")
+        layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+        if not layers:
+            raise ResourceError(
+                "train.compile = True\n    the model has no layers that could be compiled; set it False"
+            )
+        self._forwards: dict[nn.Module, Callable[..., Any]] = {
+            layer: torch.compile(layer.forward, dynamic=True) for layer in layers
+        }
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Have the layers compute with their compiled forward passes inside the block."""
+        before = {layer: vars(layer).get("forward") for layer in self._forwards}
+        try:
+            for layer, forward in self._forwards.items():
+                layer.forward = forward
+            yield
+        finally:
+            for layer, own in before.items():
+                if own is None:
+                    vars(layer).pop("forward", None)
+                else:
+                    layer.forward = own
