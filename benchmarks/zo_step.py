@@ -36,11 +36,10 @@ from benchmarks.textbook import Textbook
 from fedmezo import config
 from fedmezo.assembly import Problem, assemble_problem
 from fedmezo.cache import cache_folder
-from fedmezo.data.batches import Batch
+from fedmezo.data.batches import IGNORED, Batch
 from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.hubs import load_base_model
-from fedmezo.models.scoring import respond
 from fedmezo.tracking.memory import peak_memory_mib
 from fedmezo.zeroth_order.estimators import CentralDifference, estimate
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
@@ -101,9 +100,13 @@ def forward(model: nn.Module, batch: Batch, number: int) -> None:
 
 def lean(model: nn.Module, batch: Batch, number: int) -> None:
     """Two forwards with logits at the response tokens only."""
+    first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
+    labels = batch.labels[:, first:]
     for _ in range(2):
-        responses = respond(model, batch)
-        nn.functional.cross_entropy(responses.logits, responses.labels)
+        logits = model(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=labels.shape[1] + 1
+        ).logits[:, :-1]
+        nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
 
 
 class Ours:

@@ -3,7 +3,8 @@
 Zeroth-order training asks nothing of a criterion but its value; backpropagation needs a differentiable one.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
@@ -25,6 +26,15 @@ class Criterion(Protocol):
             One value a token [n], or an example [B], or any other number of them: at least one.
         """
         ...
+
+
+_Values = TypeVar("_Values", bound=Callable[[Tensor, Tensor, Tensor], Tensor])
+
+
+def tokenwise(criterion: _Values) -> _Values:
+    """Mark a criterion with a value a token that depends on its own logits alone: it may be asked part by part."""
+    criterion.tokenwise = True  # type: ignore[attr-defined]
+    return criterion
 
 
 registry: Registry[Criterion] = Registry("criterion", __name__)

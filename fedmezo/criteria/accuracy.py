@@ -2,10 +2,11 @@
 
 from torch import Tensor
 
-from fedmezo.criteria import register
+from fedmezo.criteria import register, tokenwise
 
 
 @register("accuracy")
+@tokenwise
 def accuracy(logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
     """Return 0 for each token that is the most likely one, else 1, [n]: the mean is 1 - accuracy."""
     return (logits.argmax(dim=-1) != labels).float()

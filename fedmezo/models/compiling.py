@@ -7,7 +7,7 @@ torch's own cache. Results differ from uncompiled ones by rounding.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from fedmezo.errors import ResourceError
+from fedmezo.models.stand_in import computing
 
 
 class CompiledLayers:
@@ -44,14 +45,7 @@ class CompiledLayers:
     @contextmanager
     def used(self) -> Iterator[None]:
         """Have the layers compute with their compiled forward passes inside the block."""
-        before = {layer: vars(layer).get("forward") for layer in self._forwards}
-        try:
+        with ExitStack() as stack:
             for layer, forward in self._forwards.items():
-                layer.forward = forward
+                stack.enter_context(computing(layer, forward))
             yield
-        finally:
-            for layer, own in before.items():
-                if own is None:
-                    vars(layer).pop("forward", None)
-                else:
-                    layer.forward = own

@@ -38,8 +38,8 @@ class FaultyScorer(SwapScorer):
         super().__init__(scorer.model, scorer.parameters)
         self.faulty = faulty
 
-    def total(self, responses: Responses) -> Total:
-        return Total(math.nan, 1) if self._now & self.faulty else super().total(responses)
+    def _total(self, responses: Responses) -> Total:
+        return Total(math.nan, 1) if self._now & self.faulty else super()._total(responses)
 
     def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
         found = []

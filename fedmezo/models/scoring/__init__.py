@@ -10,7 +10,7 @@ from fedmezo.models.flat import FlatParameters
 from fedmezo.models.scoring import in_place, lanes
 from fedmezo.models.scoring.in_place import InPlaceScorer
 from fedmezo.models.scoring.lanes import LaneScorer
-from fedmezo.models.scoring.responses import respond, token_losses
+from fedmezo.models.scoring.responses import token_losses
 from fedmezo.models.scoring.scorer import ExampleScores, Request, Scorer
 from fedmezo.models.scoring.swap import SwapScorer
 from fedmezo.zeroth_order.directions.scaled import Directions
@@ -58,6 +58,5 @@ __all__ = [
     "Scorer",
     "SwapScorer",
     "make_scorer",
-    "respond",
     "token_losses",
 ]

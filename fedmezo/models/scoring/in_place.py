@@ -4,6 +4,7 @@ Before a decoder layer (or the embedding, a norm, the head) computes, its pertur
 of its size and stand in for its own, which are never written to. There is no second copy of the model.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -17,8 +18,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from fedmezo.data.batches import Batch
 from fedmezo.models.flat import FlatParameters, Span
 from fedmezo.models.kept_on_disk import kept_on_disk
-from fedmezo.models.scoring.responses import respond
 from fedmezo.models.scoring.scorer import Request, Scorer, Total
+from fedmezo.models.stand_in import computing
 from fedmezo.zeroth_order.estimators import Lane
 
 MOST_ELEMENTS = 1 << 22  # of the head that are perturbed at a time
@@ -40,6 +41,7 @@ class InPlaceScorer(Scorer):
 
     manner = "one point after the other, each layer perturbed as it is read"
     in_place = True
+    most_logits = sys.maxsize  # the head is perturbed once
 
     def __init__(self, model: nn.Module, parameters: FlatParameters, *rest: Any, **others: Any) -> None:
         super().__init__(model, parameters, *rest, **others)
@@ -58,8 +60,8 @@ class InPlaceScorer(Scorer):
         return [[self._total_at(point, lane, batch) for lane in lanes] for point, lanes, batch in requests]
 
     def _total_at(self, point: Tensor, lane: Lane, batch: Batch) -> Total:
-        with self.at(point) as model, self._perturbed(lane):
-            return self.total(respond(model, batch))
+        with self.at(point), self._perturbed(lane):
+            return self.totals(batch)[0]
 
     @contextmanager
     def _perturbed(self, lane: Lane) -> Iterator[None]:
@@ -69,9 +71,9 @@ class InPlaceScorer(Scorer):
         with ExitStack() as stack:
             for module in self._units:
                 if type(module) is nn.Embedding:
-                    stack.enter_context(_computing(module, self._embedding(module, lane)))
+                    stack.enter_context(computing(module, self._embedding(module, lane)))
                 elif type(module) is nn.Linear:
-                    stack.enter_context(_computing(module, self._linear(module, lane)))
+                    stack.enter_context(computing(module, self._linear(module, lane)))
                 else:
                     self._swap_around(module, lane, stack)
             yield
@@ -150,13 +152,3 @@ def _units(module: nn.Module) -> Iterator[nn.Module]:
         return
     for child in module.children():
         yield from _units(child)
-
-
-@contextmanager
-def _computing(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Have a module compute with another forward pass inside the block."""
-    try:
-        module.forward = forward
-        yield
-    finally:
-        vars(module).pop("forward", None)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from fedmezo.models.flat import FlatParameters
 from fedmezo.models.half import pairing_of
 from fedmezo.models.scoring.packing import Pack, packs
-from fedmezo.models.scoring.responses import late_logits, select
 from fedmezo.models.scoring.scorer import Request, Scorer, Total
 from fedmezo.zeroth_order.estimators import Lane
 
@@ -71,11 +70,8 @@ class LaneScorer(Scorer):
         return found
 
     def _forward(self, requests: Sequence[Request], pack: Pack) -> list[Total]:
-        points, batch, rows = self._points(requests, pack), pack.batch(requests), pack.examples(requests)
-        with self._standing_in(points), self._pairs(pack.paired):
-            logits = late_logits(self.model, batch)
-        parts = zip(torch.split(logits, rows), torch.split(batch.labels, rows), strict=True)
-        return [self.total(select(*part)) for part in parts]
+        with self._standing_in(self._points(requests, pack)), self._pairs(pack.paired):
+            return self.totals(pack.batch(requests), lanes=len(pack.places))
 
     def _points(self, requests: Sequence[Request], pack: Pack) -> Tensor:
         """Return the lanes of a pack [L, d]; a direction is made once for both its signs."""

@@ -33,10 +33,6 @@ class Pack:
     places: list[Place]
     paired: bool
 
-    def examples(self, requests: Sequence[Request]) -> int:
-        """Return the examples of a lane."""
-        return len(requests[self.places[0].request].batch.labels)
-
     def batch(self, requests: Sequence[Request]) -> Batch:
         """Return the batches of the lanes, one after the other, padded to the longest."""
         batches = [requests[place.request].batch for place in self.places]

@@ -1,15 +1,28 @@
-"""What a model says at the response tokens of a batch."""
+"""What a model says at the response tokens of a batch, some of them at a time.
 
-from typing import NamedTuple
+Prompts and padding, most of a batch, never go through the model's head; and the logits of a long response need not be
+in memory all together.
+"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from peft import PeftModel
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers.utils import ModelOutput
 
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.models.stand_in import computing
+
+MOST_LOGITS = 6_500_000  # of a part: 26 MB in fp32, which stays in caches and is allocated without page faults
 
 
 class Responses(NamedTuple):
-    """What a model says at the n response tokens of a batch, in row order: the arguments of a criterion.
+    """What a model says at n response tokens of a batch, in row order: the arguments of a criterion.
 
     Attributes:
         logits: fp32 [n, V].
@@ -22,38 +35,93 @@ class Responses(NamedTuple):
     rows: Tensor
 
 
-def respond(model: nn.Module, batch: Batch) -> Responses:
-    """Return what a model says at the response tokens.
+class Reader:
+    """Reads what a model says, through the model's own head: soft-capping and scaling of logits hold.
 
     Args:
         model: a causal language model of transformers, or a PEFT model around one.
-        batch: B right-padded sequences.
     """
-    return select(late_logits(model, batch), batch.labels)
 
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        causal: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        self._causal = causal
+        self._decoder: nn.Module = causal.get_decoder()
+        self._head: nn.Module = causal.get_output_embeddings()
+        self._output: type[ModelOutput] = ModelOutput
 
-def late_logits(model: nn.Module, batch: Batch) -> Tensor:
-    """Return the logits [B, k, V] of the k positions that predict the last k labels, from the first label on.
+    def parts(self, batch: Batch, lanes: int = 1, most: int = MOST_LOGITS) -> Iterator[list[Responses]]:
+        """Yield the responses of each lane, part by part.
 
-    Only these go through the model's head: prompts, most of a batch, cost no logits.
-    """
-    first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
-    kept = batch.labels.shape[1] - first + 1
-    logits: Tensor = model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
-    ).logits  # position j predicts label j + 1
-    return logits[:, :-1]
+        Args:
+            batch: right-padded sequences, lane by lane; each lane has as many.
+            lanes: of the batch.
+            most: logits of a part of all lanes.
+        """
+        hidden, labels = self._before_head(batch)
+        masks = (labels != IGNORED).chunk(lanes)
+        wanted = [each[mask] for each, mask in zip(labels.chunk(lanes), masks, strict=True)]
+        rows = [mask.nonzero()[:, 0] for mask in masks]
+        states = [each[mask] for each, mask in zip(hidden.chunk(lanes), masks, strict=True)]
+        side_by_side = pad_sequence(states, batch_first=True)  # [L, n, H]
+        step = max(1, most // (lanes * self._causal.config.get_text_config().vocab_size))
+        for start in range(0, side_by_side.shape[1], step):
+            logits = self._logits(side_by_side[:, start : start + step])
+            stop = start + logits.shape[1]
+            yield [
+                Responses(said[: len(tokens[start:stop])], tokens[start:stop], places[start:stop])
+                for said, tokens, places in zip(logits, wanted, rows, strict=True)
+            ]
 
+    def whole(self, batch: Batch, lanes: int = 1, most: int = MOST_LOGITS) -> list[Responses]:
+        """Return the responses of each lane in one piece, made in parts."""
+        parts = list(zip(*self.parts(batch, lanes, most), strict=True))
+        return [each[0] if len(each) == 1 else Responses(*map(torch.cat, zip(*each, strict=True))) for each in parts]
 
-def select(logits: Tensor, labels: Tensor) -> Responses:
-    """Return what is at the labels of late logits [B, k, V] and labels [B, T]; without a copy where that is all."""
-    labels = labels[:, labels.shape[1] - logits.shape[1] :]
-    mask = labels != IGNORED
-    chosen = logits[0] if len(logits) == 1 and bool(mask.all()) else logits[mask]
-    return Responses(chosen.float(), labels[mask], mask.nonzero()[:, 0])
+    def _before_head(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what goes into the head [B, k, H] at the k positions before the last k labels [B, k]: the first
+        label is the first of any row.
+        """
+        first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
+        kept = batch.labels.shape[1] - first + 1
+        seen: list[Tensor] = []
+
+        def capture(hidden: Tensor) -> Tensor:
+            seen.append(hidden)
+            return hidden[..., :1]  # what is done to it afterwards does not matter
+
+        with computing(self._head, capture), self._noting_the_output():
+            self._model(
+                input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
+            )
+        return seen[0][:, :-1], batch.labels[:, first:]  # position j predicts label j + 1
+
+    @contextmanager
+    def _noting_the_output(self) -> Iterator[None]:
+        """Note which kind of output the decoder gives, which the model's forward pass around it expects."""
+
+        def note(module: nn.Module, inputs: Any, output: ModelOutput) -> None:
+            self._output = type(output)
+
+        hook = self._decoder.register_forward_hook(note)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Return fp32 logits [L, n, V] of what goes into the head [L, n, H]."""
+
+        def decoded(*_: Any, **__: Any) -> ModelOutput:
+            return self._output(last_hidden_state=hidden)
+
+        token = torch.zeros((1, 1), dtype=torch.int64, device=hidden.device)
+        with computing(self._decoder, decoded):
+            logits: Tensor = self._causal(input_ids=token, logits_to_keep=0, use_cache=False).logits
+        return logits.float()
 
 
 def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the cross-entropy of every response token (fp32 [n]) and the row it belongs to (int64 [n])."""
-    responses = respond(model, batch)
+    (responses,) = Reader(model).whole(batch)
     return cross_entropy(*responses), responses.rows

@@ -1,8 +1,10 @@
 """The contract of scoring: the losses of lanes, leaving no trace in the model."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import Batch, split_batch
 from fedmezo.models.compiling import CompiledLayers
 from fedmezo.models.flat import FlatParameters
-from fedmezo.models.scoring.responses import Responses, respond
+from fedmezo.models.scoring.responses import MOST_LOGITS, Reader, Responses
 from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.estimators import Lane
 
@@ -55,11 +57,13 @@ class Scorer(ABC):
 
     Attributes:
         manner: how lanes are scored, in words.
+        most_logits: in memory together, if the criterion looks at one token at a time.
         in_place: whether there is one point only, the model's own buffer, which local training moves.
     """
 
     manner: ClassVar[str]
     in_place: ClassVar[bool] = False
+    most_logits: ClassVar[int] = MOST_LOGITS
 
     def __init__(
         self,
@@ -130,30 +134,51 @@ class Scorer(ABC):
 
     def values(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the criterion's values on a batch [m], whose mean is the loss; the model is taken as it stands."""
-        return self.criterion(*respond(model, batch))
+        (responses,) = self._reader.whole(batch)
+        return self.criterion(*responses)
 
     @torch.inference_mode()
     def loss(self, point: Tensor, batch: Batch) -> float:
         """Return the loss at a point [d], which is copied into the model."""
-        with self.at(point) as model:
-            total = self.total(respond(model, batch))
+        with self.at(point):
+            (total,) = self.totals(batch)
         return total.value / total.number
 
-    def total(self, responses: Responses) -> Total:
-        """Return sum and number of the criterion's values."""
+    def totals(self, batch: Batch, lanes: int = 1) -> list[Total]:
+        """Return sum and number of the criterion's values for each lane of a batch, the model taken as it stands."""
+        if getattr(self.criterion, "tokenwise", False):
+            parts = self._reader.parts(batch, lanes, self.most_logits)
+        else:
+            parts = iter([self._reader.whole(batch, lanes, self.most_logits)])
+        found = [[self._total(part) for part in lane] for lane in zip(*parts, strict=True)]
+        return [Total(math.fsum(t.value for t in each), sum(t.number for t in each)) for each in found]
+
+    def _total(self, responses: Responses) -> Total:
+        if not len(responses.labels):  # another lane has more of them
+            return Total(0.0, 0)
         values = self.criterion(*responses)
         return Total(values.double().sum().item(), values.numel())
 
     @torch.inference_mode()
     def example_scores(self, point: Tensor, batch: Batch) -> ExampleScores:
         """Return cross-entropy and accuracy of every example, whatever the criterion is."""
-        with self.at(point) as model:
-            responses = respond(model, batch)
-        size, rows = len(batch.labels), responses.rows
-        sums = torch.zeros(size, dtype=torch.float64, device=rows.device)
-        sums.index_add_(0, rows, cross_entropy(*responses).double())
-        right = rows[responses.logits.argmax(dim=-1) == responses.labels]
-        return ExampleScores(sums, torch.bincount(rows, minlength=size), torch.bincount(right, minlength=size))
+        size, device = len(batch.labels), batch.labels.device
+        scores = ExampleScores(
+            torch.zeros(size, dtype=torch.float64, device=device),
+            torch.zeros(size, dtype=torch.int64, device=device),
+            torch.zeros(size, dtype=torch.int64, device=device),
+        )
+        with self.at(point):
+            for (part,) in self._reader.parts(batch):
+                right = part.rows[part.logits.argmax(dim=-1) == part.labels]
+                scores.sums.index_add_(0, part.rows, cross_entropy(*part).double())
+                scores.tokens.add_(torch.bincount(part.rows, minlength=size))
+                scores.correct.add_(torch.bincount(right, minlength=size))
+        return scores
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.model)
 
     def _quick(self) -> AbstractContextManager[None]:
         return nullcontext() if self._compiled is None else self._compiled.used()

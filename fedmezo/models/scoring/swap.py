@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from fedmezo.data.batches import Batch
-from fedmezo.models.scoring.responses import respond
 from fedmezo.models.scoring.scorer import Request, Scorer, Total
 from fedmezo.zeroth_order.estimators import Lane
 
@@ -22,5 +21,5 @@ class SwapScorer(Scorer):
         moved = point.clone()
         if lane.scale:
             self.directions.add(moved, [lane.key], [lane.scale])
-        with self.at(moved) as model:
-            return self.total(respond(model, batch))
+        with self.at(moved):
+            return self.totals(batch)[0]
