@@ -128,7 +128,7 @@ class Prefix:
     """A client's own point after each of its steps, bit for bit the replay of those steps.
 
     Without weight decay earlier coefficients stay as they are, so a step adds its own summands only. With it every
-    later step changes them, and the prefix is replayed.
+    later step changes them, and the prefix is replayed. ``point`` is overwritten by the next step.
     """
 
     def __init__(self, replay: Replay, start: Tensor, keys: Sequence[Sequence[int]], learning_rate: float) -> None:
@@ -148,7 +148,9 @@ class Prefix:
             self.point = self._replay(self._start, [steps])
             return
         self._replay.add(self._total, list(terms(_last(steps), 0.0)))
-        self.point = self._start + self._total
+        if self.point is self._start:
+            self.point = torch.empty_like(self._start)
+        torch.add(self._start, self._total, out=self.point)
 
 
 class MovingPrefix:

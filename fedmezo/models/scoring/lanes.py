@@ -18,7 +18,6 @@ from fedmezo.models.flat import FlatParameters
 from fedmezo.models.half import pairing_of
 from fedmezo.models.scoring.packing import Pack, packs
 from fedmezo.models.scoring.scorer import Request, Scorer, Total
-from fedmezo.zeroth_order.estimators import Lane
 
 # of one forward over several lanes: more do not make products faster, only the peak higher
 MOST_TOKENS = {"cpu": 1024, "cuda": 8192}
@@ -55,6 +54,7 @@ class LaneScorer(Scorer):
         modules = dict(model.named_modules())
         self._layers: dict[str, Any] = {name: modules[name] for name in names}
         self._pairing = pairing_of(model)
+        self._memory: Tensor | None = None
         self.most_tokens = MOST_TOKENS.get(parameters.buffer.device.type, MOST_TOKENS["cuda"])  # of a forward
 
     @property
@@ -74,17 +74,20 @@ class LaneScorer(Scorer):
             return self.totals(pack.batch(requests), lanes=len(pack.places))
 
     def _points(self, requests: Sequence[Request], pack: Pack) -> Tensor:
-        """Return the lanes of a pack [L, d]; a direction is made once for both its signs."""
-        points = torch.stack([requests[request].point for request, _ in pack.places])
-        steps: dict[Lane, Tensor] = {}
-        for row, (request, number) in zip(points, pack.places, strict=True):
+        """Return the lanes of a pack [L, d], in memory that the next pack takes over."""
+        count = len(pack.places)
+        if self._memory is None or len(self._memory) < count:
+            self._memory = torch.empty(count, self.parameters.size, device=self.parameters.buffer.device)
+        points = self._memory[:count]
+        above = count // 2 if pack.paired else count
+        for row, (request, number) in enumerate(pack.places[:above]):
             key, scale = requests[request].lanes[number]
-            lane = Lane(key, abs(scale))
-            if scale and lane not in steps:
-                steps[lane] = torch.zeros_like(row)
-                self.directions.add(steps[lane], [key], [lane.scale])
+            point = requests[request].point
             if scale:
-                row.add_(steps[lane], alpha=1 if scale > 0 else -1)
+                mirror = points[above + row] if pack.paired else None
+                self.directions.add(points[row], [key], [scale], source=point, factor=1.0, mirror=mirror)
+            else:
+                points[row] = point
         return points
 
     def _pairs(self, paired: bool) -> AbstractContextManager[None]:

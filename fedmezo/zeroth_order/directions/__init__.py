@@ -41,6 +41,7 @@ def accumulate(
     *,
     source: Tensor | None = None,
     factor: float | None = None,
+    mirror: Tensor | None = None,
 ) -> None:
     """Add sum_k c_k z(key_k)[start : start + n] to a vector, reading and writing memory once.
 
@@ -56,17 +57,20 @@ def accumulate(
         start: flat index of the first element.
         source: contiguous fp32 [n]; ``total`` itself if left out.
         factor: of the source, an fp32 value.
+        mirror: contiguous fp32 [n]; with a factor, ``fl32(fl32(factor * source) - sum)`` is written there.
 
     Raises:
-        ValueError: ``total`` or ``source`` is not a contiguous fp32 vector, or numbers or sizes differ.
+        ValueError: one of the vectors is not a contiguous fp32 vector, or numbers or sizes differ.
     """
     source = total if source is None else source
-    for vector in (total, source):
+    if mirror is not None and (factor is None or mirror.shape != total.shape):
+        raise ValueError("a mirror needs a factor, and the size of the vector")
+    for vector in (total, source, *([] if mirror is None else [mirror])):
         if vector.dtype != torch.float32 or vector.ndim != 1 or not vector.is_contiguous():
             raise ValueError(f"expected a contiguous fp32 vector, found {vector.dtype} of shape {list(vector.shape)}")
     if len(keys) != len(coefficients) or total.shape != source.shape:
         raise ValueError(f"{len(keys)} keys and {len(coefficients)} coefficients, {len(source)} to {len(total)} values")
-    task = Task(total.detach(), source.detach(), factor, tuple(keys), tuple(coefficients), distribution, start)
+    task = Task(total.detach(), source.detach(), factor, tuple(keys), tuple(coefficients), distribution, start, mirror)
     if total.device.type == "cpu" and compiled is not None:
         compiled.accumulate(task, torch.get_num_threads())
     elif total.device.type == "cuda" and cuda is not None:

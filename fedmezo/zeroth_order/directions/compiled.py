@@ -79,6 +79,7 @@ def _add_rademacher(part: Any, words: Any, scale: Any, skipped: Any) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _accumulate(
     total: Any,
+    mirror: Any,
     source: Any,
     start: Any,
     factor: Any,
@@ -91,7 +92,8 @@ def _accumulate(
 ) -> None:
     """Do a task on vectors whose first element has the flat index ``start``, tile by tile.
 
-    ``apart``: terms are summed by themselves, and the sum is added to ``factor * source``.
+    ``apart``: terms are summed by themselves, and the sum is added to ``factor * source``, giving ``total``, and
+    subtracted, giving ``mirror`` unless that is empty.
     """
     words = np.empty(TILE if gaussian else TILE // 32, dtype=np.uint32)
     sums = np.empty(TILE, dtype=np.float32)
@@ -112,6 +114,10 @@ def _accumulate(
                 _add_rademacher(part, words, scales[k], skipped)
         target = total[first - start : last - start]
         if apart:
+            if len(mirror):
+                opposite = mirror[first - start : last - start]
+                for i in range(len(part)):
+                    opposite[i] = origin[i] * factor - part[i]
             for i in range(len(part)):
                 target[i] = origin[i] * factor + part[i]
         else:
@@ -126,6 +132,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 def accumulate(task: Task, threads: int) -> None:
     """Do a task; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
     total, source = task.total.numpy(), task.source.numpy()
+    mirror = total[:0] if task.mirror is None else task.mirror.numpy()
     fixed: tuple[Any, ...] = (
         np.float32(1.0 if task.factor is None else task.factor),
         task.factor is not None,
@@ -137,10 +144,12 @@ def accumulate(task: Task, threads: int) -> None:
     parts = max(1, min(threads, len(total) // _SMALLEST_SHARE))
     edges = [len(total) * part // parts for part in range(parts + 1)]
     if parts == 1:
-        _accumulate(total, source, task.start, *fixed)
+        _accumulate(total, mirror, source, task.start, *fixed)
         return
     jobs = [
-        _pool(parts).submit(_accumulate, total[begin:end], source[begin:end], task.start + begin, *fixed)
+        _pool(parts).submit(
+            _accumulate, total[begin:end], mirror[begin:end], source[begin:end], task.start + begin, *fixed
+        )
         for begin, end in itertools.pairwise(edges)
     ]
     for job in jobs:

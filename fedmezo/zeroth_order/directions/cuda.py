@@ -40,6 +40,7 @@ def _word(words0, words1, words2, words3, which):
 @triton.jit
 def _add(
     total,
+    mirror,
     source,
     size,
     start,
@@ -50,6 +51,7 @@ def _add(
     heights,
     slopes,
     apart: tl.constexpr,
+    mirrored: tl.constexpr,
     gaussian: tl.constexpr,
     tile: tl.constexpr,
 ):
@@ -77,6 +79,8 @@ def _add(
             word = _word(w0, w1, w2, w3, (index >> 5) & 3)
             bit = (word >> (index & 31).to(tl.uint32)) & 1
             value += tl.where(bit == 1, -scale, scale)
+    if mirrored:
+        tl.store(mirror + j, origin * factor - value, mask=inside)
     if apart:
         value = origin * factor + value
     tl.store(total + j, value, mask=inside)
@@ -90,6 +94,7 @@ def accumulate(task: Task) -> None:
     launch: Any = _add[(triton.cdiv(size, TILE),)]
     launch(
         task.total,
+        task.total if task.mirror is None else task.mirror,
         task.source,
         size,
         task.start,
@@ -99,6 +104,7 @@ def accumulate(task: Task) -> None:
         len(task.keys),
         *table_on(device),
         apart=task.factor is not None,
+        mirrored=task.mirror is not None,
         gaussian=task.distribution == "gaussian",
         tile=TILE,
         enable_fp_fusion=False,

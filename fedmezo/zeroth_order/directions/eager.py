@@ -27,7 +27,10 @@ def accumulate(task: Task) -> None:
             z = values(key, task.start + begin, task.start + end, task.distribution, source.device)
             part.add_(z.mul_(coefficient))
         if task.factor is not None:
-            part.add_(source * task.factor)
+            scaled = source * task.factor
+            if task.mirror is not None:
+                task.mirror[begin:end] = scaled - part
+            part.add_(scaled)
         task.total[begin:end] = part
 
 

@@ -34,6 +34,7 @@ class Directions:
         start: int = 0,
         source: Tensor | None = None,
         factor: float | None = None,
+        mirror: Tensor | None = None,
     ) -> None:
         """Add sum_k c_k S z(key_k)[start : start + n] to a vector, each c_k S rounded to fp32.
 
@@ -42,8 +43,10 @@ class Directions:
         for first, stop, scale in self._overlapping(start, start + total.numel()):
             scaled = coefficients if scale == 1.0 else [float(np.float32(c * scale)) for c in coefficients]
             inside = slice(first - start, stop - start)
-            part = None if source is None else source[inside]
-            accumulate(total[inside], keys, scaled, self.distribution, first, source=part, factor=factor)
+            given, mirrored = (None if vector is None else vector[inside] for vector in (source, mirror))
+            accumulate(
+                total[inside], keys, scaled, self.distribution, first, source=given, factor=factor, mirror=mirrored
+            )
 
     def values(self, key: int, start: int, stop: int, device: torch.device | str = "cpu") -> Tensor:
         """Return S z(key)[start:stop] as an fp32 tensor [stop - start]."""

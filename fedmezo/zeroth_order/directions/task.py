@@ -15,6 +15,7 @@ class Task:
     Args:
         factor: None: one term after the other is added to the source; a number: their sum is added to factor * source.
         start: flat index of the first element.
+        mirror: fp32 [n], also written to where there is a factor: the sum is subtracted instead.
     """
 
     total: Tensor
@@ -24,3 +25,4 @@ class Task:
     coefficients: tuple[float, ...]
     distribution: Distribution
     start: int
+    mirror: Tensor | None = None

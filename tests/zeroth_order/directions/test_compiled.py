@@ -35,6 +35,11 @@ def test_the_kernel_gives_the_bits_of_eager(
     first, factor = torch.linspace(-1, 1, size), data.draw(st.none() | scales)
     found, wanted, apart = first.clone(), torch.empty(size), torch.empty(size)
     eager.accumulate(Task(wanted, first, factor, tuple(keys), tuple(coefficients), distribution, start))
+    if factor is not None:
+        below, mirror = torch.empty(size), torch.empty(size)
+        eager.accumulate(Task(wanted, first, factor, tuple(keys), tuple(coefficients), distribution, start, below))
+        accumulate(found.clone(), keys, coefficients, distribution, start, factor=factor, mirror=mirror)
+        assert mirror.numpy().tobytes() == below.numpy().tobytes()
     accumulate(apart, keys, coefficients, distribution, start, source=first, factor=factor)
     accumulate(found, keys, coefficients, distribution, start, factor=factor)
     assert found.numpy().tobytes() == apart.numpy().tobytes() == wanted.numpy().tobytes()
@@ -114,3 +119,20 @@ def test_what_is_no_contiguous_fp32_vector_is_refused(total: torch.Tensor) -> No
 def test_keys_and_coefficients_go_together() -> None:
     with pytest.raises(ValueError, match="2 keys and 1 coefficients, 4 to 4 values"):
         accumulate(torch.zeros(4), [1, 2], [1.0])
+
+
+@distributions
+def test_a_mirror_is_the_other_sign_to_the_bit(distribution: Distribution) -> None:
+    """theta + c z and theta - c z of one pass are those of two."""
+    theta = direction(1, 0, 5000)
+    above, below, alone = torch.empty(5000), torch.empty(5000), theta.clone()
+    accumulate(above, [9], [1e-3], distribution, source=theta, factor=1.0, mirror=below)
+    accumulate(alone, [9], [-1e-3], distribution)
+    assert torch.equal(below, alone)
+    accumulate(theta, [9], [1e-3], distribution)
+    assert torch.equal(above, theta)
+
+
+def test_a_mirror_goes_with_a_factor() -> None:
+    with pytest.raises(ValueError, match="a mirror needs a factor"):
+        accumulate(torch.zeros(4), [1], [1.0], mirror=torch.zeros(4))

@@ -21,6 +21,9 @@ def test_the_kernel_gives_the_bits_of_eager(
     keys, coefficients = [7, 2**62 + 11, 0], [0.125, -3.0e-4, 1.7]
     wanted = torch.linspace(-1, 1, size)
     found = wanted.cuda()
-    accumulate(found, keys, coefficients, distribution, start, factor=factor)
-    eager.accumulate(Task(wanted, wanted, factor, tuple(keys), tuple(coefficients), distribution, start))
+    below = None if factor is None else torch.empty(size)
+    mirror = None if below is None else below.cuda()
+    accumulate(found, keys, coefficients, distribution, start, factor=factor, mirror=mirror)
+    eager.accumulate(Task(wanted, wanted.clone(), factor, tuple(keys), tuple(coefficients), distribution, start, below))
     assert torch.equal(found.cpu(), wanted)
+    assert below is None or (mirror is not None and torch.equal(mirror.cpu(), below))
