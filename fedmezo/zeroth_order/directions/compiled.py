@@ -11,8 +11,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from fedmezo.zeroth_order.directions.table import quantile_table
 from fedmezo.zeroth_order.directions.task import Task
@@ -31,7 +33,23 @@ def _count_leading_zeros(typingctx: Any, word: Any) -> Any:
     return types.uint32(types.uint32), codegen
 
 
+def _bits_of_a_float(typingctx: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.uint32(types.float32), codegen
+
+
+def _float_of_bits(typingctx: Any, word: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.uint32), codegen
+
+
 _leading_zeros: Any = intrinsic(_count_leading_zeros)
+_as_bits: Any = intrinsic(_bits_of_a_float)
+_as_float: Any = intrinsic(_float_of_bits)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -57,23 +75,43 @@ def _philox(words: Any, key: Any, first_block: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add_gaussian(part: Any, words: Any, scale: Any, heights: Any, slopes: Any) -> None:
+def _add_gaussian(part: Any, words: Any, scale: Any, table: Any, cells: Any, withins: Any, found: Any) -> None:
+    """Add scale * z; three loops, so that only the look-up, of slope and height together, is not vectorised."""
     for i in range(len(part)):
-        word = words[i]
-        v = word & _U32(0x7FFFFFFF)
+        v = words[i] & _U32(0x7FFFFFFF)
         shift = _U32(25) - _U32(_leading_zeros(v | _U32(64)))
         top = v >> shift
-        cell = np.int32(top + (shift << _U32(6)))
-        within = np.float32(np.int32(v - (top << shift)))
-        magnitude = slopes[cell] * within + heights[cell]
-        part[i] += (scale if word <= _U32(0x7FFFFFFF) else -scale) * magnitude
+        cells[i] = np.int32(top + (shift << _U32(6)))
+        withins[i] = np.float32(np.int32(v - (top << shift)))
+    for i in range(len(part)):
+        cell = cells[i]
+        found[2 * i] = table[2 * cell]
+        found[2 * i + 1] = table[2 * cell + 1]
+    for i in range(len(part)):
+        magnitude = found[2 * i] * withins[i] + found[2 * i + 1]
+        part[i] += (scale if words[i] <= _U32(0x7FFFFFFF) else -scale) * magnitude
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_rademacher(part: Any, words: Any, scale: Any, skipped: Any) -> None:
-    for i in range(len(part)):
-        bit = i + skipped
-        part[i] += -scale if (words[bit >> 5] >> _U32(bit & 31)) & _U32(1) else scale
+    """Add scale * z: scale with its sign bit changed where the bit is 1."""
+    bits = _as_bits(scale)
+    begin = min(len(part), -skipped % 32)
+    end = begin + (len(part) - begin) // 32 * 32
+    for i in range(begin):
+        part[i] += _with_sign(bits, words[(i + skipped) >> 5] >> _U32((i + skipped) & 31))
+    for word in range((end - begin) // 32):
+        drawn, target = words[((begin + skipped) >> 5) + word], part[begin + 32 * word : begin + 32 * word + 32]
+        for i in range(32):
+            target[i] += _with_sign(bits, drawn >> _U32(i))
+    for i in range(end, len(part)):
+        part[i] += _with_sign(bits, words[(i + skipped) >> 5] >> _U32((i + skipped) & 31))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _with_sign(bits: Any, word: Any) -> Any:
+    """Return the float of some bits, its sign changed if the lowest bit of a word is 1."""
+    return _as_float(bits ^ (word << _U32(31)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -87,8 +125,7 @@ def _accumulate(
     keys: Any,
     scales: Any,
     gaussian: Any,
-    heights: Any,
-    slopes: Any,
+    table: Any,
 ) -> None:
     """Do a task on vectors whose first element has the flat index ``start``, tile by tile.
 
@@ -97,6 +134,7 @@ def _accumulate(
     """
     words = np.empty(TILE if gaussian else TILE // 32, dtype=np.uint32)
     sums = np.empty(TILE, dtype=np.float32)
+    cells, withins, found = np.empty(TILE, np.int32), np.empty(TILE, np.float32), np.empty(2 * TILE, np.float32)
     end = start + len(total)
     for tile in range(start // TILE, (end + TILE - 1) // TILE):
         first, last = max(start, tile * TILE), min(end, (tile + 1) * TILE)
@@ -109,7 +147,7 @@ def _accumulate(
         for k in range(len(keys)):
             _philox(words, keys[k], tile * len(words) // 4)
             if gaussian:
-                _add_gaussian(part, words[skipped:], scales[k], heights, slopes)
+                _add_gaussian(part, words[skipped:], scales[k], table, cells, withins, found)
             else:
                 _add_rademacher(part, words, scales[k], skipped)
         target = total[first - start : last - start]
@@ -122,6 +160,13 @@ def _accumulate(
                 target[i] = origin[i] * factor + part[i]
         else:
             target[:] = part
+
+
+@cache
+def _table() -> NDArray[np.float32]:
+    """Return slope and height of each cell side by side."""
+    heights, slopes = quantile_table()
+    return np.stack([slopes, heights], axis=1).ravel()
 
 
 @cache
@@ -139,18 +184,15 @@ def accumulate(task: Task, threads: int) -> None:
         np.array(task.keys, dtype=np.uint64),
         np.array(task.coefficients, dtype=np.float32),
         task.distribution == "gaussian",
-        *quantile_table(),
+        _table(),
     )
     parts = max(1, min(threads, len(total) // _SMALLEST_SHARE))
     edges = [len(total) * part // parts for part in range(parts + 1)]
-    if parts == 1:
-        _accumulate(total, mirror, source, task.start, *fixed)
-        return
-    jobs = [
-        _pool(parts).submit(
-            _accumulate, total[begin:end], mirror[begin:end], source[begin:end], task.start + begin, *fixed
-        )
+    shares = [
+        (total[begin:end], mirror[begin:end], source[begin:end], task.start + begin, *fixed)
         for begin, end in itertools.pairwise(edges)
     ]
+    jobs = [_pool(parts - 1).submit(_accumulate, *share) for share in shares[1:]]
+    _accumulate(*shares[0])
     for job in jobs:
         job.result()
