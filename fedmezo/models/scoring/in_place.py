@@ -12,17 +12,17 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from fedmezo.data.batches import Batch
 from fedmezo.models.flat import FlatParameters, Span
 from fedmezo.models.kept_on_disk import kept_on_disk
+from fedmezo.models.scoring.packing import packs
 from fedmezo.models.scoring.scorer import Request, Scorer, Total
 from fedmezo.models.stand_in import computing
 from fedmezo.zeroth_order.estimators import Lane
 
 MOST_ELEMENTS = 1 << 22  # of the head that are perturbed at a time
+MOST_TOKENS = 1024  # of both signs in one forward
 
 
 def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
@@ -37,9 +37,12 @@ def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
 
 
 class InPlaceScorer(Scorer):
-    """Losses of one lane after the other around the point that the model stands at (:func:`obstacle` is None)."""
+    """Losses of lanes around the point that the model stands at (:func:`obstacle` is None).
 
-    manner = "one point after the other, each layer perturbed as it is read"
+    Both signs of a direction go through a layer one after the other, so that the direction is made once for both.
+    """
+
+    manner = "each layer perturbed as it is read, for both signs of a direction"
     in_place = True
     most_logits = sys.maxsize  # the head is perturbed once
 
@@ -49,6 +52,7 @@ class InPlaceScorer(Scorer):
         self._spans = {id(parameter): spans[name] for name, parameter in model.named_parameters()}
         self._units = list(_units(model))
         self._scratch: Tensor | None = None
+        self._examples = 0  # of a sign, in the forward that is under way
 
     @contextmanager
     def restoring(self, point: Tensor) -> Iterator[None]:
@@ -57,91 +61,153 @@ class InPlaceScorer(Scorer):
             yield
 
     def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
-        return [[self._total_at(point, lane, batch) for lane in lanes] for point, lanes, batch in requests]
-
-    def _total_at(self, point: Tensor, lane: Lane, batch: Batch) -> Total:
-        with self.at(point), self._perturbed(lane):
-            return self.totals(batch)[0]
+        found = [[Total(0.0, 0)] * len(request.lanes) for request in requests]
+        for pack in packs(requests, MOST_TOKENS, always_paired=False, most_units=1):
+            request, number = pack.places[0]
+            point, lane = requests[request].point, requests[request].lanes[number]
+            batch, signs = pack.batch(requests), len(pack.places)
+            self._examples = len(batch.labels) // signs
+            with self.at(point), self._perturbed(lane, signs):
+                totals = self.totals(batch, lanes=signs)
+            for place, total in zip(pack.places, totals, strict=True):
+                found[place.request][place.lane] = total
+        return found
 
     @contextmanager
-    def _perturbed(self, lane: Lane) -> Iterator[None]:
+    def _perturbed(self, lane: Lane, signs: int) -> Iterator[None]:
+        """Have the model compute at a lane; with two signs the second half of a batch is at its mirror."""
         if not lane.scale:
             yield
             return
         with ExitStack() as stack:
             for module in self._units:
                 if type(module) is nn.Embedding:
-                    stack.enter_context(computing(module, self._embedding(module, lane)))
+                    forward: Callable[..., Any] = self._embedding(module, lane, signs)
                 elif type(module) is nn.Linear:
-                    stack.enter_context(computing(module, self._linear(module, lane)))
+                    forward = self._linear(module, lane, signs)
                 else:
-                    self._swap_around(module, lane, stack)
+                    forward = self._layer(module, lane, signs)
+                stack.enter_context(computing(module, forward))
             yield
 
-    def _swap_around(self, module: nn.Module, lane: Lane, stack: ExitStack) -> None:
-        """Have a module's parameters be perturbed copies of themselves while it computes."""
-        own = {parameter: parameter.data for parameter in module.parameters()}
+    def _layer(self, module: nn.Module, lane: Lane, signs: int) -> Callable[..., Any]:
+        """Return a module's forward pass whose parameters are perturbed copies of themselves while it computes."""
+        own = sorted(set(module.parameters()), key=lambda parameter: self._span(parameter).start)
+        forward = module.forward
 
-        def before(*_: Any) -> None:
-            scratch = self._room(sum(values.numel() for values in own.values()))
-            for parameter, values in own.items():
-                copy, scratch = scratch[: values.numel()], scratch[values.numel() :]
-                self._perturb(copy, values.flatten(), self._span(parameter).start, lane)
-                parameter.data = copy.view_as(values)
+        def perturbed(*args: Any, **kwargs: Any) -> Any:
+            values = [parameter.data for parameter in own]
+            found = []
+            try:
+                for sign, copies in enumerate(self._copies([self._span(each) for each in own], lane, signs)):
+                    for parameter, copy in zip(own, copies, strict=True):
+                        parameter.data = copy
+                    rows = slice(sign * self._examples, (sign + 1) * self._examples)
+                    every = signs * self._examples
+                    found.append(forward(*_rows(args, rows, every), **_rows(kwargs, rows, every)))
+            finally:
+                for parameter, value in zip(own, values, strict=True):
+                    parameter.data = value
+            return _joined(found, self._examples)
 
-        def after(*_: Any) -> None:
-            for parameter, values in own.items():
-                parameter.data = values
+        return perturbed
 
-        stack.callback(after)
-        stack.callback(module.register_forward_pre_hook(before).remove)
-        stack.callback(module.register_forward_hook(after).remove)
-
-    def _embedding(self, module: nn.Embedding, lane: Lane) -> Callable[[Tensor], Tensor]:
+    def _embedding(self, module: nn.Embedding, lane: Lane, signs: int) -> Callable[..., Any]:
         """Return an embedding's forward pass that perturbs the rows it needs."""
-        span, width = self._span(module.weight), module.embedding_dim
+        first, width = self._span(module.weight).start, module.embedding_dim
 
-        def forward(ids: Tensor) -> Tensor:
+        def forward(ids: Tensor) -> Any:
             used, places = torch.unique(ids, return_inverse=True)
-            rows = module.weight.data[used]
-            for row, number in zip(rows, used.tolist(), strict=True):
-                self.directions.add(row, [lane.key], [lane.scale], span.start + number * width)
-            return functional.embedding(places, rows)
+            rows, copies = module.weight.data[used], self._room(signs, len(used) * width)
+            for row, number in enumerate(used.tolist()):
+                self._perturb(copies[:, row * width : (row + 1) * width], rows[row], first + number * width, lane)
+            tables = copies.view(signs, len(used), width)
+            if len(ids) == 1:  # positions, say, which are the same for all examples
+                return _joined([table[places] for table in tables], self._examples)
+            return torch.cat([table[each] for table, each in zip(tables, places.chunk(signs), strict=True)])
 
         return forward
 
-    def _linear(self, module: nn.Linear, lane: Lane) -> Callable[[Tensor], Tensor]:
+    def _linear(self, module: nn.Linear, lane: Lane, signs: int) -> Callable[[Tensor], Tensor]:
         """Return the forward pass of a layer of many outputs that perturbs some of them at a time."""
-        span, weight = self._span(module.weight), module.weight.data
-        rows = max(1, MOST_ELEMENTS // module.in_features)
+        first, width, weight = self._span(module.weight).start, module.in_features, module.weight.data
+        step = max(1, MOST_ELEMENTS // width)
 
         def forward(x: Tensor) -> Tensor:
             y = x.new_empty(*x.shape[:-1], module.out_features)
-            for first in range(0, module.out_features, rows):
-                part = weight[first : first + rows]
-                copy = self._room(part.numel())
-                self._perturb(copy, part.flatten(), span.start + first * module.in_features, lane)
-                y[..., first : first + rows] = x @ copy.view_as(part).T
-            return y if module.bias is None else y + self._bias(module.bias, lane)
+            for start in range(0, module.out_features, step):
+                part = weight[start : start + step]
+                copies = self._room(signs, part.numel())
+                self._perturb(copies, part.flatten(), first + start * width, lane)
+                for copy, each, target in zip(copies, x.chunk(signs), y.chunk(signs), strict=True):
+                    target[..., start : start + step] = each @ copy.view_as(part).T
+            if module.bias is not None:
+                biases = torch.empty(signs, module.out_features, device=x.device)
+                self._perturb(biases, module.bias.data, self._span(module.bias).start, lane)
+                for bias, target in zip(biases, y.chunk(signs), strict=True):
+                    target.add_(bias)
+            return y
 
         return forward
 
-    def _bias(self, bias: Tensor, lane: Lane) -> Tensor:
-        copy = torch.empty_like(bias.data)
-        self._perturb(copy, bias.data, self._span(bias).start, lane)
-        return copy
+    def _copies(self, spans: list[Span], lane: Lane, signs: int) -> list[list[Tensor]]:
+        """Return perturbed copies of some parameters, in flat order, for each sign."""
+        scratch = self._room(signs, sum(span.stop - span.start for span in spans))
+        done = 0
+        for start, stop in _runs(spans):
+            copies = scratch[:, done : done + stop - start]
+            self._perturb(copies, self.parameters.buffer[start:stop], start, lane)
+            done += stop - start
+        sizes = [span.stop - span.start for span in spans]
+        shapes = [span.shape for span in spans]
+        return [[part.view(shape) for part, shape in zip(row.split(sizes), shapes, strict=True)] for row in scratch]
+
+    def _perturb(self, copies: Tensor, source: Tensor, start: int, lane: Lane) -> None:
+        """Write source + scale z into the first of the copies [signs, n], and source - scale z into the second."""
+        mirror = copies[1] if len(copies) == 2 else None
+        self.directions.add(copies[0], [lane.key], [lane.scale], start, source=source, factor=1.0, mirror=mirror)
 
     def _span(self, parameter: Tensor) -> Span:
         return self._spans[id(parameter)]
 
-    def _perturb(self, target: Tensor, source: Tensor, start: int, lane: Lane) -> None:
-        self.directions.add(target, [lane.key], [lane.scale], start, source=source)
+    def _room(self, signs: int, elements: int) -> Tensor:
+        """Return scratch memory [signs, elements]; what was there before is done with."""
+        if self._scratch is None or self._scratch.numel() < signs * elements:
+            self._scratch = torch.empty(signs * elements, device=self.parameters.buffer.device)
+        return self._scratch[: signs * elements].view(signs, elements)
 
-    def _room(self, elements: int) -> Tensor:
-        """Return scratch memory; what was there before is done with."""
-        if self._scratch is None or self._scratch.numel() < elements:
-            self._scratch = torch.empty(elements, device=self.parameters.buffer.device)
-        return self._scratch[:elements]
+
+def _rows(value: Any, rows: slice, every: int) -> Any:
+    """Return some examples of a layer's arguments: of each tensor that has a row for every example."""
+    if isinstance(value, Tensor):
+        return value[rows] if value.ndim > 1 and len(value) == every else value
+    if isinstance(value, tuple):
+        return tuple(_rows(each, rows, every) for each in value)
+    if isinstance(value, dict):
+        return {name: _rows(each, rows, every) for name, each in value.items()}
+    return value
+
+
+def _joined(found: list[Any], examples: int) -> Any:
+    """Return the outputs of all signs as one, each with a row for every example of its sign."""
+    if len(found) == 1:
+        return found[0]
+    if isinstance(found[0], Tensor):
+        return torch.cat([each.expand(examples, *each.shape[1:]) for each in found])
+    if isinstance(found[0], tuple):
+        return tuple(_joined(list(each), examples) for each in zip(*found, strict=True))
+    return found[0]
+
+
+def _runs(spans: list[Span]) -> list[tuple[int, int]]:
+    """Return maximal runs (start, stop) of the flat index that spans in flat order cover."""
+    runs: list[tuple[int, int]] = []
+    for span in spans:
+        if runs and runs[-1][1] == span.start:
+            runs[-1] = (runs[-1][0], span.stop)
+        else:
+            runs.append((span.start, span.stop))
+    return runs
 
 
 def _units(module: nn.Module) -> Iterator[nn.Module]:

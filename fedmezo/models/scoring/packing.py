@@ -4,6 +4,7 @@ By default those of one client, so that results do not depend on what else is sc
 together where their lengths are similar: the shorter ones are padded.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,12 +56,15 @@ class _Unit(NamedTuple):
         return len(self.places) * self.shape[0] * length
 
 
-def packs(requests: Sequence[Request], most_tokens: int, *, always_paired: bool) -> Iterator[Pack]:
+def packs(
+    requests: Sequence[Request], most_tokens: int, *, always_paired: bool, most_units: int = sys.maxsize
+) -> Iterator[Pack]:
     """Yield the forwards of some requests.
 
     Args:
         requests: at least one.
         most_tokens: of a forward of several lanes, padding included.
+        most_units: directions, or single lanes, of a forward.
         always_paired: both signs of a direction share a forward even if they have more tokens than that.
     """
     units = [
@@ -68,7 +72,7 @@ def packs(requests: Sequence[Request], most_tokens: int, *, always_paired: bool)
     ]
     group: list[_Unit] = []
     for unit in sorted(units, key=lambda unit: (len(unit.places), *unit.shape)):
-        if group and not _fit([*group, unit], most_tokens):
+        if group and not (len(group) < most_units and _fit([*group, unit], most_tokens)):
             yield _pack(group)
             group = []
         group.append(unit)

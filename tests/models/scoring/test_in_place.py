@@ -6,15 +6,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fedmezo.data.batches import Batch
 from fedmezo.models.kept_on_disk import kept_on_disk
 from fedmezo.models.scoring import InPlaceScorer, Request, SwapScorer, in_place, make_scorer
 from fedmezo.zeroth_order.directions import Distribution, direction
 from fedmezo.zeroth_order.directions.scaled import Directions
-from fedmezo.zeroth_order.estimators import ESTIMATORS
+from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Steps
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_base, tiny_lora, tuned
 
 LANES = [*ESTIMATORS["central"].lanes([3, 4], 1e-2), *ESTIMATORS["one-sided"].lanes([3], 1e-2)]
+PAIRS = ESTIMATORS["central"].lanes([3, 4], 1e-2)
 BATCH = make_batch((3, 5), (1, 9), (6, 2))
 
 
@@ -23,17 +25,19 @@ def whole(family: str = "tiny-llama") -> Tuned:
 
 
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
+@pytest.mark.parametrize("batch", [BATCH, make_batch((3, 5))], ids=["3 examples", "1 example"])
+@pytest.mark.parametrize("lanes", [PAIRS, LANES], ids=["both signs", "single lanes"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_losses_are_those_of_the_points_to_the_bit(
-    family: str, distribution: Distribution, monkeypatch: pytest.MonkeyPatch
+def test_losses_are_those_of_the_points(
+    family: str, lanes: list[Lane], batch: Batch, distribution: Distribution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The head in several parts rounds as a whole one does where each output is a product of its own."""
+    """Both signs of a direction in one forward, or lanes by themselves; the head in one part, or in several."""
     model = whole(family)
     directions = Directions(distribution)
+    wanted = SwapScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, lanes, batch)
     for elements in (1 << 22, 64 * 20):
         monkeypatch.setattr(in_place, "MOST_ELEMENTS", elements)
-        found = InPlaceScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
-        wanted = SwapScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
+        found = InPlaceScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, lanes, batch)
         assert found == pytest.approx(wanted, abs=1e-6)
 
 
