@@ -1,64 +1,125 @@
 """Peak memory of training over inference, each in its own process.
 
-python -m benchmarks.memory [--cfg FILE] [--json FILE]
+python -m benchmarks.memory [--cfg FILE] [--only WORD ...] [--json FILE] [key value ...]
 
-Inference is the evaluation of the model with its adapter on batches of the training size. ``above`` is the peak beyond
-what an interpreter with the libraries and the model's weights takes. Clients are compared at 3 and at 300.
+``inference`` is two plain forwards, ``model(input_ids, attention_mask, labels)`` under ``inference_mode``, on every
+batch that training sees: a round of three clients with three steps each. Peaks are those of the process, and those from
+when model and data were loaded, above what the interpreter with the libraries and the weights took then. Clients are
+compared at 3 and at 300. (Linux.)
 """
 
 import argparse
+import gc
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-CASES = {
-    "inference": [],
-    "mezotrainer, 3 clients": ["trainer.type", "mezotrainer"],
-    "mezotrainer, 300 clients": ["trainer.type", "mezotrainer", "federate.client_num", "300"],
-    "llmtrainer, 3 clients": ["trainer.type", "llmtrainer"],
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from fedmezo import config
+from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.federation.client import LocalData
+from fedmezo.tracking.memory import peak_memory_mib
+
+ALL = ["llm.adapter.use", "False"]
+HALF = ["train.is_enable_half", "True"]
+WIDE = ["llm.adapter.args", "[{adapter_method: lora, r: 128, lora_alpha: 256}]"]
+MANY = ["federate.client_num", "300"]
+BACKPROP = ["trainer.type", "llmtrainer"]
+# (name, what is changed; of the group's inference too)
+CASES: dict[str, list[str]] = {
+    "LoRA r=8: inference": [],
+    "LoRA r=8: mezotrainer, 3 clients": [],
+    "LoRA r=8: mezotrainer, 300 clients": MANY,
+    "LoRA r=8: llmtrainer, 3 clients": BACKPROP,
+    "LoRA r=8, bf16: inference": HALF,
+    "LoRA r=8, bf16: mezotrainer, 3 clients": HALF,
+    "LoRA r=128: inference": WIDE,
+    "LoRA r=128: mezotrainer, 3 clients": WIDE,
+    "LoRA r=128, bf16: inference": [*WIDE, *HALF],
+    "LoRA r=128, bf16: mezotrainer, 3 clients": [*WIDE, *HALF],
+    "all parameters: inference": ALL,
+    "all parameters: mezotrainer, 3 clients": ALL,
+    "all parameters: mezotrainer, 3 clients, rademacher": [*ALL, "zo.distribution", "rademacher"],
+    "all parameters: llmtrainer, 3 clients": [*ALL, *BACKPROP],
 }
-COMMON = ["federate.sample_client_num", "3", "train.local_update_steps", "3"]
+COMMON = ["trainer.type", "mezotrainer", "federate.sample_client_num", "3", "train.local_update_steps", "3"]
 
 
-def measure(cfg: Path, case: str) -> dict[str, float | str]:
+def measure(options: argparse.Namespace, case: str) -> dict[str, float | str]:
     """Return peak MiB of one case, measured in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.memory", "--cfg", str(cfg), "--case", case]
+    command = [sys.executable, "-m", "benchmarks.memory", "--cfg", str(options.cfg), "--case", case]
+    command += options.overrides
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {"case": case, **json.loads(printed.splitlines()[-1])}
 
 
-def run_case(cfg_path: Path, case: str) -> dict[str, float]:
+def run_case(cfg_path: Path, overrides: list[str], case: str) -> dict[str, float]:
     """Run one case here: a round of three clients with three steps each, or scoring the same batches."""
-    from fedmezo import config
-    from fedmezo.assembly import assemble_federation, assemble_problem
-    from fedmezo.tracking.memory import peak_memory_mib
-
-    cfg = config.load(cfg_path, [*COMMON, *CASES[case]])
+    cfg = config.load(cfg_path, [*COMMON, *CASES[case], *overrides])
+    if case.endswith("inference"):
+        return plain_inference(cfg)
     problem = assemble_problem(cfg)
-    loaded = peak_memory_mib()
+    before, loaded = peak_memory_mib(), started_working(problem.model)
     federation = assemble_federation(cfg, problem)
     plan = federation.server.plan(0)
-    if case == "inference":
-        for task in plan.tasks:
-            for step in range(cfg.train.local_update_steps):
-                problem.scorer.loss(problem.start, federation.local_data.batch(task.client, step))
-    else:
-        record = federation.server.aggregate(plan, federation.engine.run(plan, federation.server.parameters))
-        federation.server.apply(record)
-    return {"loaded": loaded, "peak": peak_memory_mib()}
+    record = federation.server.aggregate(plan, federation.engine.run(plan, federation.server.parameters))
+    federation.server.apply(record)
+    return {"loaded": loaded, "working": high_water(), "peak": max(before, high_water())}
 
 
-def table(rows: list[dict[str, float | str]]) -> str:
-    """Return the rows as Markdown, with ratios over inference."""
-    base = rows[0]
-    lines = ["| case | peak MiB | over inference | above interpreter and weights, MiB | over inference |"]
-    lines.append("|---|---|---|---|---|")
-    for row in rows:
-        above, base_above = (float(r["peak"]) - float(r["loaded"]) for r in (row, base))
-        total = float(row["peak"]) / float(base["peak"])
-        lines.append(f"| {row['case']} | {row['peak']:.0f} | {total:.2f} | {above:.0f} | {above / base_above:.2f} |")
-    return "\n".join(lines)
+def plain_inference(cfg: CfgNode) -> dict[str, float]:
+    """Run the model as peft and transformers have it on the batches of a round."""
+    from fedmezo.assembly.arguments import first_mapping
+    from fedmezo.assembly.data import assemble_data
+    from fedmezo.cache import cache_folder
+    from fedmezo.data.batches import collate
+    from fedmezo.models.adapters import attach_adapter
+    from fedmezo.models.hubs import load_base_model
+
+    dtype = torch.bfloat16 if cfg.train.is_enable_half else torch.float32
+    base = load_base_model(cfg.model.type, dtype=dtype, cache=cache_folder())
+    model = attach_adapter(base.model, first_mapping(cfg.llm.adapter.args)) if cfg.llm.adapter.use else base.model
+    model.eval()
+    data = assemble_data(cfg, base.tokenizer, cache_folder())
+    before, loaded = peak_memory_mib(), started_working(model)
+    make = partial(collate, data.encoded, pad_id=base.tokenizer.pad_id, device="cpu")
+    for client in data.partition.clients[:3]:
+        local = LocalData([client.train], make, cfg.seed, cfg.dataloader.batch_size, True, 3, False)
+        for step in range(cfg.train.local_update_steps):
+            batch = local.batch(0, step)
+            with torch.inference_mode():
+                for _ in range(2):
+                    model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
+    return {"loaded": loaded, "working": high_water(), "peak": max(before, high_water())}
+
+
+def row_of(found: dict[str, float | str], base: dict[str, float | str]) -> str:
+    """Return a row of Markdown, with ratios over inference."""
+    above, base_above = (float(row["working"]) - float(row["loaded"]) for row in (found, base))
+    total, working = (float(found[name]) / float(base[name]) for name in ("peak", "working"))
+    return (
+        f"| {found['case']} | {found['peak']:.0f} | {total:.2f} | {found['working']:.0f} | {working:.2f} "
+        f"| {above:.0f} | {above / base_above:.2f} |"
+    )
+
+
+def started_working(model: nn.Module) -> float:
+    """Forget the peak of loading, and return what is in memory now with all weights, MiB."""
+    float(sum(parameter.sum() for parameter in model.parameters()))  # mapped from a file: in memory once they are read
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return high_water()
+
+
+def high_water() -> float:
+    """Return the peak MiB since it was last forgotten."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def main() -> None:
@@ -66,13 +127,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
     parser.add_argument("--case", choices=CASES)
+    parser.add_argument("--only", nargs="+", default=[""], help="parts of the cases' names")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    parser.add_argument("overrides", metavar="key value", nargs="*")
+    options = parser.parse_intermixed_args()
     if options.case:
-        print(json.dumps(run_case(options.cfg, options.case)))
+        print(json.dumps(run_case(options.cfg, options.overrides, options.case)))
         return
-    rows = [measure(options.cfg, case) for case in CASES]
-    print(table(rows))
+    print("| case | peak MiB | over inference | after loading | over inference | above the weights | over inference |")
+    print("|---|---|---|---|---|---|---|")
+    rows: list[dict[str, float | str]] = []
+    base: dict[str, float | str] = {}
+    for case in CASES:
+        if any(word in case for word in options.only):
+            rows.append(measure(options, case))
+            base = rows[-1] if case.endswith("inference") else base
+            print(row_of(rows[-1], base), flush=True)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 

@@ -79,7 +79,8 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
     model = trainable_model(cfg, base.model)
     parameters = FlatParameters(model, base.model.get_input_embeddings().weight.device)
     start = starting_point(cfg, model, base.tokenizer, parameters)
-    parameters.write(start)
+    if start is not parameters.buffer:
+        parameters.write(start)
     scorer = make_scorer(
         model,
         parameters,
@@ -89,7 +90,9 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
         micro_batch_size=cfg.dataloader.micro_batch_size,
         movable=movable and zeroth_order(cfg),
     )
-    return Tunable(model, base.tokenizer, parameters, parameters.buffer if scorer.in_place else start, scorer)
+    if start is parameters.buffer and not scorer.in_place:
+        start = start.clone()
+    return Tunable(model, base.tokenizer, parameters, start, scorer)
 
 
 def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
@@ -131,9 +134,9 @@ def starting_point(
     """Return the point [d] that training starts from: a saved one, or the adapter's initial values."""
     if cfg.federate.restore_from:
         return load_point(parameters, Path(cfg.federate.restore_from), model)
-    words = None
-    if cfg.llm.adapter.use:
-        words = initial_words(model, tokenizer, first_mapping(cfg.llm.adapter.args), cfg.seed)
+    if not cfg.llm.adapter.use:
+        return parameters.buffer  # the model as it was loaded; no copy, as it is large
+    words = initial_words(model, tokenizer, first_mapping(cfg.llm.adapter.args), cfg.seed)
     return initial_parameters(parameters, cfg.seed, words)
 
 

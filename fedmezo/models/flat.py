@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmezo.errors import ConfigurationError
+from fedmezo.models.mapped import forget_pages
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class FlatParameters:
         for (_, parameter), view in zip(trainable, self.tensors(self.buffer).values(), strict=True):
             view.copy_(parameter.data)
             if parameter.device == self.buffer.device:
+                forget_pages(parameter.data)
                 parameter.data = view
             else:
                 self._remote.append((view, parameter))
