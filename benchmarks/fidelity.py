@@ -1,37 +1,78 @@
-"""Gradient fidelity of a configuration, for dtypes and perturbation scales.
+"""Gradient fidelity for dtypes, perturbation scales, estimators, ranks, batch sizes and models.
 
-python -m benchmarks.fidelity [--cfg FILE] [--pairs N] [--half False True] [--mu MU ...] [key value ...]
+python -m benchmarks.fidelity [--cfg FILE] [--pairs N] [--half False True] [--mu MU ...] [--estimator NAME ...]
+    [--trainable lora8 ...] [--batch N ...] [--model NAME ...] [--json FILE] [key value ...]
 
 Fidelity is the correlation of projected gradients with the exact directional derivative (fp32 backpropagation), over
-(direction, batch) pairs at the initial point. A default is offered only where it is at least 0.9.
+(direction, batch) pairs at the initial point. A default is offered only where it is at least 0.9. Four directions a
+batch are the queries of one step: one-sided, they share a loss.
 """
 
 import argparse
+import json
+from itertools import product
 from pathlib import Path
+from typing import Any
 
+from benchmarks.zo_step import TRAINABLE
 from fedmezo import config
-from fedmezo.inspection import measure_fidelity
+from fedmezo.assembly import assemble_problem
+from fedmezo.evaluation.fidelity import Setting, gradient_fidelities
+from fedmezo.inspection import PAIRS_PER_BATCH, fidelity_batches
 
-MUS = ("1e-3", "5e-3", "1e-2")
+COLUMNS = ("model", "trainable", "batch", "dtype", "estimator", "mu", "fidelity", "exact_std", "error_std", "pairs")
+
+
+def rows(options: argparse.Namespace, model: str, trainable: str, batch: int) -> list[dict[str, Any]]:
+    """Return a row for each dtype, estimator and perturbation scale, all on the same directions and batches."""
+    rank = TRAINABLE[trainable]
+    shared = ["model.type", model, "dataloader.batch_size", str(batch), *options.overrides]
+    shared += ["llm.adapter.args", f"[{{adapter_method: lora, r: {rank}, lora_alpha: {2 * rank}}}]"] if rank else []
+    shared += [] if rank else ["llm.adapter.use", "False"]
+    cfg = config.load(options.cfg, shared)
+    problem = assemble_problem(cfg)
+    scorers = {"fp32": problem.scorer}
+    if "True" in options.half and rank:  # all parameters in half precision are refused
+        scorers["bf16"] = assemble_problem(config.load(options.cfg, [*shared, "train.is_enable_half", "True"])).scorer
+    chosen = [name for name in scorers if ("False" in options.half if name == "fp32" else True)]
+    cases = list(product(chosen, options.estimator, options.mu))
+    found = gradient_fidelities(
+        [Setting(scorers[dtype], mu, estimator) for dtype, estimator, mu in cases],
+        problem.scorer,
+        problem.start,
+        fidelity_batches(cfg, problem, -(-options.pairs // PAIRS_PER_BATCH)),
+        directions_per_batch=PAIRS_PER_BATCH,
+        seed=cfg.seed,
+    )
+    listed = []
+    for (dtype, estimator, mu), each in zip(cases, found, strict=True):
+        numbers = [f"{each.correlation:.4f}", f"{each.exact_std:.3g}", f"{each.error_std:.3g}", each.pairs]
+        listed.append(dict(zip(COLUMNS, [model, trainable, batch, dtype, estimator, mu, *numbers], strict=True)))
+    return listed
 
 
 def main() -> None:
-    """Measure and print a Markdown table, a row at a time."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    """Measure and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--half", nargs="+", choices=("False", "True"), default=["False", "True"])
-    parser.add_argument("--mu", nargs="+", default=MUS)
+    parser.add_argument("--mu", nargs="+", type=float, default=[1e-3, 5e-3, 1e-2])
+    parser.add_argument("--estimator", nargs="+", choices=("central", "one-sided"), default=["central"])
+    parser.add_argument("--trainable", nargs="+", choices=TRAINABLE, default=["lora8"])
+    parser.add_argument("--batch", nargs="+", type=int, default=[2])
+    parser.add_argument("--model", nargs="+", default=["SmolLM2-135M-Instruct@package_llm"])
+    parser.add_argument("--json", type=Path)
     parser.add_argument("overrides", metavar="key value", nargs="*")
     options = parser.parse_intermixed_args()
-    print("| half precision | mu | fidelity | std of exact derivative | std of error | pairs |")
-    print("|---|---|---|---|---|---|")
-    for half in options.half:
-        for mu in options.mu:
-            changed = [*options.overrides, "train.is_enable_half", half, "zo.mu", mu]
-            found = measure_fidelity(config.load(options.cfg, changed), options.pairs)
-            numbers = f"{found.correlation:.3f} | {found.exact_std:.3g} | {found.error_std:.3g} | {found.pairs}"
-            print(f"| {half} | {mu} | {numbers} |", flush=True)
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    written = []
+    for model, trainable, batch in product(options.model, options.trainable, options.batch):
+        for row in rows(options, model, trainable, batch):
+            written.append(row)
+            print(f"| {' | '.join(str(row[name]) for name in COLUMNS)} |", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from fedmezo import config
 from fedmezo.assembly import Problem, assemble_problem
 from fedmezo.cache import cache_folder
 from fedmezo.data.batches import IGNORED, Batch
-from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
+from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient, gradient_fidelities
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.hubs import load_base_model
 from fedmezo.tracking.memory import peak_memory_mib
@@ -197,8 +197,8 @@ def fidelities(case: Case, problem: Problem, mu: float, pairs: int) -> dict[str,
     exact = case.problem() if case.dtype == "fp32" else Case(**asdict(case) | {"dtype": "fp32"}).problem()
     source = batches(problem, case.batch)
     chosen = [next(source) for _ in range(-(-pairs // 4))]
-    shared: dict[str, Any] = {"mu": mu, "directions_per_batch": 4}
-    ours = gradient_fidelity(problem.scorer, exact.scorer, exact.start, chosen, **shared)
+    setting = Setting(problem.scorer, mu)
+    (ours,) = gradient_fidelities([setting], exact.scorer, exact.start, chosen, directions_per_batch=4)
     return {"textbook": _textbook_fidelity(case, exact, chosen, mu).correlation, "ours": ours.correlation}
 
 

@@ -8,7 +8,7 @@ from fedmezo.assembly import Problem, assemble_federation, assemble_problem, pre
 from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
 from fedmezo.data.batches import Batch
 from fedmezo.estimation import Cost, estimate
-from fedmezo.evaluation.fidelity import Fidelity, gradient_fidelity
+from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient_fidelities
 from fedmezo.federation.messages import bytes_down, bytes_up
 from fedmezo.randomness import generator, stream_key
 from fedmezo.tracking.summary import duration, human
@@ -66,18 +66,19 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
         full.defrost()
         full.train.is_enable_half = False
         exact = assemble_problem(full)
-    return gradient_fidelity(
-        problem.scorer,
+    (found,) = gradient_fidelities(
+        [Setting(problem.scorer, cfg.zo.mu, cfg.zo.estimator)],
         exact.scorer,
         problem.start,
-        _batches(cfg, problem, math.ceil(pairs / PAIRS_PER_BATCH)),
-        mu=cfg.zo.mu,
+        fidelity_batches(cfg, problem, math.ceil(pairs / PAIRS_PER_BATCH)),
         directions_per_batch=PAIRS_PER_BATCH,
         seed=cfg.seed,
     )
+    return found
 
 
-def _batches(cfg: CfgNode, problem: Problem, count: int) -> list[Batch]:
+def fidelity_batches(cfg: CfgNode, problem: Problem, count: int) -> list[Batch]:
+    """Return training batches of a configuration, drawn from all clients."""
     draw = generator(stream_key(cfg.seed, "data", query=0))
     train = problem.data.partition.union("train")
     size = min(cfg.dataloader.batch_size, len(train))

@@ -4,18 +4,19 @@ It is the correlation, over (direction, batch) pairs, of g with gradient . z, th
 it sees the rounding noise of a dtype and the bias of a large mu alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmezo.data.batches import Batch
 from fedmezo.models.scoring import Scorer
 from fedmezo.randomness import stream_key
-from fedmezo.zeroth_order.estimators import CentralDifference, estimate
+from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, estimate
 
 
 @dataclass(frozen=True)
@@ -38,35 +39,48 @@ def gradient(scorer: Scorer, point: Tensor, batch: Batch) -> Tensor:
     return torch.cat([grad.flatten().to(point.device) for grad in grads])
 
 
-def gradient_fidelity(
-    scorer: Scorer,
+@dataclass(frozen=True)
+class Setting:
+    """What a fidelity is asked of: a scorer (dtype, adapter), a perturbation scale and an estimator."""
+
+    scorer: Scorer
+    mu: float
+    estimator: EstimatorName = "central"
+
+
+def gradient_fidelities(
+    settings: Sequence[Setting],
     exact: Scorer,
     point: Tensor,
-    batches: Sequence[Batch],
+    batches: Iterable[Batch],
     *,
-    mu: float,
     directions_per_batch: int,
     seed: int = 0,
-) -> Fidelity:
-    """Measure the fidelity of a scorer.
+) -> list[Fidelity]:
+    """Measure the fidelity of several settings on the same directions and batches.
 
     Args:
-        scorer: what the run would use (dtype, adapter).
+        settings: what a run would use.
         exact: the same model in fp32.
         point: where, fp32 [d].
         batches: of the run's size.
-        mu: perturbation scale.
-        directions_per_batch: pairs are batches times this many.
+        directions_per_batch: pairs are batches times this many; the queries of one step.
         seed: of the directions.
     """
-    rows = []
+    estimated: list[list[float]] = [[] for _ in settings]
+    wanted: list[float] = []
     for number, batch in enumerate(batches):
         slope = gradient(exact, point, batch).double()
-        for query in range(directions_per_batch):
-            key = stream_key(seed, "direction", step=number, query=query)
-            z = scorer.directions.values(key, 0, point.numel(), point.device)
-            (found,) = estimate(CentralDifference(), partial(scorer.losses, batch=batch), point, [key], mu)
-            rows.append((found.gradient, float(slope @ z.double())))
-    estimated, wanted = np.array(rows).T
+        keys = [stream_key(seed, "direction", step=number, query=query) for query in range(directions_per_batch)]
+        directions = (exact.directions.values(key, 0, point.numel(), point.device) for key in keys)
+        wanted += [float(slope @ z.double()) for z in directions]
+        for setting, found in zip(settings, estimated, strict=True):
+            losses = partial(setting.scorer.losses, batch=batch)
+            learnt = estimate(ESTIMATORS[setting.estimator], losses, point, keys, setting.mu)
+            found += [projection.gradient for projection in learnt]
+    return [_fidelity(np.array(found), np.array(wanted)) for found in estimated]
+
+
+def _fidelity(estimated: NDArray[np.float64], wanted: NDArray[np.float64]) -> Fidelity:
     correlation = float(np.corrcoef(estimated, wanted)[0, 1])
-    return Fidelity(correlation, len(rows), float(wanted.std()), float((estimated - wanted).std()))
+    return Fidelity(correlation, len(wanted), float(wanted.std()), float((estimated - wanted).std()))

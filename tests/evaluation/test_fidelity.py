@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmezo.evaluation.fidelity import Fidelity, gradient, gradient_fidelity
+from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient, gradient_fidelities
 from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.estimators import Projection
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
@@ -17,7 +17,9 @@ def lora() -> Tuned:
 
 
 def fidelity(scored: Tuned, exact: Tuned, mu: float) -> Fidelity:
-    return gradient_fidelity(scored.scorer, exact.scorer, exact.point, BATCHES, mu=mu, directions_per_batch=4)
+    settings = [Setting(scored.scorer, mu)]
+    (found,) = gradient_fidelities(settings, exact.scorer, exact.point, BATCHES, directions_per_batch=4)
+    return found
 
 
 def test_the_gradient_is_the_numerical_derivative(lora: Tuned) -> None:
@@ -77,7 +79,7 @@ def test_the_numbers_are_those_of_the_pairs(lora: Tuned, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(
         "fedmezo.evaluation.fidelity.estimate",
-        lambda *_: [Projection(float(next(estimates)), 0.0)],
+        lambda *_: [Projection(float(next(estimates)), 0.0) for _ in range(4)],
     )
     monkeypatch.setattr(Directions, "values", ones)
     found = fidelity(lora, lora, mu=1.0)
@@ -85,3 +87,11 @@ def test_the_numbers_are_those_of_the_pairs(lora: Tuned, monkeypatch: pytest.Mon
     exact = np.repeat([gradient(lora.scorer, lora.point, batch).double().sum().item() for batch in BATCHES], 4)
     assert found.correlation == pytest.approx(np.corrcoef(np.arange(24), exact)[0, 1])
     assert (found.exact_std, found.error_std) == pytest.approx((exact.std(), (np.arange(24) - exact).std()))
+
+
+def test_settings_are_measured_side_by_side(lora: Tuned) -> None:
+    settings = [Setting(lora.scorer, 1e-2), Setting(lora.scorer, 1e-2, "one-sided"), Setting(lora.scorer, 1e-3)]
+    found = gradient_fidelities(settings, lora.scorer, lora.point, BATCHES, directions_per_batch=4)
+    assert found[0] == fidelity(lora, lora, mu=1e-2) and found[2] == fidelity(lora, lora, mu=1e-3)
+    assert found[1].error_std > found[0].error_std  # a bias of order mu
+    assert len({each.exact_std for each in found}) == 1
