@@ -90,3 +90,25 @@ def test_copies_of_a_half_precision_models_own_modules_are_trained_in_fp32(tiny_
     }
     batch = problem.collate(problem.data.partition.clients[0].train[:2])
     assert problem.scorer.loss(problem.start + 0.1, batch) != problem.scorer.loss(problem.start, batch)
+
+
+def test_scales_of_the_directions_are_by_name(tiny_yaml: Write) -> None:
+    scales = [{"name": "q_proj.lora_B", "scale": 0.0625}, {"name": "lora_B", "scale": 2.0}]
+    plain, scaled = assembled(tiny_yaml), assembled(tiny_yaml, zo={"mu": 0.005, "scales": scales})
+    z, bent = (problem.scorer.directions.values(7, 0, problem.parameters.size) for problem in (plain, scaled))
+    for span in scaled.parameters.spans:
+        factor = 0.0625 if "q_proj.lora_B" in span.name else 2.0 if "lora_B" in span.name else 1.0
+        assert torch.equal(bent[span.start : span.stop], z[span.start : span.stop] * factor), span.name
+
+
+def test_a_scale_of_nothing_is_refused(tiny_yaml: Write) -> None:
+    scales = [{"name": "lora", "scale": 0.5}, {"name": "lora_A", "scale": 2.0}]
+    with pytest.raises(ConfigurationError, match=r"^zo\.scales\[1\]\.name = lora_A\n    it is in the name of no"):
+        assembled(tiny_yaml, zo={"scales": scales})
+
+
+def test_all_parameters_are_trained_in_the_model_itself_where_nothing_else_needs_a_copy(tiny_yaml: Write) -> None:
+    whole = {"tok_len": 420, "adapter": {"use": False}}
+    zeroth, first = assembled(tiny_yaml, llm=whole), assembled(tiny_yaml, "trainer.type", "llmtrainer", llm=whole)
+    assert zeroth.start is zeroth.parameters.buffer
+    assert first.start is not first.parameters.buffer and torch.equal(first.start, zeroth.start)

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from fedmezo.data.batches import collate
+from fedmezo.data.batches import collate, split_batch
 from fedmezo.data.encoding import EncodedExamples
 
 ENCODED = EncodedExamples(
@@ -34,3 +34,12 @@ def test_a_padding_token_inside_a_text_is_attended_to_and_learnt() -> None:
 def test_every_example_has_as_many_labels_as_counted() -> None:
     batch = collate(ENCODED, np.arange(3), 0, "cpu")
     assert (batch.labels != -100).sum(dim=1).tolist() == [ENCODED.num_labels(index) for index in range(3)]
+
+
+def test_a_batch_is_split_without_padding_that_its_parts_do_not_need() -> None:
+    whole = collate(ENCODED, np.array([1, 0, 2]), 0, "cpu")
+    first, last = split_batch(whole, 2)
+    assert first.input_ids.tolist() == [[4, 5, 0], [1, 2, 3]] and last.input_ids.tolist() == [[6, 7, 8, 9]]
+    assert first.labels.tolist() == [[-100, 5, -100], [-100, -100, 3]]
+    assert (first.indices.tolist(), last.indices.tolist()) == ([1, 0], [2])
+    assert split_batch(whole, 3) == [whole]

@@ -107,3 +107,25 @@ def test_an_error_in_the_model_names_step_and_examples_and_restores(
         trainer(tiny_problem).train(tiny_problem.start, work())
     assert caught.value.__notes__ == [f"step 0, examples {work().batch(0).indices.tolist()}"]
     assert torch.equal(tiny_problem.parameters.buffer, before)
+
+
+def test_clients_in_step_learn_what_they_learn_alone(tiny_problem: Problem, work: Work) -> None:
+    mezo = trainer(tiny_problem)
+    works = [work(), replace(work(steps=2), client=2, keys=[[7], [8]]), work(steps=4, queries=2)]
+    together = mezo.train_together(tiny_problem.start, works)
+    for found, own in zip(together, works, strict=True):
+        wanted = mezo.train(tiny_problem.start, own)
+        assert found.gradients is not None and wanted.gradients is not None
+        np.testing.assert_allclose(found.gradients, wanted.gradients, rtol=0.01, atol=1e-3)
+        assert found.train_loss == pytest.approx(wanted.train_loss, abs=1e-4)
+        assert (found.examples, found.nonfinite) == (wanted.examples, wanted.nonfinite)
+
+
+def test_one_of_several_clients_may_have_no_finite_loss(tiny_problem: Problem, work: Work) -> None:
+    scorer = FaultyScorer(tiny_problem.scorer, set(work().batch(1).indices.tolist()))
+    mezo = trainer(tiny_problem, scorer=scorer, retry=True)
+    healthy = replace(work(), batch=lambda step: work().batch(5 + step))
+    one, other = mezo.train_together(tiny_problem.start, [work(), healthy])
+    assert one.nonfinite == 1 and other.nonfinite == 0
+    assert one.gradients is not None and other.gradients is not None
+    assert one.gradients.shape == other.gradients.shape == (3, 1)

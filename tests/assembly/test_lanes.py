@@ -1,0 +1,49 @@
+"""``engine.lanes``: clients that share forward passes learn what they learn alone, up to rounding."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedmezo import config
+from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.ledger.records import RoundRecord
+
+Write = Callable[..., Path]
+
+
+def a_round(tiny_yaml: Write, *overrides: str, **sections: Any) -> RoundRecord:
+    cfg = config.load(tiny_yaml(**sections), ["use_gpu", "False", *overrides])
+    federation = assemble_federation(cfg, assemble_problem(cfg))
+    server = federation.server
+    return server.aggregate(server.plan(0), federation.engine.run(server.plan(0), server.parameters))
+
+
+def gradients(record: RoundRecord) -> np.ndarray:
+    return np.array([client.gradients for client in record.clients])
+
+
+@pytest.mark.parametrize("lanes", ["2", "3", "auto"])
+def test_a_round_of_clients_together(tiny_yaml: Write, lanes: str) -> None:
+    alone, together = a_round(tiny_yaml), a_round(tiny_yaml, "engine.lanes", lanes)
+    assert [client.client for client in together.clients] == [client.client for client in alone.clients]
+    np.testing.assert_allclose(gradients(together), gradients(alone), rtol=0.01, atol=1e-3)
+    for one, other in zip(together.clients, alone.clients, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, abs=1e-5)
+
+
+def test_what_cannot_share_forwards_is_trained_alone(tiny_yaml: Write) -> None:
+    whole = {"tok_len": 420, "adapter": {"use": False}}
+    alone, asked = a_round(tiny_yaml, llm=whole), a_round(tiny_yaml, "engine.lanes", "3", llm=whole)
+    assert gradients(asked).tobytes() == gradients(alone).tobytes()
+    backprop = ("trainer.type", "llmtrainer")
+    first, second = a_round(tiny_yaml, *backprop), a_round(tiny_yaml, *backprop, "engine.lanes", "3")
+    assert [c.train_loss for c in first.clients] == [c.train_loss for c in second.clients]
+
+
+def test_micro_batches_change_nothing_but_memory(tiny_yaml: Write) -> None:
+    whole = a_round(tiny_yaml, "dataloader.batch_size", "4")
+    parts = a_round(tiny_yaml, "dataloader.batch_size", "4", "dataloader.micro_batch_size", "1")
+    np.testing.assert_allclose(gradients(parts), gradients(whole), rtol=0.01, atol=1e-3)

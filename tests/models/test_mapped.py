@@ -1,0 +1,33 @@
+"""Pages of a mapped file are given back, and nothing else is touched."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fedmezo.models.mapped import forget_pages
+
+
+def resident_kib() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_the_memory_of_a_mapped_tensor_comes_back(tmp_path: Path) -> None:
+    save_file({"weight": torch.ones(1 << 24)}, tmp_path / "large.safetensors")
+    weight = load_file(tmp_path / "large.safetensors")["weight"]
+    assert weight.sum() == 1 << 24
+    before = resident_kib()
+    forget_pages(weight)
+    assert before - resident_kib() > 50_000  # of 65,536
+    assert weight.sum() == 1 << 24  # read from the file again
+
+
+@pytest.mark.parametrize("size", [0, 3, 1 << 20])
+def test_other_memory_stays_as_it_is(size: int) -> None:
+    values = torch.arange(size, dtype=torch.float32)
+    forget_pages(values)
+    assert torch.equal(values, torch.arange(size, dtype=torch.float32))
