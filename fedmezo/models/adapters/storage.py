@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -41,10 +42,17 @@ def save_trained(model: PreTrainedModel | PeftModel, folder: Path, tokenizer: Mo
             tokenizer.save(folder)
         return
     # tensors of the flat buffer share one storage, which safetensors refuses; tied ones are left to transformers
-    copies: dict[int, Tensor] = {}
-    state = {name: copies.setdefault(tensor.data_ptr(), tensor.clone()) for name, tensor in model.state_dict().items()}
+    apart: dict[int, Tensor] = {}
+    state = {name: apart.setdefault(tensor.data_ptr(), _apart(tensor)) for name, tensor in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save(folder)
+
+
+def _apart(tensor: Tensor) -> Tensor:
+    """Return a tensor with a storage of its own: over the same memory where that can be, else a copy."""
+    if tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.is_contiguous():
+        return torch.from_numpy(tensor.detach().numpy())
+    return tensor.clone()
 
 
 def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel) -> Tensor:

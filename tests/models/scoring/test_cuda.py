@@ -31,8 +31,8 @@ def losses(kind: type[Scorer], family: str, device: str, *, half: bool = False, 
     point = parameters.buffer if whole else tiny_adapter("lora", family=family).point.to(device)
     scorer = kind(model, parameters, compiled=CompiledLayers(model) if compiled else None)
     rows = make_batch(*ROWS)
-    on_device = (tensor.to(device) for tensor in (rows.input_ids, rows.attention_mask, rows.labels))
-    return scorer.losses(point, LANES, Batch(*on_device, indices=rows.indices))
+    ids, mask, labels = (tensor.to(device) for tensor in (rows.input_ids, rows.attention_mask, rows.labels))
+    return scorer.losses(point, LANES, Batch(ids, mask, labels, rows.indices))
 
 
 @pytest.mark.parametrize("kind", [LaneScorer, SwapScorer, InPlaceScorer])
