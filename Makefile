@@ -22,12 +22,16 @@ check: $(STAMP)
 fuzz: $(STAMP)  ## 2,000 mutated configurations: each runs, or is refused with a message
 	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py
 
-bench: $(STAMP)  ## start-up, memory, gradient fidelity, estimates, and a step against plain forwards
+bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
-	$(RUN) -m benchmarks.memory
-	$(RUN) -m benchmarks.fidelity
+	$(RUN) -m benchmarks.noise
+	$(RUN) -m benchmarks.zo_step --compiled no yes $(if $(DATA),--data $(DATA))
+	$(RUN) -m benchmarks.lanes $(if $(DATA),--data $(DATA))
+	$(RUN) -m benchmarks.memory $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
+	$(RUN) -m benchmarks.overhead $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
+	$(RUN) -m benchmarks.fidelity --trainable lora8 lora128 $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
+	$(RUN) -m benchmarks.convergence
 	$(RUN) -m benchmarks.estimates
-	$(RUN) -m benchmarks.zo_step
 
 $(STAMP): setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

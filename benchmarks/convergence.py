@@ -1,10 +1,10 @@
 """The loss of the quickstart over several seeds: ours, and the textbook's step in fp32 with averaged weights.
 
-python -m benchmarks.convergence [--cfg FILE] [--seeds N ...] [--json FILE] [--figure FILE] [key value ...]
+python -m benchmarks.convergence [--cfg FILE] [--seeds N ...] [--json FILE] [--figure FILE] [--add FILE ...]
 
 Both start from the same point and see the same batches; a seed changes partition, initial adapter, order and
 directions. The textbook's clients step in place (:mod:`benchmarks.textbook`), and the server averages their weights.
-Loss is that of the evaluated test examples, before the first round, half way, and after the last.
+Loss is that of the evaluated test examples, before the first round and after the last.
 """
 
 import argparse
@@ -23,10 +23,11 @@ from fedmezo import config
 from fedmezo.assembly import Federation, Problem, assemble_evaluator, assemble_federation, assemble_problem
 from fedmezo.randomness import stream_key
 
+NAMES = ("ours", "textbook")
 Round = Callable[[int, Tensor], Tensor]
 
 
-def ours(problem: Problem, federation: Federation) -> Round:
+def ours(federation: Federation) -> Round:
     """Return the round of ``mezotrainer``."""
 
     def run(round_index: int, parameters: Tensor) -> Tensor:
@@ -58,47 +59,48 @@ def textbook(problem: Problem, federation: Federation, mu: float, rate: float, s
     return run
 
 
-def curve(problem: Problem, evaluate: Callable[[Tensor], float], run: Round, rounds: int) -> list[float]:
-    """Return the loss before the first round, half way, and after the last."""
+def trained(problem: Problem, run: Round, rounds: int) -> Tensor:
+    """Return the parameters after the last round."""
     parameters = problem.start
-    losses = [evaluate(parameters)]
     for round_index in range(rounds):
         parameters = run(round_index, parameters)
-        if round_index + 1 in (rounds // 2, rounds):
-            losses.append(evaluate(parameters))
-    return losses
+    return parameters
 
 
 def measure(options: argparse.Namespace, seed: int) -> dict[str, list[float]]:
-    """Return both curves of a seed."""
+    """Return the loss before the first round and after the last, for each implementation."""
     cfg = config.load(options.cfg, [*options.overrides, "seed", str(seed)])
     problem = assemble_problem(cfg)
     federation = assemble_federation(cfg, problem)
     evaluator = assemble_evaluator(cfg, problem, lambda count: None)
-    rounds, rate = cfg.federate.total_round_num, cfg.train.optimizer.lr
+    runs = {
+        "ours": ours(federation),
+        "textbook": textbook(problem, federation, cfg.zo.mu, cfg.train.optimizer.lr, cfg.seed),
+    }
 
     def evaluate(parameters: Tensor) -> float:
         return evaluator.summary(evaluator(parameters))["test"]
 
-    return {
-        "ours": curve(problem, evaluate, ours(problem, federation), rounds),
-        "textbook": curve(problem, evaluate, textbook(problem, federation, cfg.zo.mu, rate, cfg.seed), rounds),
-    }
+    before = evaluate(problem.start)
+    rounds = cfg.federate.total_round_num
+    return {name: [before, evaluate(trained(problem, run, rounds))] for name, run in runs.items()}
 
 
 def draw(found: list[dict[str, list[float]]], path: Path) -> None:
-    """Draw the curves of all seeds, and their means."""
+    """Draw the drops of all seeds, and their means."""
     mpl.rcParams["svg.hashsalt"] = "convergence"
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = Figure(figsize=(5, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    for name, color in (("textbook", "#888888"), ("ours", "#0b6fa4")):
-        curves = np.array([each[name] for each in found])
-        for row in curves:
-            axes.plot(row, color=color, alpha=0.35, linewidth=1)
-        axes.plot(curves.mean(axis=0), color=color, linewidth=2.5, label=f"{name}, mean of {len(curves)} seeds")
-    axes.set_xticks([0, 1, 2], ["before", "half way", "after"])
-    axes.set_ylabel("test loss")
-    axes.legend()
+    for place, (name, color) in enumerate((("textbook", "#888888"), ("ours", "#0b6fa4"))):
+        drops = np.array([each[name][0] - each[name][1] for each in found])
+        axes.scatter(np.full(len(drops), place) + np.linspace(-0.08, 0.08, len(drops)), drops, color=color)
+        axes.hlines(drops.mean(), place - 0.25, place + 0.25, color=color, linewidth=2)
+        axes.annotate(f"mean {drops.mean():.3f}", (place + 0.27, drops.mean()), va="center")
+    axes.set_xticks([0, 1], ["textbook, fp32", "ours"])
+    axes.set_xlim(-0.5, 1.7)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("drop of the test loss")
+    axes.set_title(f"The quickstart, {len(found)} seeds")
     figure.savefig(path, metadata={"Date": None})
 
 
@@ -110,29 +112,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("overrides", metavar="key value", nargs="*")
+    parser.add_argument("--add", nargs="+", type=Path, default=[], help="files that --json wrote before")
     options = parser.parse_intermixed_args()
     print("| seed | before | ours, after | textbook, after | drop, ours | drop, textbook |\n|---|---|---|---|---|---|")
-    found = []
-    for seed in options.seeds:
-        each = measure(options, seed)
-        found.append(each)
-        a, b = each["ours"], each["textbook"]
-        print(
-            f"| {seed} | {a[0]:.4f} | {a[-1]:.4f} | {b[-1]:.4f} | {a[0] - a[-1]:.4f} | {b[0] - b[-1]:.4f} |", flush=True
-        )
-    drops = {name: np.array([each[name][0] - each[name][-1] for each in found]) for name in ("ours", "textbook")}
+    found = {int(seed): each for path in options.add for seed, each in json.loads(path.read_text("utf-8")).items()}
+    for seed in sorted({*found, *options.seeds}):
+        found[seed] = found.get(seed) or measure(options, seed)
+        a, b = found[seed]["ours"], found[seed]["textbook"]
+        cells = [seed, *(f"{value:.4f}" for value in (a[0], a[-1], b[-1], a[0] - a[-1], b[0] - b[-1]))]
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    drops = {name: np.array([each[name][0] - each[name][-1] for each in found.values()]) for name in NAMES}
     for name, values in drops.items():
         spread = values.std(ddof=1)
-        print(
-            f"{name}: mean drop {values.mean():.4f}, spread over seeds {spread:.4f}: {values.mean() / spread:.1f} of it"
-        )
+        print(f"{name}: mean drop {values.mean():.4f}, {values.mean() / spread:.1f} times the spread over seeds")
     print(f"ours over textbook: {drops['ours'].mean() / drops['textbook'].mean():.3f}")
-    if options.json:
-        options.json.write_text(
-            json.dumps(dict(zip(options.seeds, found, strict=True)), indent=1) + "\n", encoding="utf-8"
-        )
     if options.figure:
-        draw(found, options.figure)
+        draw(list(found.values()), options.figure)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,18 @@ import math
 
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Problem, assemble_federation, assemble_problem, precision_warnings, zeroth_order
+from fedmezo.assembly import (
+    Federation,
+    Problem,
+    assemble_federation,
+    assemble_problem,
+    precision_warnings,
+    zeroth_order,
+)
 from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
+from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
+from fedmezo.errors import ClientError, ConfigurationError, FedmezoError
 from fedmezo.estimation import Cost, estimate
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient_fidelities
 from fedmezo.federation.messages import bytes_down, bytes_up
@@ -30,8 +39,18 @@ def describe(cfg: CfgNode) -> str:
     scoring = f"scoring: {problem.scorer.manner}"
     lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, size, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
-    lines += _cost_lines(cfg, estimate(cfg, problem, federation))
+    lines += _cost_lines(cfg, _tried(cfg, problem, federation))
     return "\n".join([*lines, *precision_warnings(cfg, problem.scorer)])
+
+
+def _tried(cfg: CfgNode, problem: Problem, federation: Federation) -> Cost:
+    """Return what a run will cost; what fails in the steps that are tried is a client's failure, as in a run."""
+    try:
+        return estimate(cfg, problem, federation)
+    except FedmezoError:
+        raise
+    except Exception as error:
+        raise ClientError(f"a step that was tried: {type(error).__name__}: {error}") from error
 
 
 def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:
@@ -60,6 +79,8 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
         pairs: (direction, batch) pairs; at least 100 for a figure to rely on.
     """
     problem = assemble_problem(cfg)
+    if not differentiable(problem.scorer.criterion):
+        raise ConfigurationError("--fidelity\n    criterion.type has no gradient that it could be measured against")
     exact = problem
     if cfg.train.is_enable_half:
         full = cfg.clone()

@@ -1,6 +1,7 @@
 """Ctrl-C finishes the round; a second one stops at once."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -52,6 +53,9 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def _handled_by(handler: Any) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # signals do not reach it
+        yield
+        return
     before = [(number, signal.signal(number, handler)) for number in SIGNALS]
     try:
         yield

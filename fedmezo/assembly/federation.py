@@ -77,8 +77,11 @@ def _clients_together(cfg: CfgNode, scorer: Scorer) -> int:
         return 1
     if cfg.engine.lanes == "auto":
         return MOST_TOGETHER
-    scorer.most_tokens *= cfg.engine.lanes
-    return int(cfg.engine.lanes)
+    federate = cfg.federate
+    count = participants(federate.client_num, federate.sample_client_num, federate.sample_client_rate)
+    together = min(cfg.engine.lanes, count)
+    scorer.most_tokens *= together
+    return int(together)
 
 
 def _replay(cfg: CfgNode, tunable: Tunable) -> Replay:

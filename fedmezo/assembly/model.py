@@ -89,6 +89,7 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
         compiled=cfg.train.compile and zeroth_order(cfg),
         micro_batch_size=cfg.dataloader.micro_batch_size,
         movable=movable and zeroth_order(cfg),
+        folder=cache_folder(cfg.llm.cache.model),
     )
     if start is parameters.buffer and not scorer.in_place:
         start = start.clone()

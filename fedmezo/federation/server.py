@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fedmezo.federation.aggregation import Aggregation
 from fedmezo.federation.messages import Plan, Result, Task
+from fedmezo.interrupt import undisturbed
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.store import Store
 from fedmezo.strategies import History, Observation, Strategy
@@ -65,8 +66,11 @@ class Server:
 
     def apply(self, record: RoundRecord) -> None:
         """Move to the state after a recorded round."""
-        out = self.parameters if self.in_place else None
-        self.parameters = self.aggregation.apply(record, self.parameters, out)
+        if self.in_place:
+            with undisturbed():  # half of them moved would be saved as if it were a model
+                self.aggregation.apply(record, self.parameters, self.parameters)
+        else:
+            self.parameters = self.aggregation.apply(record, self.parameters)
         self.observe(record)
 
     def observe(self, record: RoundRecord) -> None:

@@ -5,7 +5,7 @@ torch's own cache. Results differ from uncompiled ones by rounding.
 """
 
 import os
-import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -30,9 +30,12 @@ class CompiledLayers:
 
     def __init__(self, model: nn.Module) -> None:
         device = next(model.parameters()).device
-        compilers = [os.environ.get("CXX") or "c++", "g++", "clang++"]
-        if device.type == "cpu" and not any(map(shutil.which, compilers)):
-            raise ResourceError("train.compile = True\n    there is no C++ compiler: install g++, or set it to False")
+        compiler = os.environ.get("CXX") or "g++"  # what torch takes
+        if device.type == "cpu" and not _runs(compiler):
+            raise ResourceError(
+                f"train.compile = True\n    there is no C++ compiler ({compiler}): install g++, or name another in "
+                "CXX, or set train.compile False"
+            )
         layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
         if not layers:
             raise ResourceError(
@@ -49,3 +52,10 @@ class CompiledLayers:
             for layer, forward in self._forwards.items():
                 stack.enter_context(computing(layer, forward))
             yield
+
+
+def _runs(command: str) -> bool:
+    try:
+        return subprocess.run([command, "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False

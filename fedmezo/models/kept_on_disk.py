@@ -3,49 +3,67 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fedmezo.cache import cache_folder
 from fedmezo.errors import ResourceError
+from fedmezo.interrupt import undisturbed
 
 CHUNK = 1 << 22  # elements written or read at a time
 
 
 @contextmanager
-def kept_on_disk(vector: Tensor) -> Iterator[None]:
+def kept_on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
     """Bring an fp32 vector [d] back, bit for bit, at the end of the block.
 
     It is read, not mapped: mapped pages would count as memory of the process.
 
     Raises:
-        ResourceError: there is no room on the disk of the cache.
+        ResourceError: there is no room in the folder.
     """
-    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  it is closed below
+        file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  it is closed below
     except OSError as error:
-        raise ResourceError(f"{folder}\n    cannot keep the parameters of a round's start there: {error}") from error
+        raise _no_room(folder, error) from error
     with file:
         try:
             for part in torch.split(vector, CHUNK):
-                file.write(part.cpu().numpy().data)
+                _write(file, part.cpu().numpy().data.cast("B"))
             file.seek(0)
         except OSError as error:
-            raise ResourceError(f"{folder}\n    no room for the parameters of a round's start: {error}") from error
+            raise _no_room(folder, error) from error
         try:
             yield
         finally:
-            _read(file, vector)
+            with undisturbed():
+                _read(file, vector)
 
 
-def _read(file: BinaryIO, vector: Tensor) -> None:
+def _write(file: Any, values: memoryview) -> None:
+    while values:
+        values = values[file.write(values) :]
+
+
+def _read(file: Any, vector: Tensor) -> None:
     scratch = np.empty(min(CHUNK, vector.numel()), dtype=np.float32)
     for part in torch.split(vector, CHUNK):
         values = scratch[: part.numel()]
-        file.readinto(values.data)  # type: ignore[attr-defined]
+        wanted = values.data.cast("B")
+        while wanted:
+            count = file.readinto(wanted)
+            if not count:
+                raise OSError("the file of a round's start ended early")
+            wanted = wanted[count:]
         part.copy_(torch.from_numpy(values))
+
+
+def _no_room(folder: Path, error: OSError) -> ResourceError:
+    return ResourceError(
+        f"{folder}\n    cannot keep the parameters of a round's start there: {error}; "
+        "llm.cache.model names another folder"
+    )

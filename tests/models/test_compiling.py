@@ -1,7 +1,5 @@
 """Compiled layers: the same losses up to rounding, one compilation for all layers and lengths."""
 
-import shutil
-
 import pytest
 import torch
 from torch._dynamo.utils import counters
@@ -42,10 +40,10 @@ def test_losses_are_those_of_the_layers_themselves(half: bool) -> None:
     assert not any("forward" in vars(module) for module in model.model.modules())
 
 
-def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr("fedmezo.models.compiling.shutil.which", lambda name: None)
-    with pytest.raises(ResourceError, match=r"^train\.compile = True\n    there is no C\+\+ compiler"):
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_it_says_so(compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    with pytest.raises(ResourceError, match=r"^train\.compile = True\n    there is no C\+\+ compiler \("):
         CompiledLayers(tiny_base())
 
 

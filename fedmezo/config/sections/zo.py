@@ -30,7 +30,9 @@ SECTION = Section(
         Key(
             "zo.scales",
             (),
-            ListOf(Arguments({"name": Text(), "scale": Number(above=0)}, {"name": "", "scale": 1.0}, open=False)),
+            ListOf(
+                Arguments({"name": Text(), "scale": Number(low=1e-6, high=1e6)}, {"name": "", "scale": 1.0}, open=False)
+            ),
             "Scales of the directions: of the parameters whose name holds `name`; the first that fits counts.",
         ),
         Key(

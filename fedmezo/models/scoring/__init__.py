@@ -1,5 +1,7 @@
 """Scoring: the losses of parameter points on a batch, leaving no trace in the model."""
 
+from pathlib import Path
+
 from torch import nn
 
 from fedmezo.criteria import Criterion
@@ -25,6 +27,7 @@ def make_scorer(
     compiled: bool = False,
     micro_batch_size: int = 0,
     movable: bool = False,
+    folder: Path | None = None,
 ) -> Scorer:
     """Return the fastest scorer that can do what is trained of the model, and log why it is that one.
 
@@ -33,10 +36,13 @@ def make_scorer(
         compiled: whether to compile the model's layers for losses of lanes.
         micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
         movable: whether the only point there is may be the model's own buffer.
+        folder: where that point waits while it is moved; the cache if left out.
     """
     kind, reason = _kind(model, parameters, movable=movable)
     layers = CompiledLayers(model) if compiled else None
     scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size)
+    if isinstance(scorer, InPlaceScorer):
+        scorer.folder = folder
     LOG.debug("scoring: %s (%s)", scorer.manner, reason)
     return scorer
 

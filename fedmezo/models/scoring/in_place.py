@@ -4,9 +4,11 @@ Before a decoder layer (or the embedding, a norm, the head) computes, its pertur
 of its size and stand in for its own, which are never written to. There is no second copy of the model.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,8 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from fedmezo.cache import cache_folder
+from fedmezo.log import LOG
 from fedmezo.models.flat import FlatParameters, Span
 from fedmezo.models.kept_on_disk import kept_on_disk
 from fedmezo.models.scoring.packing import packs
@@ -23,6 +27,8 @@ from fedmezo.zeroth_order.estimators import Lane
 
 MOST_ELEMENTS = 1 << 22  # of the head that are perturbed at a time
 MOST_TOKENS = 1024  # of both signs in one forward
+# arguments of decoder layers that have a row for every example, or one for all of them
+DIVISIBLE = {"hidden_states", "attention_mask", "causal_mask", "position_ids", "position_embeddings", "cache_position"}
 
 
 def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
@@ -51,18 +57,29 @@ class InPlaceScorer(Scorer):
         spans = {span.name: span for span in parameters.spans}
         self._spans = {id(parameter): spans[name] for name, parameter in model.named_parameters()}
         self._units = list(_units(model))
+        self.folder: Path | None = None  # where the point waits
         self._scratch: Tensor | None = None
+        self._both_signs = True
         self._examples = 0  # of a sign, in the forward that is under way
 
     @contextmanager
     def restoring(self, point: Tensor) -> Iterator[None]:
         """Let the point [d], which is the model's own buffer, be moved inside the block; it is back afterwards."""
-        with kept_on_disk(point):
+        with kept_on_disk(point, self.folder or cache_folder()):
             yield
 
     def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
         found = [[Total(0.0, 0)] * len(request.lanes) for request in requests]
-        for pack in packs(requests, MOST_TOKENS, always_paired=False, most_units=1):
+        try:
+            self._fill(found, requests, MOST_TOKENS if self._both_signs else 0)
+        except _UndividedError as error:
+            LOG.debug("scoring: one sign after the other, because %s", error)
+            self._both_signs = False
+            self._fill(found, requests, 0)
+        return found
+
+    def _fill(self, found: list[list[Total]], requests: Sequence[Request], most_tokens: int) -> None:
+        for pack in packs(requests, most_tokens, always_paired=False, most_units=1):
             request, number = pack.places[0]
             point, lane = requests[request].point, requests[request].lanes[number]
             batch, signs = pack.batch(requests), len(pack.places)
@@ -71,7 +88,6 @@ class InPlaceScorer(Scorer):
                 totals = self.totals(batch, lanes=signs)
             for place, total in zip(pack.places, totals, strict=True):
                 found[place.request][place.lane] = total
-        return found
 
     @contextmanager
     def _perturbed(self, lane: Lane, signs: int) -> Iterator[None]:
@@ -96,6 +112,8 @@ class InPlaceScorer(Scorer):
         forward = module.forward
 
         def perturbed(*args: Any, **kwargs: Any) -> Any:
+            if signs > 1 and isinstance(module, GradientCheckpointingLayer):
+                _check_divisible(module, args, kwargs)
             values = [parameter.data for parameter in own]
             found = []
             try:
@@ -186,6 +204,24 @@ def _rows(value: Any, rows: slice, every: int) -> Any:
     if isinstance(value, dict):
         return {name: _rows(each, rows, every) for name, each in value.items()}
     return value
+
+
+class _UndividedError(Exception):
+    """A layer takes a tensor that may or may not have a row for every example."""
+
+
+def _check_divisible(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Make sure that it is known which of a layer's arguments have a row for every example.
+
+    Raises:
+        _UndividedError: one is not (the position biases of BLOOM and MPT have rows for heads).
+    """
+    bound = inspect.signature(type(layer).forward).bind(layer, *args, **kwargs).arguments
+    rest = bound.pop("kwargs", {})
+    for name, value in (bound | rest).items():
+        tensors = value if isinstance(value, tuple) else (value,)
+        if name not in DIVISIBLE and any(isinstance(each, Tensor) for each in tensors):
+            raise _UndividedError(f"{type(layer).__name__} takes {name}")
 
 
 def _joined(found: list[Any], examples: int) -> Any:

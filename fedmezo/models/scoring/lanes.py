@@ -125,7 +125,7 @@ class _LaneLinear(lora.Linear):  # type: ignore[misc]
         """Return base(x) + scaling * B A x; x [L * B, T, in] has the lanes' examples one after the other."""
         y: Tensor = self.base_layer(x)
         lanes, scaling = len(self.down), self.scaling["default"]
-        inside = torch.bmm(x.view(lanes, -1, x.shape[-1]).to(self.down.dtype), self.down.mT)  # [L, B * T, r]
+        inside = torch.bmm(x.reshape(lanes, -1, x.shape[-1]).to(self.down.dtype), self.down.mT)  # [L, B * T, r]
         plain = y.view(lanes, -1, y.shape[-1])
         if plain.dtype != self.down.dtype:
             return plain.add_(torch.bmm(inside, self.up.mT).to(plain.dtype), alpha=scaling).view_as(y)

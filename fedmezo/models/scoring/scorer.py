@@ -96,13 +96,13 @@ class Scorer(ABC):
     @torch.inference_mode()
     def losses_together(self, requests: Sequence[Request]) -> list[list[float]]:
         """Return the losses of several requests, which may share forward passes: equal up to rounding."""
-        parts = [(number, part) for number, request in enumerate(requests) for part in self._parts(request)]
-        sums = [
-            np.zeros((2, len(request.lanes))) for request in requests
-        ]  # of the criterion, and of its values' number
+        parts = [self._parts(request) for request in requests]
+        sums = [np.zeros((2, len(request.lanes))) for request in requests]  # of the criterion's values, and of ones
         with self._quick():
-            for (number, _), totals in zip(parts, self._totals([part for _, part in parts]), strict=True):
-                sums[number] += np.array(totals).T
+            for wave in range(max(map(len, parts))):  # micro-batches of one request never share a forward
+                numbers = [number for number, own in enumerate(parts) if wave < len(own)]
+                for number, totals in zip(numbers, self._totals([parts[n][wave] for n in numbers]), strict=True):
+                    sums[number] += np.array(totals).T
         return [(values / counts).tolist() for values, counts in sums]
 
     def _parts(self, request: Request) -> list[Request]:

@@ -1,5 +1,7 @@
 """Scoring on a CUDA device against the CPU; only where there is one."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -53,9 +55,9 @@ def test_compiled_layers() -> None:
     assert losses(LaneScorer, "tiny-llama", "cuda", compiled=True) == pytest.approx(wanted, abs=1e-4)
 
 
-def test_a_vector_on_the_device_comes_back() -> None:
+def test_a_vector_on_the_device_comes_back(tmp_path: Path) -> None:
     vector = torch.randn(10_000, device="cuda")
     before = vector.clone()
-    with kept_on_disk(vector):
+    with kept_on_disk(vector, tmp_path):
         vector.zero_()
     assert torch.equal(vector, before)

@@ -101,11 +101,10 @@ def test_together_means_one_after_the_other() -> None:
 
 
 def test_a_kept_vector_comes_back_whatever_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("FEDMEZO_CACHE", str(tmp_path / "new"))
     monkeypatch.setattr("fedmezo.models.kept_on_disk.CHUNK", 1000)
     vector = direction(1, 0, 4321)
     before = vector.clone()
-    with pytest.raises(RuntimeError, match="in the middle"), kept_on_disk(vector):
+    with pytest.raises(RuntimeError, match="in the middle"), kept_on_disk(vector, tmp_path / "new"):
         vector.mul_(torch.nan)
         raise RuntimeError("in the middle")
     assert torch.equal(vector, before)
