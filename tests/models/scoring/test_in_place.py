@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, BloomConfig, MptConfig, PreTrainedConfig
 
 from fedmezo.data.batches import Batch
 from fedmezo.models.kept_on_disk import kept_on_disk
@@ -131,3 +132,21 @@ def test_a_clients_point_is_the_replay_of_its_prefix_over_200_steps(weight_decay
         past = Steps(keys[: step + 1], gradients[: step + 1], rate)
         assert torch.equal(prefix.point, replay(start, [past]))
     torch.testing.assert_close(moving.point, prefix.point, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(("heads", "examples"), [(2, 1), (4, 1), (2, 3)])
+@pytest.mark.parametrize("family", ["bloom", "mpt"])
+def test_position_biases_with_a_row_for_every_head_are_not_divided(family: str, heads: int, examples: int) -> None:
+    """Their rows may be as many as the examples of both signs; then one sign goes after the other."""
+    kinds: dict[str, PreTrainedConfig] = {
+        "bloom": BloomConfig(vocab_size=300, hidden_size=32, n_layer=2, n_head=heads),
+        "mpt": MptConfig(vocab_size=300, d_model=32, n_layers=2, n_heads=heads, max_seq_len=64),
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        built = AutoModelForCausalLM.from_config(kinds[family]).float().eval()
+    model = tuned(built.requires_grad_(True))
+    batch = make_batch(*((3, 5), (1, 9), (6, 2))[:examples])
+    found = InPlaceScorer(model.model, model.parameters).losses(model.parameters.buffer, PAIRS, batch)
+    wanted = SwapScorer(model.model, model.parameters).losses(model.parameters.buffer, PAIRS, batch)
+    assert found == pytest.approx(wanted, abs=1e-6)

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from fedmezo.data.batches import Batch
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half import with_half_products
 from fedmezo.models.scoring import LaneScorer, Request, Scorer, SwapScorer, lanes, make_scorer
 from fedmezo.models.scoring.packing import packs
+from fedmezo.models.scoring.scorer import Total
 from fedmezo.zeroth_order.directions import direction
 from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane
@@ -171,3 +173,20 @@ def test_what_is_not_plain_lora_is_swapped(arguments: dict[str, Any]) -> None:
     scorer = make_scorer(adapted.model, adapted.parameters, Directions())
     assert type(scorer) is SwapScorer
     assert lanes.obstacle(adapted.model, adapted.parameters)
+
+
+def test_micro_batches_of_one_client_never_share_a_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    lora, batch = tiny_lora(), make_batch(*MIXED)
+    seen: list[int] = []
+    plain = LaneScorer.totals
+
+    def totals(self: LaneScorer, batch: Batch, lanes: int = 1) -> list[Total]:
+        seen.append(len(batch.labels))
+        return plain(self, batch, lanes)
+
+    monkeypatch.setattr(LaneScorer, "totals", totals)
+    LaneScorer(lora.model, lora.parameters, micro_batch_size=1).losses(*around(lora, 2), batch)
+    assert seen == [2, 2, 2]  # both signs of one example
+    seen.clear()
+    LaneScorer(lora.model, lora.parameters).losses(*around(lora, 2), batch)
+    assert seen == [6]
