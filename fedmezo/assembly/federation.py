@@ -16,6 +16,7 @@ from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
 from fedmezo.federation.execution import Engine
 from fedmezo.federation.sampling import participants, sample_clients
 from fedmezo.federation.server import Rates, Server
+from fedmezo.log import LOG
 from fedmezo.models.scoring import LaneScorer, Scorer
 from fedmezo.trainers.schedule import Schedule
 from fedmezo.user_code import made
@@ -74,6 +75,8 @@ def assemble_server(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int] = ()) -
 def _clients_together(cfg: CfgNode, scorer: Scorer) -> int:
     """Return how many clients train in step; a forward holds as many lanes as are worth it, or as were asked for."""
     if not isinstance(scorer, LaneScorer):
+        if cfg.engine.lanes != 1:
+            LOG.info(f"engine.lanes has no effect here: losses are computed {scorer.manner}")
         return 1
     if cfg.engine.lanes == "auto":
         return MOST_TOGETHER

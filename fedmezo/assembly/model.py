@@ -17,7 +17,7 @@ from fedmezo.cache import cache_folder
 from fedmezo.criteria.make import make_criterion
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
-from fedmezo.models.flat import FlatParameters
+from fedmezo.models.flat import FlatParameters, Span
 from fedmezo.models.half import with_half_products
 from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.scoring import Scorer, make_scorer
@@ -148,20 +148,18 @@ def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:
         ConfigurationError: a scale is of no parameter.
     """
     names = [entry["name"] for entry in cfg.zo.scales]
-    parts: list[tuple[int, int, float]] = []
     used = set()
-    for span in parameters.spans:
+
+    def scale(span: Span) -> float:
         fit = next((i for i, name in enumerate(names) if name in span.name), None)
         used.add(fit)
-        scale = 1.0 if fit is None else cfg.zo.scales[fit]["scale"]
-        if parts and parts[-1][2] == scale:
-            parts[-1] = (parts[-1][0], span.stop, scale)
-        else:
-            parts.append((span.start, span.stop, scale))
+        return 1.0 if fit is None else float(cfg.zo.scales[fit]["scale"])
+
+    parts = parameters.runs(scale)
     for i, name in enumerate(names):
         if i not in used:
             raise ConfigurationError(
                 f"zo.scales[{i}].name = {name}\n    it is in the name of no trainable parameter that none of the list "
                 f"before it is in; the first parameter is {parameters.spans[0].name}"
             )
-    return Directions(cfg.zo.distribution, tuple(parts) if cfg.zo.scales else ())
+    return Directions(cfg.zo.distribution, parts if names else ())

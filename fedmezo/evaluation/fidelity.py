@@ -32,7 +32,7 @@ class Fidelity:
 def gradient(scorer: Scorer, point: Tensor, batch: Batch) -> Tensor:
     """Return the gradient [d] of the batch's loss at a point, by backpropagation."""
     with scorer.at(point) as model:
-        values = scorer.values(model, batch)
+        values = scorer.values(batch)
         trainable = dict(model.named_parameters())
         tensors = [trainable[span.name] for span in scorer.parameters.spans]
         grads = torch.autograd.grad(values.mean(), tensors)

@@ -6,14 +6,18 @@ devices than the buffer's are written from it, and read back where backpropagati
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.mapped import forget_pages
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -95,15 +99,17 @@ class FlatParameters:
             vector[span.start : span.stop] = tensor.flatten()
         return vector
 
+    def runs(self, value: Callable[[Span], T]) -> tuple[tuple[int, int, T], ...]:
+        """Return maximal runs (start, stop, value) of the flat index on which a function of the spans is the same."""
+        found = []
+        for own, group in groupby(self.spans, value):
+            spans = list(group)
+            found.append((spans[0].start, spans[-1].stop, own))
+        return tuple(found)
+
     def decay_runs(self) -> tuple[tuple[int, int, bool], ...]:
         """Return maximal runs (start, stop, decays) of the flat index with and without weight decay."""
-        runs: list[tuple[int, int, bool]] = []
-        for span in self.spans:
-            if runs and runs[-1][2] == span.decays:
-                runs[-1] = (runs[-1][0], span.stop, span.decays)
-            else:
-                runs.append((span.start, span.stop, span.decays))
-        return tuple(runs)
+        return self.runs(lambda span: span.decays)
 
 
 def point_digest(point: Tensor) -> str:

@@ -92,7 +92,7 @@ class BackpropTrainer:
         """Return the loss; parameters stay as they are where it, or a gradient, is not finite."""
         optimizer.zero_grad(set_to_none=True)
         with preserved_torch_state(key):
-            loss = self.scorer.values(model, batch).mean()
+            loss = self.scorer.values(batch).mean()
             loss.backward()  # type: ignore[no-untyped-call]
         norm = clip_grad_norm_(_trainable(model), self.clip or math.inf)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):

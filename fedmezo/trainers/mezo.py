@@ -54,11 +54,21 @@ class MezoTrainer:
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Take ``work.steps`` steps from ``start`` [d] and return their projected gradients."""
-        with self.scorer.restoring(start):
-            return self.train_together(start, [work])[0]
+        return self.train_together(start, [work])[0]
 
     def train_together(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
-        """Do the work of several clients from the same start [d] in step, so that their losses can share forwards."""
+        """Do the work of several clients from the same start [d] in step, so that their losses can share forwards.
+
+        Where there is one point only, which each of them moves, they work one after the other.
+        """
+        groups = [[work] for work in works] if self.scorer.in_place else [works]
+        updates: list[LocalUpdate] = []
+        for group in groups:
+            with self.scorer.restoring(start):
+                updates += self._in_step(start, group)
+        return updates
+
+    def _in_step(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
         running = {number: self._steps(start, work) for number, work in enumerate(works)}
         updates: dict[int, LocalUpdate] = {}
         losses: dict[int, list[float] | None] = dict.fromkeys(running)

@@ -86,7 +86,7 @@ class Replay:
         found = [term for steps in sequences for term in terms(steps, self.weight_decay)]
         point = torch.empty_like(start) if out is None else out
         factor = self._factor(sequences)
-        for begin, end, decays in self._runs(found):
+        for begin, end, decays in self._parts():
             self.directions.add(
                 point[begin:end],
                 [term.key for term in found],
@@ -99,7 +99,7 @@ class Replay:
 
     def add(self, total: Tensor, summands: Sequence[Term]) -> None:
         """Add summands to ``total`` [d] in place, in their order; the vector is read and written once."""
-        for start, stop, decays in self._runs(summands):
+        for start, stop, decays in self._parts():
             coefficients = [term.decaying if decays else term.plain for term in summands]
             self.directions.add(total[start:stop], [term.key for term in summands], coefficients, start)
 
@@ -118,7 +118,8 @@ class Replay:
         shares = [s.weight * keep ** len(s.gradients) for s, keep in zip(sequences, keeps, strict=True)]
         return float(np.float32(sum(shares)))
 
-    def _runs(self, summands: Sequence[Term]) -> Runs:
+    def _parts(self) -> Runs:
+        """Return the runs; where nothing decays, all as one."""
         if self.weight_decay == 0.0:
             return ((0, self.runs[-1][1], False),)
         return self.runs

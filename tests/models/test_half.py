@@ -71,6 +71,6 @@ def test_activations_are_fp32_and_large_weights_half() -> None:
 def test_backpropagation_goes_through() -> None:
     halved = lora("tiny-llama", half=True)
     halved.parameters.write(halved.point)
-    values = halved.scorer.values(halved.model, BATCH)
+    values = halved.scorer.values(BATCH)
     values.mean().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in halved.model.parameters() if p.requires_grad)

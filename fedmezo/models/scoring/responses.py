@@ -4,6 +4,7 @@ Prompts and padding, most of a batch, never go through the model's head; and the
 in memory all together.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -73,10 +74,9 @@ class Reader:
                 for said, tokens, places in zip(logits, wanted, rows, strict=True)
             ]
 
-    def whole(self, batch: Batch, lanes: int = 1, most: int = MOST_LOGITS) -> list[Responses]:
-        """Return the responses of each lane in one piece, made in parts."""
-        parts = list(zip(*self.parts(batch, lanes, most), strict=True))
-        return [each[0] if len(each) == 1 else Responses(*map(torch.cat, zip(*each, strict=True))) for each in parts]
+    def whole(self, batch: Batch, lanes: int = 1) -> list[Responses]:
+        """Return the responses of each lane in one part."""
+        return next(self.parts(batch, lanes, sys.maxsize))
 
     def _before_head(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what goes into the head [B, k, H] at the k positions before the last k labels [B, k]: the first

@@ -132,7 +132,7 @@ class Scorer(ABC):
         finally:
             self.parameters.write(resident)
 
-    def values(self, model: nn.Module, batch: Batch) -> Tensor:
+    def values(self, batch: Batch) -> Tensor:
         """Return the criterion's values on a batch [m], whose mean is the loss; the model is taken as it stands."""
         (responses,) = self._reader.whole(batch)
         return self.criterion(*responses)
@@ -149,7 +149,7 @@ class Scorer(ABC):
         if getattr(self.criterion, "tokenwise", False):
             parts = self._reader.parts(batch, lanes, self.most_logits)
         else:
-            parts = iter([self._reader.whole(batch, lanes, self.most_logits)])
+            parts = iter([self._reader.whole(batch, lanes)])
         found = [[self._total(part) for part in lane] for lane in zip(*parts, strict=True)]
         return [Total(math.fsum(t.value for t in each), sum(t.number for t in each)) for each in found]
 

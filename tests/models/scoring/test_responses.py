@@ -7,7 +7,7 @@ from torch import Tensor
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import IGNORED
 from fedmezo.models.scoring import SwapScorer
-from fedmezo.models.scoring.responses import Reader
+from fedmezo.models.scoring.responses import Reader, Responses
 from tests.models.tiny import FAMILIES, make_batch, tiny_adapter, tiny_base
 
 ROWS = ((3, 5), (1, 9), (6, 2))
@@ -23,7 +23,8 @@ def test_the_parts_are_the_models_own_logits(family: str) -> None:
         shifted = batch.labels[:, 1:] != IGNORED
         wanted, vocabulary = logits[:, :-1][shifted], logits.shape[-1]
         for most in (1, 3 * vocabulary, 10**9):
-            (found,) = Reader(model).whole(batch, most=most)
+            parts = [part for (part,) in Reader(model).parts(batch, most=most)]
+            found = Responses(*map(torch.cat, zip(*parts, strict=True)))
             torch.testing.assert_close(found.logits, wanted, rtol=0, atol=1e-5)
             assert torch.equal(found.labels, batch.labels[:, 1:][shifted])
             assert found.rows.tolist() == [0] * 5 + [1] * 9 + [2] * 2
@@ -35,7 +36,8 @@ def test_the_parts_are_the_models_own_logits(family: str) -> None:
 def test_lanes_may_have_responses_of_different_lengths() -> None:
     model, batch = tiny_base().eval(), make_batch((3, 5), (6, 2))
     with torch.inference_mode():
-        one, other = Reader(model).whole(batch, lanes=2, most=1)
+        parts = zip(*Reader(model).parts(batch, lanes=2, most=1), strict=True)
+        one, other = (Responses(*map(torch.cat, zip(*lane, strict=True))) for lane in parts)
         alone = [Reader(model).whole(make_batch(row, first=i))[0] for i, row in enumerate([(3, 5), (6, 2)])]
     for found, wanted in zip((one, other), alone, strict=True):
         torch.testing.assert_close(found.logits, wanted.logits, rtol=0, atol=1e-5)
