@@ -25,7 +25,7 @@ fuzz: $(STAMP)  ## 2,000 mutated configurations: each runs, or is refused with a
 bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.noise
-	$(RUN) -m benchmarks.zo_step --compiled no yes $(if $(DATA),--data $(DATA))
+	$(RUN) -m benchmarks.zo_step --compiled $(if $(DATA),--data $(DATA))
 	$(RUN) -m benchmarks.lanes $(if $(DATA),--data $(DATA))
 	$(RUN) -m benchmarks.memory $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
 	$(RUN) -m benchmarks.overhead $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)

@@ -1,6 +1,6 @@
 """A zeroth-order step against two plain forwards, side by side in one process, interleaved.
 
-python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repeats N] [--compiled no yes] [--quick]
+python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repeats N] [--compiled] [--quick]
 
 - ``plain``: ``model(input_ids, attention_mask, labels)`` of peft and transformers, twice: what all ratios are over.
 - ``lean``: the same, but logits at the response tokens only: what ``ratio_lean`` is over.
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -60,14 +61,13 @@ class Case:
     dtype: str
     batch: int
     data: str = ""
-    compiled: bool = False
 
-    def problem(self) -> Problem:
+    def problem(self, *, compiled: bool = False) -> Problem:
         """Return model and data of the case, as a run has them."""
         rank = TRAINABLE[self.trainable]
         overrides = ["model.type", self.model, "dataloader.batch_size", str(self.batch), "zo.mu", "1e-3"]
         overrides += ["train.is_enable_half", str(self.dtype == "bf16"), "zo.distribution", self.distribution]
-        overrides += ["train.compile", str(self.compiled)]
+        overrides += ["train.compile", str(compiled)]
         overrides += (
             ["llm.adapter.args", f"[{{adapter_method: lora, r: {rank}, lora_alpha: {2 * rank}}}]"] if rank else []
         )
@@ -133,42 +133,42 @@ def timed(step: Step, batch: Batch, number: int) -> float:
 
 
 @torch.inference_mode()
-def ratios(case: Case, problem: Problem, mu: float, repeats: int) -> dict[str, dict[str, Any]]:
+def ratios(case: Case, problem: Problem, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return, by implementation, the ratios over two plain forwards and over two lean ones."""
     model, copy = case.plain(), case.plain()
     steps: dict[str, Step] = {
         "plain": partial(forward, model),
         "lean": partial(lean, model),
-        "textbook": Textbook(copy, mu, RATE),
-        "ours": Ours(problem, mu),
+        "textbook": Textbook(copy, options.mu, RATE),
+        "ours": Ours(problem, options.mu),
     }
+    if options.compiled:
+        steps["ours, compiled"] = Ours(case.problem(compiled=True), options.mu)
     ideal = products_alone(steps["ours"], batches(problem, case.batch), case.dtype)
-    source = batches(problem, case.batch)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
         for batch in islice(batches(problem, case.batch), 2):
             timed(step, batch, 0)
-    for number in range(1, repeats + 1):
-        batch = next(source)
+    for number, batch in enumerate(islice(batches(problem, case.batch), options.repeats), start=1):
         for name, step in steps.items():
             seconds[name].append(timed(step, batch, number))
-    found = {}
-    for name in ("textbook", "ours"):
-        over_plain = np.array(seconds[name]) / np.array(seconds["plain"])
-        over_lean = np.array(seconds[name]) / np.array(seconds["lean"])
-        low, middle, high = np.quantile(over_plain, [0.25, 0.5, 0.75]).round(3).tolist()
-        milliseconds = round(1000 * float(np.median(seconds[name])), 1)
-        found[name] = {
-            "ratio": middle,
-            "ratio_quartiles": [low, high],
-            "ratio_lean": round(float(np.median(over_lean)), 3),
-            "milliseconds": milliseconds,
-            "plain_milliseconds": round(500 * float(np.median(seconds["plain"])), 1),
-        }
-    mean = float(np.mean(seconds["ours"][: ideal.batches]))
-    found["ours"]["products_share"] = round(ideal.seconds / mean, 3)
-    found["ours"]["products_gflops"] = round(ideal.gflops)
+    plain, lean_ones = (np.array(seconds.pop(name)) for name in ("plain", "lean"))
+    found = {name: _compared(np.array(own), plain, lean_ones) for name, own in seconds.items()}
+    for name in found.keys() - {"textbook"}:
+        found[name]["products_share"] = round(ideal.seconds / float(np.mean(seconds[name][: ideal.batches])), 3)
+        found[name]["products_gflops"] = round(ideal.gflops)
     return found
+
+
+def _compared(own: NDArray[Any], plain: NDArray[Any], lean_ones: NDArray[Any]) -> dict[str, Any]:
+    low, middle, high = np.quantile(own / plain, [0.25, 0.5, 0.75]).round(3).tolist()
+    return {
+        "ratio": middle,
+        "ratio_quartiles": [low, high],
+        "ratio_lean": round(float(np.median(own / lean_ones)), 3),
+        "milliseconds": round(1000 * float(np.median(own)), 1),
+        "plain_milliseconds": round(500 * float(np.median(plain)), 1),
+    }
 
 
 class Ideal(NamedTuple):
@@ -256,21 +256,23 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
         if trainable == "all" and dtype == "bf16":
             continue  # refused: half-precision weights would be their own masters
         for distribution in ("gaussian", "rademacher") if trainable == "all" else ("gaussian",):
-            for compiled in options.compiled:
-                yield Case(options.model, trainable, distribution, dtype, batch, options.data, compiled == "yes")
+            yield Case(options.model, trainable, distribution, dtype, batch, options.data)
 
 
 def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield a row an implementation."""
     problem = case.problem()
-    found = ratios(case, problem, options.mu, options.repeats)
+    found = ratios(case, problem, options)
     fidelity = fidelities(case, problem, options.mu, options.pairs)
-    memory = {what: measured_peak(case, what) for what in ("inference", *found)} if options.memory else {}
-    for implementation, numbers in found.items():
+    measured = ("inference", "textbook", "ours")
+    memory = {what: measured_peak(case, what) for what in measured} if options.memory else {}
+    for name, numbers in found.items():
+        implementation, _, compiled = name.partition(", ")
         correlation = fidelity[implementation]
         yield {
             "implementation": implementation,
             **asdict(case),
+            "compiled": bool(compiled),
             "mu": options.mu,
             **numbers,
             "fidelity": None if correlation is None else round(correlation, 4),
@@ -292,7 +294,7 @@ def main() -> None:
     parser.add_argument("--trainable", nargs="+", choices=TRAINABLE, default=list(TRAINABLE))
     parser.add_argument("--dtype", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
-    parser.add_argument("--compiled", nargs="+", choices=("no", "yes"), default=["no"])
+    parser.add_argument("--compiled", action="store_true", help="also our step with compiled layers")
     parser.add_argument("--mu", type=float, default=1e-3)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=15)

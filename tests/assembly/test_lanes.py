@@ -1,14 +1,17 @@
 """``engine.lanes``: clients that share forward passes learn what they learn alone, up to rounding."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.federation.messages import Task
 from fedmezo.ledger.records import RoundRecord
 
 Write = Callable[..., Path]
@@ -47,3 +50,16 @@ def test_micro_batches_change_nothing_but_memory(tiny_yaml: Write) -> None:
     whole = a_round(tiny_yaml, "dataloader.batch_size", "4")
     parts = a_round(tiny_yaml, "dataloader.batch_size", "4", "dataloader.micro_batch_size", "1")
     np.testing.assert_allclose(gradients(parts), gradients(whole), rtol=0.01, atol=1e-3)
+
+
+def test_clients_who_move_the_only_point_work_one_after_the_other(tiny_yaml: Write) -> None:
+    cfg = config.load(tiny_yaml(llm={"tok_len": 420, "adapter": {"use": False}}), ["use_gpu", "False"])
+    work = assemble_federation(cfg, problem := assemble_problem(cfg)).work
+    before = problem.start.clone()
+    tasks = [Task(0, client, 0.01) for client in range(3)]
+    together = replace(work, lanes=3).together(tasks, problem.start)
+    assert torch.equal(problem.start, before)
+    for result, task in zip(together, tasks, strict=True):
+        alone = work(task, problem.start).update
+        assert result.update.gradients is not None and alone.gradients is not None
+        assert result.update.gradients.tobytes() == alone.gradients.tobytes()
