@@ -22,6 +22,10 @@ class ResourceError(FedmezoError):
     exit_code = 3
 
 
+class MalformedError(ResourceError):
+    """Bytes that are no record or message of this version."""
+
+
 class ModelUnavailableError(ResourceError):
     """There is no such model in reach; the runner adds a command that works without one."""
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Federation, Problem, assemble_evaluator, zeroth_order
-from fedmezo.federation.messages import Plan, Result, Task
+from fedmezo.assembly import Federation, Problem, assemble_evaluator
+from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.tracking.memory import peak_memory_mib
 from fedmezo.trainers import LocalWork
 
@@ -70,10 +70,10 @@ def _training_batches(cfg: CfgNode, federation: Federation) -> Iterator[Indices]
     """Yield the examples of every batch of the run, in order."""
     data = federation.local_data
     for round_index in range(cfg.federate.total_round_num):
-        for client in federation.server.sample(round_index):
-            steps = data.steps(client)
+        for client, steps in federation.server.sample(round_index).items():
+            horizon = data.steps(client)
             for step in range(steps):
-                yield data.indices(client, round_index * steps + step)
+                yield data.indices(client, round_index * horizon + step)
 
 
 def _padded(lengths: Indices, batch: Indices) -> int:
@@ -120,7 +120,7 @@ def _one_step(federation: Federation, problem: Problem, batch: Indices) -> Local
 
 def _steps(cfg: CfgNode, federation: Federation) -> float:
     """Return the local steps of a round, of all its clients."""
-    return float(sum(map(federation.local_data.steps, federation.server.sample(0))))
+    return float(sum(federation.server.sample(0).values()))
 
 
 def _server_seconds(cfg: CfgNode, problem: Problem, federation: Federation) -> float:
@@ -129,17 +129,18 @@ def _server_seconds(cfg: CfgNode, problem: Problem, federation: Federation) -> f
     A scalar costs a replayed direction, whoever sent it; with weight decay a client replays its steps before each.
     """
     batch = problem.data.partition.clients[0].train[:1]
-    task = Task(0, 0, federation.server.rates.base)
-    update = federation.work.trainer.train(problem.start, _one_step(federation, problem, batch))
-    record = federation.server.aggregate(Plan(0, (task,)), iter([Result(task, update, 0.0)]))
+    task, work = Task(0, 0, federation.server.rates.base, 1), _one_step(federation, problem, batch)
+    update = federation.work.trainer.train(problem.start, work)
+    message = federation.work.uplink(task, update, problem.start, work.keys)
+    record = federation.server.aggregate(Plan(0, (task,)), iter([Reply(task, message, 0.0)]))
     with problem.scorer.restoring(problem.start):
         started = time.perf_counter()
         out = problem.start if federation.server.in_place else None
         federation.server.aggregation.apply(record, problem.start, out)
         seconds = time.perf_counter() - started
-    if not zeroth_order(cfg):
+    if not federation.scalars:
         return seconds * len(federation.server.sample(0))
-    steps = list(map(federation.local_data.steps, federation.server.sample(0)))
+    steps = list(federation.server.sample(0).values())
     replayed = sum(count * (count - 1) / 2 for count in steps) if cfg.train.optimizer.weight_decay else 0.0
     return seconds * (sum(steps) + replayed)
 

@@ -10,7 +10,7 @@ from fedmezo.assembly import (
     assemble_federation,
     assemble_problem,
     precision_warnings,
-    zeroth_order,
+    scalars_travel,
 )
 from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
 from fedmezo.criteria.make import differentiable
@@ -18,7 +18,7 @@ from fedmezo.data.batches import Batch
 from fedmezo.errors import ClientError, ConfigurationError, FedmezoError
 from fedmezo.estimation import Cost, estimate
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient_fidelities
-from fedmezo.federation.messages import bytes_down, bytes_up
+from fedmezo.federation.projection import paper_bytes, round_traffic
 from fedmezo.randomness import generator, stream_key
 from fedmezo.tracking.summary import duration, human
 
@@ -35,7 +35,7 @@ def describe(cfg: CfgNode) -> str:
     federation = assemble_federation(cfg, problem)
     size = problem.parameters.size
     plan = federation.server.plan(0)
-    steps = [federation.local_data.steps(task.client) for task in plan.tasks]
+    steps = [task.steps for task in plan.tasks]
     scoring = f"scoring: {problem.scorer.manner}"
     lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, size, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
@@ -54,12 +54,16 @@ def _tried(cfg: CfgNode, problem: Problem, federation: Federation) -> Cost:
 
 
 def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:
-    weights = f"{human(bytes_up(size, None))} up, {human(bytes_down(size, None))} down"
-    if not zeroth_order(cfg):
+    travelling = round_traffic(size, steps, cfg.zo.queries, scalars=False)
+    weights = f"{human(travelling.up)} up, {human(travelling.down)} down"
+    if not scalars_travel(cfg):
         return f"bytes per client and round: {weights} (parameters travel)"
-    scalars = [count * cfg.zo.queries for count in steps]
-    up, down = max(bytes_up(size, count) for count in scalars), bytes_down(size, scalars)
-    return f"bytes per client and round: {up} up, {down} down (as parameters: {weights})"
+    scalars = round_traffic(size, steps, cfg.zo.queries, scalars=True)
+    return (
+        f"bytes per client and round: {scalars.up} up, {scalars.down} down (as parameters: {weights})\n"
+        f"bytes of the paper's 500 rounds with 3 billion parameters: {human(paper_bytes(scalars=True))}, "
+        f"instead of {human(paper_bytes(scalars=False))}"
+    )
 
 
 def _cost_lines(cfg: CfgNode, cost: Cost) -> list[str]:

@@ -38,7 +38,16 @@ EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
 # keys that may change when a run goes on: the rounds already done would have been the same, and what is where may move
 RESUMABLE = (
     *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "verbose"),
-    *("eval.batch_size", "extensions", "data.root", "use_gpu", "device", "engine.threads", "llm.cache.model"),
+    *(
+        "eval.batch_size",
+        "extensions",
+        "data.root",
+        "federate.participation",
+        "use_gpu",
+        "device",
+        "engine.threads",
+        "llm.cache.model",
+    ),
 )
 
 

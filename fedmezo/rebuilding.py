@@ -8,18 +8,19 @@ from peft import PeftModel
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Tunable, assemble_model, assemble_server, zeroth_order
+from fedmezo.assembly import Tunable, assemble_model, assemble_server, scalars_travel, tunable_hashes
 from fedmezo.assembly.extensions import import_extensions
+from fedmezo.assembly.identity import configuration
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.make import make_prompt
 from fedmezo.data.prompts.prompt import Prompt
 from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.federation.selection import best_evaluation
-from fedmezo.ledger.log import Log
+from fedmezo.ledger.ledger import Ledger, check_same
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
+from fedmezo.log import LOG
 from fedmezo.models.adapters import load_point
-from fedmezo.models.flat import point_digest
 from fedmezo.models.generation import Sampling, generate
 from fedmezo.run_folder import RunFolder
 
@@ -35,12 +36,14 @@ class Rebuilt:
         prompt: how the run put its examples to it.
         point: the trained parameters, fp32 [d].
         rounds_done: they were trained for.
+        began: the round after which their replay began: that of a snapshot, or 0; None where they were saved as such.
     """
 
     tunable: Tunable
     prompt: Prompt
     point: Tensor
     rounds_done: int
+    began: int | None = None
 
     def answer(self, question: str, sampling: Sampling, stop: Callable[[], bool], *, tuned: bool) -> str:
         """Return the answer of the tuned model, or of the base model."""
@@ -59,40 +62,51 @@ def _without_adapter(model: nn.Module) -> AbstractContextManager[None]:
     return model.disable_adapter() if isinstance(model, PeftModel) else nullcontext()
 
 
-def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted) -> Rebuilt:
+def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = False) -> Rebuilt:
     """Load the model of a run and put its training into it; the data are not needed.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        wanted: a number of rounds, final, or best.
+        fresh: replay from the base model on, also where there is a snapshot or a saved adapter.
 
     Raises:
         ConfigurationError: the run has no such round, or kept nothing of it.
         ResourceError: the run has no rounds, is being trained, or model and records do not belong together.
     """
     import_extensions(cfg.extensions)
-    store = Store(Log(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
     with folder.locked():
-        rounds_done = _chosen(cfg, store, wanted)
+        store = Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
+        if store.ledger.fault:
+            LOG.warning(store.ledger.damage())
+        rounds_done = _chosen(cfg, store, wanted, fresh)
         tunable = assemble_model(cfg, movable=False)
-        store.log.start({"parameters": tunable.parameters.digest(), "initial": point_digest(tunable.start)})
-        if wanted == "best" and cfg.llm.adapter.use:
+        check_same(store.ledger, configuration(cfg), tunable_hashes(cfg, tunable))
+        began = None
+        if wanted == "best" and cfg.llm.adapter.use and not fresh:
             point = load_point(tunable.parameters, folder.path / "adapter_best", tunable.model)
         else:
             server = assemble_server(cfg, tunable)
-            server.restore(store, rounds_done)
+            began = server.restore(store, rounds_done, fresh=fresh).began
             point = server.parameters
-    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, rounds_done)
+    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, rounds_done, began)
 
 
-def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:
+def _chosen(cfg: CfgNode, store: Store, wanted: Wanted, fresh: bool) -> int:
     """Return the number of rounds that were done at the wanted point."""
-    done = len(store.rounds())
+    done = len(store.ledger.rounds())
     if done == 0:
-        raise ResourceError(f"{store.log.path}\n    no round of this run is finished yet")
+        raise ResourceError(f"{store.ledger.path}\n    no round of this run is finished yet")
     if wanted == "final":
         return done
     if wanted == "best":
-        best = best_evaluation(store.evaluations(), cfg.eval.best_res_update_round_wise_key.removesuffix("_loss"))
+        best = best_evaluation(
+            store.ledger.evaluations(), cfg.eval.best_res_update_round_wise_key.removesuffix("_loss")
+        )
         if best is None:
             raise ConfigurationError("--round best\n    no evaluation of this run gave a finite loss")
-        if cfg.llm.adapter.use:
+        if cfg.llm.adapter.use and not fresh:
             return best.rounds_done  # its adapter is kept
         wanted = best.rounds_done
     return _kept(cfg, store, int(wanted), done)
@@ -100,7 +114,7 @@ def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:
 
 def _kept(cfg: CfgNode, store: Store, wanted: int, done: int) -> int:
     """Return the wanted round if it can be rebuilt: any where scalars travel, else one with a snapshot."""
-    scalars = zeroth_order(cfg)
+    scalars = scalars_travel(cfg)
     kept = range(done + 1) if scalars else [0, *(number for number in store.snapshots.rounds() if number <= done)]
     if wanted not in kept:
         expected = f"0 to {done}" if scalars else f"one of {', '.join(map(str, kept))} (only their weights are kept)"

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shlex
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from fedmezo.config.kinds.file import LEDGER
 from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.ledger.lines import finite
 
@@ -30,7 +32,7 @@ class RunFolder:
     @property
     def ledger(self) -> Path:
         """The log that determines the run."""
-        return self.path / "ledger.jsonl"
+        return self.path / LEDGER
 
     @property
     def snapshots(self) -> Path:
@@ -68,8 +70,15 @@ class RunFolder:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, whole or not at all."""
+        self.write_text(name, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write a text file, whole or not at all."""
         scratch = self.path / f"{name}.tmp"
-        scratch.write_text(json.dumps(finite(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        with scratch.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         scratch.replace(self.path / name)
 
     def write_folder(self, name: str, write: Callable[[Path], None]) -> None:
@@ -118,8 +127,12 @@ def create(outdir: str, expname: str, default_name: str, config: str) -> RunFold
     names = [expname] if expname else _numbered(default_name)
     path = next(path for name in names if not (path := Path(outdir) / name).exists())
     try:
-        path.mkdir(parents=True)
-        (path / "config.yaml").write_text(config, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}."[:64]) as private:
+            scratch = RunFolder(Path(private) / "run")  # a folder that has its name has its configuration
+            scratch.path.mkdir()
+            scratch.write_text("config.yaml", config)
+            scratch.path.rename(path)
     except OSError as error:
         raise ResourceError(f"outdir = {outdir}\n    the run's folder cannot be made: {error}") from error
     return RunFolder(path)

@@ -1,6 +1,5 @@
 """A run, from loading the model to the last line it prints: what ``main`` does once the configuration stands."""
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,13 +22,12 @@ from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.rounds import Outcome, Training
 from fedmezo.interrupt import graceful_stop, undisturbed
-from fedmezo.ledger.log import Log
+from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.log import LOG, RESULT, in_file
 from fedmezo.models.adapters import save_trained
-from fedmezo.models.flat import point_digest
 from fedmezo.run_folder import RunFolder
 from fedmezo.tracking import Callbacks
 from fedmezo.tracking.metrics import MetricsFile
@@ -40,13 +38,6 @@ from fedmezo.tracking.progress import ProgressBar
 from fedmezo.tracking.summary import aligned, summarize, summary_table
 from fedmezo.tracking.tensorboard import TensorBoardLog
 from fedmezo.tracking.wandb import WandbLog
-
-# keys that change nothing of what a round computes; the run's folder may be moved, and go on elsewhere
-INCIDENTAL = (
-    *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "llm.cache"),
-    *("wandb", "tensorboard", "extensions", "data.root", "data.prompt", "early_stop.patience"),
-    *("federate.total_round_num", "federate.save_to", "federate.save_freq"),
-)
 
 
 def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
@@ -84,7 +75,7 @@ def _train(
     stop_requested: Callable[[], bool],
 ) -> Outcome | Literal["failed"]:
     training = _training(cfg, problem, federation, folder, callbacks)
-    past = federation.server.restore(training.store)
+    past = federation.server.restore(training.store).rounds
     _check_rounds(cfg, past)
     outcome: Outcome | Literal["failed"] = "failed"
     try:
@@ -96,7 +87,7 @@ def _train(
     finally:
         with undisturbed():
             callbacks.close()
-            _finish(cfg, folder, problem, training, outcome)
+            _finish(cfg, folder, problem, federation, training, outcome)
     return outcome
 
 
@@ -113,7 +104,7 @@ def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
     LOG.info(problem.data.outline())
     for warning in precision_warnings(cfg, problem.scorer):
         LOG.warning(warning)
-    folder.config.write_text(dump(cfg), encoding="utf-8")
+    folder.write_text("config.yaml", dump(cfg))
     folder.write_json("environment.json", environment())
     folder.write_json("partition.json", problem.data.partition.to_json(problem.data.categories))
     draw_partition(folder.path / "partition.png", problem.data.partition, problem.data.categories)
@@ -126,32 +117,28 @@ def _training(
     folder: RunFolder,
     callbacks: Callbacks,
 ) -> Training:
-    store = Store(Log(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
-    store.log.start(
-        {
-            "format": 2,
-            "configuration": _configuration_digest(cfg),
-            "parameters": problem.parameters.digest(),
-            "initial": point_digest(problem.start),
-            "partition": problem.data.partition.digest(),
-            "data": problem.data.encoded.digest(),
-        }
-    )
+    if (folder.path / "ledger.jsonl").exists():
+        raise ResourceError(f"{folder.path}\n    recorded by an earlier version, which can go on with it")
+    ledger = Ledger(folder.ledger)
+    ledger.begin(federation.header)
+    store = Store(ledger, Snapshots(folder.snapshots), cfg.federate.save_freq, cfg.federate.hash_freq)
+    store.go_back(problem.parameters.size)
     evaluations = Evaluations(
         evaluator=assemble_evaluator(cfg, problem, callbacks.on_evaluated),
-        log=store.log,
+        ledger=ledger,
         examples_file=folder.examples,
         every=cfg.eval.freq,
         key=cfg.eval.best_res_update_round_wise_key.removesuffix("_loss"),
         patience=cfg.early_stop.patience,
         save_best=lambda parameters: _save(problem, parameters, folder, "adapter_best"),
-        records=store.evaluations(),
+        records=ledger.evaluations(),
     )
     return Training(
         federation.server,
         federation.engine,
         store,
         evaluations,
+        federation.new_downlink(),
         callbacks,
         total_rounds=cfg.federate.total_round_num,
         max_nonfinite=cfg.llm.max_nonfinite,
@@ -167,14 +154,14 @@ def _observe(
     past: list[RoundRecord],
 ) -> None:
     server, evaluations = federation.server, training.evaluations
-    if past and evaluations.due(server.rounds_done, training.total_rounds):
-        evaluations.run(server.rounds_done, server.parameters)  # the run was stopped between round and evaluation
+    if past:
+        training.settle()  # the run was stopped between a round and what follows from it
     if cfg.wandb.use:
         callbacks.add(_wandb(cfg, folder))
     if cfg.tensorboard.use:
         callbacks.add(TensorBoardLog(folder.path, dump(cfg), server.rounds_done))
-    reports = [training.report(record) for record in past]
-    steps = sum(map(federation.local_data.steps, server.sample(0)))
+    reports = training.reports(past, training.downlink)
+    steps = sum(server.sample(0).values())
     callbacks.add(
         MetricsFile(folder.metrics, reports),
         LossPlot(folder.path / "loss.png", reports, evaluations.records),
@@ -194,12 +181,14 @@ def _wandb(cfg: CfgNode, folder: RunFolder) -> WandbLog:
     )
 
 
-def _finish(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Training, outcome: str) -> None:
+def _finish(
+    cfg: CfgNode, folder: RunFolder, problem: Problem, federation: Federation, training: Training, outcome: str
+) -> None:
     """Save the model and say how the run went; also after a failure, for what was done before it."""
     if not training.evaluations.records:
         return
     _save(problem, training.server.parameters, folder, "adapter")
-    reports = [training.report(record) for record in training.store.rounds()]
+    reports = training.reports(training.store.ledger.rounds(), federation.new_downlink())
     evaluations = training.evaluations
     last = evaluations.records[-1].rounds_done
     metrics = dict.fromkeys(("loss", *cfg.eval.metrics))
@@ -227,17 +216,3 @@ def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) ->
             save_trained(model, scratch, problem.tokenizer)
 
     folder.write_folder(name, write)
-
-
-def _configuration_digest(cfg: CfgNode) -> str:
-    """Return a hash of everything that the rounds of a run depend on."""
-    algorithm = cfg.clone()
-    algorithm.defrost()
-    file, _, algorithm.criterion.type = cfg.criterion.type.rpartition(":")
-    for key in INCIDENTAL:
-        section, _, name = key.rpartition(".")
-        del (algorithm[section] if section else algorithm)[name]
-    digest = hashlib.blake2b(dump(algorithm).encode(), digest_size=16)
-    for path in (*cfg.extensions, *filter(None, [file])):
-        digest.update(hashlib.blake2b(Path(path).read_bytes()).digest())  # what the files say, wherever they are
-    return digest.hexdigest()

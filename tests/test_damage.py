@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fedmezo.assembly.identity import INCIDENTAL
 from fedmezo.main import RESUMABLE, main
 from fedmezo.run_folder import RunFolder
-from fedmezo.running import INCIDENTAL
 from tests.test_main import Run, resume, same, train
 
 Write = Callable[..., Path]
@@ -18,14 +18,41 @@ def rewrite(path: Path, change: Callable[[list[str]], list[str]]) -> None:
     path.write_text("".join(change(path.read_text(encoding="utf-8").splitlines(keepends=True))), encoding="utf-8")
 
 
-@pytest.mark.parametrize("change", [lambda lines: lines[:2] + lines[3:], lambda lines: [*lines, lines[2]]])
-def test_a_round_that_is_missing_or_there_twice_is_refused(
-    tiny_yaml: Write, change: Callable[[list[str]], list[str]], capsys: pytest.CaptureFixture[str]
+def damage(path: Path, at: float) -> None:
+    """Flip a bit of a file, a fraction of the way through it."""
+    data = bytearray(path.read_bytes())
+    data[int(at * len(data))] ^= 16
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
+@pytest.mark.parametrize("at", [0.85, 0.92, 0.999])
+def test_a_flipped_bit_costs_what_came_after_it_and_is_told(
+    tiny_yaml: Write, trainer: str, at: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    whole = train(tiny_yaml(), "whole", "trainer.type", trainer, "federate.total_round_num", "6")
+    part = train(tiny_yaml(), "part", "trainer.type", trainer, "federate.total_round_num", "6")
+    damage(part.folder / "ledger.bin", at)
+    capsys.readouterr()
+    resume(part)
+    assert "damaged from byte" in (told := capsys.readouterr().err) and "set aside in" in told
+    assert same(whole, part) and (part.folder / "ledger.dropped.bin").stat().st_size > 0
+
+
+def test_a_damaged_header_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
     run = train(tiny_yaml(), "run")
-    rewrite(run.folder / "ledger.jsonl", change)
-    resume(run, "federate.total_round_num", "6", code=3)
-    assert "the ledger is damaged" in capsys.readouterr().err
+    damage(run.folder / "ledger.bin", 0.1)
+    before = run.ledger_bytes()
+    resume(run, code=3)
+    assert "the header is damaged" in capsys.readouterr().err and run.ledger_bytes() == before
+
+
+def test_a_run_of_an_earlier_version_is_not_begun_anew(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tiny_yaml(), "run")
+    (run.folder / "ledger.bin").rename(run.folder / "ledger.jsonl")
+    rows = run.rows()
+    resume(run, code=3)
+    assert "recorded by an earlier version" in capsys.readouterr().err and run.rows() == rows
 
 
 @pytest.mark.parametrize("damage", ["torn", "gone"])
@@ -51,20 +78,20 @@ def test_a_damaged_snapshot_is_replaced_by_a_replay(tiny_yaml: Write) -> None:
     assert same(whole, resume(part, "federate.total_round_num", "6"))
 
 
-def test_backpropagation_cannot_go_on_without_its_snapshot(
-    tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = train(tiny_yaml(trainer={"type": "llmtrainer"}), "run")
+def test_backpropagation_goes_back_to_the_snapshot_it_has(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tiny_yaml(trainer={"type": "llmtrainer"})
+    whole, run = train(path, "whole"), train(path, "run")
     (run.folder / "snapshots" / "000004.safetensors").write_bytes(b"nonsense")
-    resume(run, "federate.total_round_num", "6", code=3)
-    assert "the snapshot after round 4 is missing" in capsys.readouterr().err
+    resume(run)
+    assert "the rounds after round 3 cannot be rebuilt" in capsys.readouterr().err
+    assert same(whole, run)
 
 
 def test_an_edited_configuration_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
     run = train(tiny_yaml(), "run")
     rewrite(run.folder / "config.yaml", lambda lines: [line.replace("lr: 0.01", "lr: 0.5") for line in lines])
-    resume(run, "federate.total_round_num", "6", code=3)
-    assert "another configuration" in capsys.readouterr().err
+    resume(run, "federate.total_round_num", "6", code=2)
+    assert "train.optimizer.lr: it was 0.01, now it is 0.5\n" in capsys.readouterr().err
 
 
 def test_a_moved_run_goes_on(tiny_yaml: Write) -> None:
@@ -76,11 +103,11 @@ def test_a_moved_run_goes_on(tiny_yaml: Write) -> None:
 
 def test_a_second_process_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
     run = train(tiny_yaml(), "run")
-    before = run.rows("ledger.jsonl")
+    before = run.ledger_bytes()
     with RunFolder(run.folder).locked():
         resume(run, "federate.total_round_num", "6", code=3)
     assert "another process is at work" in capsys.readouterr().err
-    assert run.rows("ledger.jsonl") == before
+    assert run.ledger_bytes() == before
 
 
 def test_fewer_rounds_than_are_done_are_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +189,8 @@ def test_data_that_changed_since_is_refused(
 def test_nothing_is_written_twice_by_an_evaluation_that_is_repeated(tiny_yaml: Write) -> None:
     run = train(tiny_yaml(), "run")
     before = run.rows("evaluations.jsonl")
-    rewrite(run.folder / "ledger.jsonl", lambda lines: lines[:-1])
+    path = run.folder / "ledger.bin"
+    path.write_bytes(path.read_bytes()[:-1])
     resume(run)
     assert run.rows("evaluations.jsonl") == before
 

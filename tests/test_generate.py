@@ -94,8 +94,8 @@ def test_what_is_no_run_is_not_talked_to(tiny_yaml: Write, tmp_path: Path, capsy
         assert main([str(folder.path), "--prompt", "Why?"]) == 3
     assert "another process is at work" in capsys.readouterr().err
     folder.config.write_text(folder.config.read_text().replace("seed: 0", "seed: 1"), encoding="utf-8")
-    assert main([str(folder.path), "--prompt", "Why?"]) == 3
-    assert "began with another initial" in capsys.readouterr().err
+    assert main([str(folder.path), "--prompt", "Why?"]) == 2
+    assert "seed: it was 0, now it is 1" in capsys.readouterr().err
     folder.ledger.unlink()
     assert main([str(folder.path), "--prompt", "Why?"]) == 3
     assert "no round of this run is finished" in capsys.readouterr().err and not folder.ledger.exists()

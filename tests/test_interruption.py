@@ -39,7 +39,7 @@ def test_ctrl_c_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable
 
     assert main(["--resume", str(runs / "part")]) == 0
     assert main(command(path, "expname", "whole")[3:]) == 0
-    files = ("adapter/adapter_model.safetensors", "ledger.jsonl")
+    files = ("adapter/adapter_model.safetensors", "ledger.bin")
     for name in files:
         assert (runs / "part" / name).read_bytes() == (runs / "whole" / name).read_bytes(), name
 
@@ -48,7 +48,7 @@ def test_killed_at_once_loses_no_finished_round(tiny_yaml: Callable[..., Path]) 
     path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"
     process = subprocess.Popen(command(path, "expname", "part"), stderr=subprocess.DEVNULL)
-    wait_for('"round": 1', runs / "part" / "ledger.jsonl")
+    wait_for('"round": 1', runs / "part" / "metrics.jsonl")
     process.kill()
     process.wait(timeout=60)
     assert main(["--resume", str(runs / "part")]) == 0

@@ -7,11 +7,25 @@ from yacs.config import CfgNode
 
 from fedmezo import trainers
 from fedmezo.config import to_dict
+from fedmezo.errors import ConfigurationError
 
 
 def zeroth_order(cfg: CfgNode) -> bool:
-    """Return whether the clients' updates are projected gradients, so that scalars travel."""
+    """Return whether the clients' updates are projected gradients."""
     return trainers.registry[cfg.trainer.type].sends == "scalars"
+
+
+def scalars_travel(cfg: CfgNode) -> bool:
+    """Return whether projected gradients travel, rather than the weights that they lead to.
+
+    Raises:
+        ConfigurationError: they are to, and the trainer has none.
+    """
+    if cfg.federate.transport == "scalars" and not zeroth_order(cfg):
+        raise ConfigurationError(
+            f"federate.transport = scalars\n    trainer.type = {cfg.trainer.type} has weights to send, no scalars"
+        )
+    return cfg.federate.transport != "weights" and zeroth_order(cfg)
 
 
 def first_mapping(items: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:

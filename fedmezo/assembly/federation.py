@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from yacs.config import CfgNode
 
 from fedmezo import engines, strategies
-from fedmezo.assembly.arguments import zeroth_order
+from fedmezo.assembly.arguments import scalars_travel
+from fedmezo.assembly.identity import assemble_header, identity
 from fedmezo.assembly.model import Tunable
+from fedmezo.assembly.participation import assemble_participation, clients_in_a_round
 from fedmezo.assembly.problem import Problem
 from fedmezo.assembly.trainer import assemble_trainer
+from fedmezo.federation.acceptance import Acceptance
 from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
+from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.execution import Engine
-from fedmezo.federation.sampling import participants, sample_clients
 from fedmezo.federation.server import Rates, Server
+from fedmezo.federation.uplink import Uplink
+from fedmezo.ledger.records import Header
 from fedmezo.log import LOG
 from fedmezo.models.scoring import LaneScorer, Scorer
 from fedmezo.trainers.schedule import Schedule
@@ -27,16 +31,22 @@ MOST_TOGETHER = 16  # clients in step with engine.lanes auto; each holds a point
 
 @dataclass(frozen=True, eq=False)
 class Federation:
-    """The server, the clients' work, and the engine that executes it."""
+    """The server, the clients' work, the engine that executes it, and what the run starts from."""
 
     server: Server
     engine: Engine
     work: ClientWork
+    header: Header
+    scalars: bool
 
     @property
     def local_data(self) -> LocalData:
         """The clients' training data."""
         return self.work.data
+
+    def new_downlink(self) -> Downlink:
+        """Return the memory of a server that has sent nothing yet."""
+        return Downlink(self.work.uplink.identity, self.header.size, self.scalars)
 
 
 def assemble_federation(
@@ -48,24 +58,39 @@ def assemble_federation(
         ConfigurationError: optimizer or scheduler do not take their arguments.
     """
     local_data = _local_data(cfg, problem)
-    trainer = assemble_trainer(cfg, problem, _replay(cfg, problem))
-    work = ClientWork(trainer, local_data, _keys(cfg), on_step, _clients_together(cfg, problem.scorer))
-    server = assemble_server(cfg, problem, [len(examples) for examples in local_data.examples])
-    return Federation(server, engines.registry[cfg.engine.type](work), work)
+    scalars, replay, header = scalars_travel(cfg), _replay(cfg, problem), assemble_header(cfg, problem)
+    trainer = assemble_trainer(cfg, problem, replay)
+    uplink = Uplink(identity(header.hashes), None if scalars else replay)
+    work = ClientWork(trainer, local_data, _keys(cfg), uplink, on_step, _clients_together(cfg, problem.scorer))
+    sizes = [len(examples) for examples in local_data.examples]
+    server = assemble_server(cfg, problem, uplink.identity, sizes, local_data.steps)
+    return Federation(server, engines.registry[cfg.engine.type](work), work, header, scalars)
 
 
-def assemble_server(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int] = ()) -> Server:
+def assemble_server(
+    cfg: CfgNode,
+    tunable: Tunable,
+    name: bytes = b"",
+    sizes: Sequence[int] = (),
+    steps: Callable[[int], int] = lambda client: 0,
+) -> Server:
     """Return the server at the start of a run.
 
     Args:
         cfg: of the run.
         tunable: what is trained.
-        sizes: examples of each client; needless where past rounds are only restored.
+        name: the run's, in messages; like the rest needless where past rounds are only restored.
+        sizes: examples of each client.
+        steps: local steps of a client.
     """
+    queries = cfg.zo.queries if scalars_travel(cfg) else 0
     return Server(
         parameters=tunable.start,
-        sample=_sampler(cfg),
+        sample=assemble_participation(cfg, steps),
         rates=_rates(cfg),
+        acceptance=Acceptance(
+            name, tunable.parameters.size, queries, cfg.dataloader.batch_size, cfg.federate.gradient_bound
+        ),
         aggregation=_aggregation(cfg, tunable, sizes),
         seed=cfg.seed,
         in_place=tunable.scorer.in_place,
@@ -80,9 +105,7 @@ def _clients_together(cfg: CfgNode, scorer: Scorer) -> int:
         return 1
     if cfg.engine.lanes == "auto":
         return MOST_TOGETHER
-    federate = cfg.federate
-    count = participants(federate.client_num, federate.sample_client_num, federate.sample_client_rate)
-    together = min(cfg.engine.lanes, count)
+    together = min(cfg.engine.lanes, clients_in_a_round(cfg))
     scorer.most_tokens *= together
     return int(together)
 
@@ -108,12 +131,6 @@ def _local_data(cfg: CfgNode, problem: Problem) -> LocalData:
     )
 
 
-def _sampler(cfg: CfgNode) -> Callable[[int], list[int]]:
-    federate = cfg.federate
-    count = participants(federate.client_num, federate.sample_client_num, federate.sample_client_rate)
-    return partial(sample_clients, cfg.seed, client_num=federate.client_num, count=count)
-
-
 def _rates(cfg: CfgNode) -> Rates:
     scheduler = dict(cfg.train.scheduler)
     schedule = Schedule(scheduler.pop("type"), scheduler, cfg.federate.total_round_num)
@@ -125,6 +142,6 @@ def _aggregation(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int]) -> Aggreg
     weighting = Weighting(sizes, cfg.federate.weight_by == "dataset", cfg.federate.ignore_weight)
     measured = strategies.registry[cfg.train.train_strategy].needs_update_distance
     spans = tunable.parameters.spans if measured else ()
-    if zeroth_order(cfg):
+    if scalars_travel(cfg):
         return ScalarAggregation(_replay(cfg, tunable), _keys(cfg), weighting, spans)
     return WeightAggregation(weighting, spans)

@@ -1,6 +1,7 @@
 """The model of a run with what is trained of it, from its configuration."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from fedmezo.cache import cache_folder
 from fedmezo.criteria.make import make_criterion
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
+from fedmezo.models.digest import model_digest
 from fedmezo.models.flat import FlatParameters, Span
 from fedmezo.models.half import with_half_products
 from fedmezo.models.hubs import BaseModel, load_base_model
@@ -42,6 +44,11 @@ class Tunable:
     parameters: FlatParameters
     start: Tensor
     scorer: Scorer
+
+    @cached_property
+    def base_digest(self) -> bytes:
+        """Hash of what is not trained of the model."""
+        return model_digest(self.model)
 
     def describe(self) -> str:
         """Return the model in a line of words: parameters, dtype, device, threads."""

@@ -170,6 +170,21 @@ def _schedule(values: Values) -> Iterator[Contradiction]:
         yield Contradiction((arguments[0],), "an argument of a schedule, but train.scheduler.type is empty")
 
 
+def _transport(values: Values) -> Iterator[Contradiction]:
+    if values["federate.transport"] == "scalars" and values["trainer.type"] == "llmtrainer":
+        message = "trainer.type = llmtrainer has weights to send, no scalars; mezotrainer has"
+        yield Contradiction(("federate.transport", "trainer.type"), message)
+
+
+def _participation(values: Values) -> Iterator[Contradiction]:
+    if not values["federate.participation"]:
+        return
+    for key, unused in (("federate.sample_client_num", 0), ("federate.sample_client_rate", -1.0)):
+        if values[key] != unused:
+            message = f"{key} has no say where federate.participation names who takes part"
+            yield Contradiction((key, "federate.participation"), message)
+
+
 RULES: tuple[Rule, ...] = (
     _sampling,
     _fractions,
@@ -183,6 +198,8 @@ RULES: tuple[Rule, ...] = (
     _splitters_without_arguments,
     _generated_data,
     _schedule,
+    _transport,
+    _participation,
 )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from fedmezo.engines import register
 from fedmezo.errors import ClientError, FedmezoError
 from fedmezo.federation.execution import Work
-from fedmezo.federation.messages import Plan, Result
+from fedmezo.federation.messages import Plan, Reply
 from fedmezo.user_code import blame
 
 
@@ -19,7 +19,7 @@ class LocalEngine:
 
     work: Work
 
-    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Result]:
+    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply]:
         """Yield the results in client order; a client's exception becomes a ClientError that says where."""
         size = self.work.lanes
         for tasks in (plan.tasks[i : i + size] for i in range(0, len(plan.tasks), size)):

@@ -4,6 +4,7 @@ FedAvg (McMahan et al., AISTATS 2017): the mean of the clients' parameters, weig
 in client order, so that the sum is the same whatever engine made them.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -14,10 +15,20 @@ from torch import Tensor
 
 from fedmezo.federation.client import DirectionKeys
 from fedmezo.federation.distance import update_distances
-from fedmezo.federation.messages import Plan, Result
-from fedmezo.ledger.records import ClientRecord, RoundRecord
-from fedmezo.models.flat import Span
+from fedmezo.federation.messages import Plan, Task
+from fedmezo.ledger.records import ClientRecord, Rejection, RoundRecord
+from fedmezo.models.flat import Span, point_digest
+from fedmezo.trainers import LocalUpdate
 from fedmezo.zeroth_order.replay import Replay, Steps
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a task: an update that counts, or why it does not."""
+
+    task: Task
+    update: LocalUpdate | Rejection
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -31,11 +42,11 @@ class Weighting:
     by_dataset: bool = False
     ignored: bool = False
 
-    def __call__(self, client: int, trained: int) -> float:
+    def __call__(self, client: int, trained: int) -> int:
         """Return the numerator of a client."""
         if trained == 0 or self.ignored:
-            return float(trained > 0)
-        return float(self.dataset_sizes[client] if self.by_dataset else trained)
+            return int(trained > 0)
+        return self.dataset_sizes[client] if self.by_dataset else trained
 
 
 class Aggregation(Protocol):
@@ -47,6 +58,10 @@ class Aggregation(Protocol):
 
     def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the parameters [d] after the round; ``out``, which may be ``start``, is written to if given."""
+        ...
+
+    def seconds(self, record: RoundRecord, size: int) -> float:
+        """Return about how long it takes to apply a record of past rounds to ``size`` parameters."""
         ...
 
 
@@ -68,8 +83,13 @@ class ScalarAggregation:
 
     def aggregate(self, plan: Plan, results: Iterable[Result], start: Tensor) -> RoundRecord:
         """Return the record of the round; with ``spans``, clients are replayed once more for their distances."""
-        clients = tuple(_client_record(result, self.weighting) for result in results)
-        record = RoundRecord(plan.round_index, clients)
+        clients, rejected = [], []
+        for result in results:
+            if isinstance(result.update, Rejection):
+                rejected.append(result.update)
+            else:
+                clients.append(_client_record(result, result.update, self.weighting))
+        record = RoundRecord(plan.round_index, tuple(clients), tuple(rejected))
         if not self.spans:
             return record
         own = self._steps(record, shares=[1.0] * len(clients))
@@ -78,16 +98,21 @@ class ScalarAggregation:
     def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the replay of the record from ``start`` [d]."""
         total = sum(client.weight for client in record.clients)
-        if total == 0.0:
+        if total == 0:
             return start
         return self.replay(start, self._steps(record, [client.weight / total for client in record.clients]), out)
+
+    def seconds(self, record: RoundRecord, size: int) -> float:
+        """Return about how long :meth:`apply` takes for ``size`` parameters, by trying its directions on a few."""
+        scalars = sum(client.gradients.size for client in record.clients if client.gradients is not None)
+        return scalars * size * self.replay.seconds_per_value
 
     def _steps(self, record: RoundRecord, shares: Sequence[float]) -> list[Steps]:
         sequences = []
         for client, share in zip(record.clients, shares, strict=True):
-            gradients = np.array(client.gradients, dtype=np.float32)
-            keys = self.keys(record.round_index, client.client, len(gradients))
-            sequences.append(Steps(keys, gradients, client.learning_rate, share))
+            assert client.gradients is not None
+            keys = self.keys(record.round_index, client.client, len(client.gradients))
+            sequences.append(Steps(keys, client.gradients, client.learning_rate, share))
         return sequences
 
 
@@ -105,28 +130,41 @@ class WeightAggregation:
 
     def aggregate(self, plan: Plan, results: Iterable[Result], start: Tensor) -> RoundRecord:
         """Return the record of the round with the averaged parameters."""
-        total, weights, clients = torch.zeros_like(start, dtype=torch.float64), 0.0, []
+        total, weights, clients, rejected = torch.zeros_like(start, dtype=torch.float64), 0, [], []
         held: list[Tensor] = []
         for result in results:
+            if isinstance(result.update, Rejection):
+                rejected.append(result.update)
+                continue
             assert result.update.point is not None
-            clients.append(_client_record(result, self.weighting))
+            point = result.update.point.to(start.device)
+            clients.append(_client_record(result, result.update, self.weighting))
             weights += clients[-1].weight
-            total += result.update.point.double() * clients[-1].weight
+            total += point.double() * clients[-1].weight
             if self.spans:
-                held.append(result.update.point)
-        mean = (total / weights).float() if weights else start
-        record = RoundRecord(plan.round_index, tuple(clients), mean)
+                held.append(point)
+        mean = (total / weights).to(start.dtype) if weights else start
+        record = RoundRecord(plan.round_index, tuple(clients), tuple(rejected), point_digest(mean), mean)
         return _with_distances(record, lambda: iter(held), self.spans) if self.spans else record
 
     def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the averaged parameters of the record."""
         assert record.parameters is not None
-        return record.parameters
+        if out is None:
+            return record.parameters
+        return out.copy_(record.parameters)
+
+    def seconds(self, record: RoundRecord, size: int) -> float:
+        """Return how long replaying the record takes: it cannot be."""
+        return math.inf
 
 
-def _client_record(result: Result, weighting: Weighting) -> ClientRecord:
-    task, update = result.task, result.update
-    gradients = None if update.gradients is None else tuple(tuple(step) for step in update.gradients.tolist())
+def _client_record(result: Result, update: LocalUpdate, weighting: Weighting) -> ClientRecord:
+    task = result.task
+    failed = None
+    if update.gradients is not None and update.failed:
+        failed = np.zeros(update.gradients.shape, dtype=bool)
+        failed[tuple(zip(*update.failed, strict=True))] = True
     return ClientRecord(
         client=task.client,
         learning_rate=task.learning_rate,
@@ -134,8 +172,8 @@ def _client_record(result: Result, weighting: Weighting) -> ClientRecord:
         weight=weighting(task.client, update.examples),
         train_loss=update.train_loss,
         nonfinite=update.nonfinite,
-        gradients=gradients,
-        failed=update.failed,
+        gradients=update.gradients,
+        failed=failed,
         seconds=result.seconds,
     )
 

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from fedmezo.data.batches import Batch
 from fedmezo.data.order import batch_indices
-from fedmezo.federation.messages import Result, Task
+from fedmezo.federation.messages import Message, Reply, Task
+from fedmezo.federation.uplink import Uplink
 from fedmezo.randomness import ABSENT, stream_key
-from fedmezo.trainers import LocalWork, TogetherTrainer, Trainer
+from fedmezo.trainers import LocalUpdate, LocalWork, TogetherTrainer, Trainer
 from fedmezo.trainers.contract import checked_update
 
 
@@ -84,17 +85,18 @@ class ClientWork:
     trainer: Trainer
     data: LocalData
     keys: DirectionKeys
+    uplink: Uplink
     on_step: Callable[[float], None]
     lanes: int = 1
 
-    def __call__(self, task: Task, parameters: Tensor) -> Result:
+    def __call__(self, task: Task, parameters: Tensor) -> Reply:
         """Train one client from the global parameters [d]."""
         started = time.perf_counter()
         work = self._work(task)
-        update = checked_update(self.trainer, self.trainer.train(parameters, work), parameters, work)
-        return Result(task, update, time.perf_counter() - started)
+        message = self._message(task, work, self.trainer.train(parameters, work), parameters)
+        return Reply(task, message, time.perf_counter() - started)
 
-    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Result]:
+    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Reply]:
         """Train several clients in step, if the trainer can; their seconds are those of all, divided among them."""
         if len(tasks) == 1 or not isinstance(self.trainer, TogetherTrainer):
             return [self(task, parameters) for task in tasks]
@@ -103,18 +105,21 @@ class ClientWork:
         updates = self.trainer.train_together(parameters, works)
         seconds = (time.perf_counter() - started) / len(tasks)
         return [
-            Result(task, checked_update(self.trainer, update, parameters, work), seconds)
+            Reply(task, self._message(task, work, update, parameters), seconds)
             for task, update, work in zip(tasks, updates, works, strict=True)
         ]
 
+    def _message(self, task: Task, work: LocalWork, update: LocalUpdate, start: Tensor) -> Message:
+        return self.uplink(task, checked_update(self.trainer, update, start, work), start, work.keys)
+
     def _work(self, task: Task) -> LocalWork:
-        steps = self.data.steps(task.client)
+        first = task.round_index * self.data.steps(task.client)
         return LocalWork(
             round_index=task.round_index,
             client=task.client,
             learning_rate=task.learning_rate,
-            steps=steps,
-            batch=lambda step: self.data.batch(task.client, task.round_index * steps + step),
-            keys=self.keys(task.round_index, task.client, steps),
+            steps=task.steps,
+            batch=lambda step: self.data.batch(task.client, first + step),
+            keys=self.keys(task.round_index, task.client, task.steps),
             on_step=self.on_step,
         )

@@ -11,8 +11,8 @@ from torch import Tensor
 from fedmezo.evaluation.losses import Evaluator, ExampleLosses
 from fedmezo.evaluation.paired import Metric, PairedChange, paired_change
 from fedmezo.federation.selection import best_evaluation, out_of_patience
+from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.lines import append_line, finite, whole_lines
-from fedmezo.ledger.log import Log
 from fedmezo.ledger.records import EvaluationRecord
 
 ARRAYS = ("indices", "sums", "tokens", "correct")
@@ -25,7 +25,7 @@ class Evaluations:
 
     Args:
         evaluator: of parameters.
-        log: where results are recorded.
+        ledger: where results are recorded.
         examples_file: JSON lines with the loss of every example of every evaluation.
         every: rounds between evaluations.
         key: the split whose loss picks the best model.
@@ -34,7 +34,7 @@ class Evaluations:
     """
 
     evaluator: Evaluator
-    log: Log
+    ledger: Ledger
     examples_file: Path
     every: int
     key: str
@@ -54,7 +54,7 @@ class Evaluations:
         self._write_examples(rounds_done, losses)
         if best_evaluation([*self.records, record], self.key) is record:
             self.save_best(parameters)
-        self.log.append(record)
+        self.ledger.append(record)
         self.records.append(record)
         return record
 

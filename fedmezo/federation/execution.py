@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from fedmezo.federation.messages import Plan, Result, Task
+from fedmezo.federation.messages import Plan, Reply, Task
 
 
 class Work(Protocol):
@@ -16,11 +16,11 @@ class Work(Protocol):
         """How many clients are to train together, where an engine can have them do so."""
         ...
 
-    def __call__(self, task: Task, parameters: Tensor) -> Result:
+    def __call__(self, task: Task, parameters: Tensor) -> Reply:
         """Train one client from the global parameters [d]."""
         ...
 
-    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Result]:
+    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Reply]:
         """Train several clients, whose losses may share forward passes: equal up to rounding."""
         ...
 
@@ -28,7 +28,7 @@ class Work(Protocol):
 class Engine(Protocol):
     """The contract of an engine."""
 
-    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Result]:
+    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply]:
         """Yield the result of every task, in the order of the plan, as they become available.
 
         Raises:

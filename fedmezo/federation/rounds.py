@@ -1,18 +1,18 @@
 """The round loop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from fedmezo.errors import DivergedError
+from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.execution import Engine
-from fedmezo.federation.messages import bytes_down, bytes_up
 from fedmezo.federation.server import Server
-from fedmezo.ledger.records import RoundRecord
+from fedmezo.ledger.records import RoundRecord, StopRecord
 from fedmezo.ledger.store import Store
-from fedmezo.tracking import Callback, RoundReport, Traffic
+from fedmezo.tracking import Callback, RoundReport
 from fedmezo.tracking.memory import peak_memory_mib
 
 Outcome = Literal["completed", "stopped early", "interrupted"]
@@ -24,6 +24,7 @@ class Training:
 
     Args:
         server, engine, store, evaluations, callbacks: what they are called.
+        downlink: what the clients are sent; it has seen the rounds that are done.
         total_rounds: of the run.
         max_nonfinite: non-finite losses beyond which the run has diverged.
     """
@@ -32,6 +33,7 @@ class Training:
     engine: Engine
     store: Store
     evaluations: Evaluations
+    downlink: Downlink
     callbacks: Callback
     total_rounds: int
     max_nonfinite: int
@@ -43,51 +45,64 @@ class Training:
             DivergedError: too many losses were not finite; everything up to there is on the disk.
             ClientError: a client failed.
         """
-        if self.evaluations.due(self.server.rounds_done, self.total_rounds):
-            self._evaluate()
+        self.settle()
         self._check_divergence()
         ending = self._ending(stop_requested)
         if ending is not None:
             return ending
         for round_index in range(self.server.rounds_done, self.total_rounds):
-            record = self._round(round_index)
+            self._round(round_index)
             ending = self._ending(stop_requested)
-            self.store.keep(record, self.server.parameters, last=ending is not None)
+            self.store.keep(self.server.rounds_done, self.server.parameters, last=ending is not None)
             self._check_divergence()
             if ending is not None:
                 return ending
         return "completed"
 
-    def _round(self, round_index: int) -> RoundRecord:
+    def _round(self, round_index: int) -> None:
         started = time.perf_counter()
         plan = self.server.plan(round_index)  # sampled clients, learning rates
         self.callbacks.before_round(round_index, [task.learning_rate for task in plan.tasks])
-        results = self.engine.run(plan, self.server.parameters)  # an iterator: folded in as they arrive
-        record = self.server.aggregate(plan, results)
+        replies = self.engine.run(plan, self.server.parameters)  # an iterator: folded in as they arrive
+        record = self.server.aggregate(plan, replies)
         self.store.append(record)  # durable before it is visible
         self.server.apply(record)
-        if self.evaluations.due(self.server.rounds_done, self.total_rounds):
-            self._evaluate()
+        self.settle()
         seconds = time.perf_counter() - started
-        self.callbacks.after_round(self.report(record, seconds, peak_memory_mib()))
-        return record
+        self.callbacks.after_round(self.report(record, self.downlink, seconds, peak_memory_mib()))
 
-    def report(self, record: RoundRecord, seconds: float | None = None, memory: float | None = None) -> RoundReport:
-        """Return the report of a recorded round."""
-        found = [row for row in self.evaluations.records if row.rounds_done == record.round_index + 1]
-        traffic = round_traffic(record, self.server.parameters.numel())
-        return RoundReport(record, found[-1] if found else None, traffic, seconds, memory)
+    def settle(self) -> None:
+        """Record what belongs after the rounds that are done, and is not recorded yet: hash, evaluation, decision."""
+        done = self.server.rounds_done
+        if self.store.hash_due(done):
+            self.store.record_hash(done, self.server.parameters)
+        if self.evaluations.due(done, self.total_rounds):
+            record = self.evaluations.run(done, self.server.parameters)
+            self.callbacks.after_evaluation(record, self.evaluations.records[0])
+        if self._exhausted() and not self.store.ledger.has(StopRecord, done):
+            self.store.ledger.append(StopRecord(done, self.evaluations.patience))
 
-    def _evaluate(self) -> None:
-        record = self.evaluations.run(self.server.rounds_done, self.server.parameters)
-        self.callbacks.after_evaluation(record, self.evaluations.records[0])
+    def reports(self, rounds: Sequence[RoundRecord], downlink: Downlink) -> list[RoundReport]:
+        """Return the reports of recorded rounds, from the first; ``downlink`` has seen none yet."""
+        return [self.report(record, downlink) for record in rounds]
+
+    def report(
+        self, record: RoundRecord, downlink: Downlink, seconds: float | None = None, memory: float | None = None
+    ) -> RoundReport:
+        """Return the report of a recorded round, which ``downlink`` has not seen yet."""
+        found = [row for row in self.evaluations.records if row.rounds_done == record.rounds_done]
+        return RoundReport(record, found[-1] if found else None, downlink.observe(record), seconds, memory)
 
     def _ending(self, stop_requested: Callable[[], bool]) -> Outcome | None:
         if self.server.rounds_done >= self.total_rounds:
             return "completed"
-        if self.evaluations.exhausted():
+        if self._exhausted():
             return "stopped early"
         return "interrupted" if stop_requested() else None
+
+    def _exhausted(self) -> bool:
+        """Return whether early stopping ends the run before its last round."""
+        return self.server.rounds_done < self.total_rounds and self.evaluations.exhausted()
 
     def _check_divergence(self) -> None:
         if self.server.nonfinite > self.max_nonfinite:
@@ -96,11 +111,3 @@ class Training:
                 f"llm.max_nonfinite = {self.max_nonfinite} allows no more\n"
                 "    try a smaller train.optimizer.lr, or zo.mu, or full precision (train.is_enable_half False)"
             )
-
-
-def round_traffic(record: RoundRecord, size: int) -> list[Traffic]:
-    """Return the bytes of each client of a round, ``size`` being the number of parameters."""
-    scalars = [None if c.gradients is None else sum(map(len, c.gradients)) for c in record.clients]
-    known = [count for count in scalars if count is not None]
-    down = bytes_down(size, known if len(known) == len(scalars) else None)
-    return [Traffic(bytes_up(size, count), down) for count in scalars]

@@ -1,15 +1,18 @@
 """The server: global parameters, the clients' learning rates, and what a round changes of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from fedmezo.federation.aggregation import Aggregation
-from fedmezo.federation.messages import Plan, Result, Task
+from fedmezo.errors import ResourceError
+from fedmezo.federation.acceptance import Acceptance
+from fedmezo.federation.aggregation import Aggregation, Result
+from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.interrupt import undisturbed
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.store import Store
+from fedmezo.models.flat import point_digest
 from fedmezo.strategies import History, Observation, Strategy
 from fedmezo.strategies.contract import checked_rates
 
@@ -31,22 +34,32 @@ class Rates:
         return {client: rate * factor for client, rate in rates.items()}
 
 
+@dataclass(frozen=True)
+class Restored:
+    """The rounds whose state a server has moved to, and after how many of them it began to replay."""
+
+    rounds: list[RoundRecord]
+    began: int
+
+
 @dataclass
 class Server:
     """State and decisions of the federation.
 
     Args:
         parameters: global parameters, fp32 [d].
-        sample: the clients of a round.
+        sample: the clients of a round, with the local steps of each.
         rates: their learning rates.
+        acceptance: which of their answers count.
         aggregation: how updates are combined.
         seed: of the run.
         in_place: whether the parameters stay the same tensor, whose values change.
     """
 
     parameters: Tensor
-    sample: Callable[[int], Sequence[int]]
+    sample: Callable[[int], Mapping[int, int]]
     rates: Rates
+    acceptance: Acceptance
     aggregation: Aggregation
     seed: int
     in_place: bool = False
@@ -56,12 +69,14 @@ class Server:
 
     def plan(self, round_index: int) -> Plan:
         """Return the tasks of a round."""
-        clients = self.sample(round_index)
-        rates = self.rates(History(round_index, self.seed, self.observations), clients)
-        return Plan(round_index, tuple(Task(round_index, client, rates[client]) for client in clients))
+        steps = self.sample(round_index)
+        rates = self.rates(History(round_index, self.seed, self.observations), list(steps))
+        tasks = (Task(round_index, client, rates[client], count) for client, count in steps.items())
+        return Plan(round_index, tuple(tasks))
 
-    def aggregate(self, plan: Plan, results: Iterable[Result]) -> RoundRecord:
-        """Fold the results of a round into its record; the server's own state is not changed yet."""
+    def aggregate(self, plan: Plan, replies: Iterable[Reply]) -> RoundRecord:
+        """Fold the replies of a round into its record; the server's own state is not changed yet."""
+        results = (Result(reply.task, self.acceptance(reply), reply.seconds) for reply in replies)
         return self.aggregation.aggregate(plan, results, self.parameters)
 
     def apply(self, record: RoundRecord) -> None:
@@ -82,20 +97,44 @@ class Server:
                 Observation(record.round_index, row.client, row.train_loss, row.examples, row.update_distance)
             )
 
-    def restore(self, store: Store, until: int | None = None) -> list[RoundRecord]:
-        """Move to the state after ``until`` rounds (None: all that are recorded) and return these.
+    def restore(self, store: Store, until: int | None = None, *, fresh: bool = False) -> Restored:
+        """Move to the state after ``until`` rounds (None: all that are recorded).
 
-        What no snapshot covers is replayed.
+        Begins at a snapshot, or at the run's beginning, whichever takes less time, and replays from there.
+
+        Args:
+            store: of the run.
+            until: rounds.
+            fresh: begin at the run's beginning, where scalars travelled.
+
+        Raises:
+            ResourceError: what is rebuilt is not what the ledger holds the hash of, or cannot be rebuilt.
         """
-        rounds = store.rounds()[:until]
-        done, parameters = store.latest(rounds, self.parameters.numel())
-        if parameters is not None:
-            if self.in_place:
-                self.parameters.copy_(parameters)
-            else:
-                self.parameters = parameters.to(self.parameters.device)
-        for record in rounds[:done]:
+        rounds = store.ledger.rounds()[:until]
+        size = self.parameters.numel()
+        replayable = fresh and not any(record.digest for record in rounds)
+        cost = (lambda record: 0.0) if replayable else (lambda record: self.aggregation.seconds(record, size))
+        start = store.nearest(rounds, size, cost)
+        if start.parameters is not None:
+            self._move(start.parameters)
+        for record in rounds[: start.rounds_done]:
             self.observe(record)
-        for record in rounds[done:]:
+        self._check(store)
+        for record in rounds[start.rounds_done :]:
             self.apply(record)
-        return rounds
+            self._check(store)
+        return Restored(rounds, start.rounds_done)
+
+    def _move(self, parameters: Tensor) -> None:
+        if self.in_place:
+            self.parameters.copy_(parameters)
+        else:
+            self.parameters = parameters.to(self.parameters.device)
+
+    def _check(self, store: Store) -> None:
+        recorded = store.ledger.hashes().get(self.rounds_done)
+        if recorded is not None and point_digest(self.parameters) != recorded:
+            raise ResourceError(
+                f"{store.ledger.path}\n    the parameters rebuilt after round {self.rounds_done} are not those of the "
+                "run: their hash differs; packages have changed since, or the machine computes otherwise"
+            )

@@ -1,15 +1,40 @@
-"""The records of a run, and their form as JSON (floats keep every bit)."""
+"""The records of a run: what determines it, and what was decided on the way."""
 
-import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from fedmezo.ledger.lines import finite
+REASONS = (
+    "malformed",
+    "of another configuration, model or starting point",
+    "of another round",
+    "of another client",
+    "a wrong number of values",
+    "a value that is not finite",
+    "a value beyond federate.gradient_bound",
+)
 
 
 @dataclass(frozen=True)
+class Header:
+    """What a run started from.
+
+    Args:
+        hashes: BLAKE2b of 16 bytes each, by name: see :data:`fedmezo.ledger.codec.HASHES`.
+        size: number of trainable parameters d.
+        configuration: every key that the rounds depend on, by dotted name.
+    """
+
+    hashes: Mapping[str, bytes]
+    size: int
+    configuration: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
 class ClientRecord:
     """One client's part in a round.
 
@@ -18,10 +43,10 @@ class ClientRecord:
         learning_rate: it used.
         examples: it trained on.
         weight: its numerator in the average.
-        train_loss: mean over its finite steps; NaN if there was none.
+        train_loss: mean over its finite steps, an fp32 value; NaN if there was none.
         nonfinite: losses that were not finite.
-        gradients: projected gradients g [H][Q] as fp32 values, where scalars travel.
-        failed: the (step, query) whose loss was not finite; their gradient is 0.
+        gradients: projected gradients g, fp32 [H, Q], where scalars travel.
+        failed: bool [H, Q]: losses that were not finite, whose gradient is 0; None: none of them.
         update_distance: where the strategy asks for it.
         seconds: of the client's work (not part of what determines the run).
     """
@@ -29,35 +54,45 @@ class ClientRecord:
     client: int
     learning_rate: float
     examples: int
-    weight: float
+    weight: int
     train_loss: float
     nonfinite: int = 0
-    gradients: tuple[tuple[float, ...], ...] | None = None
-    failed: tuple[tuple[int, int], ...] = ()
+    gradients: NDArray[np.float32] | None = None
+    failed: NDArray[np.bool_] | None = None
     update_distance: float | None = None
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
+class Rejection:
+    """An answer of a client that was not taken, and why (one of :data:`REASONS`)."""
+
+    client: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
 class RoundRecord:
-    """One round: enough to rebuild its parameters from those before, or (``weights``) the parameters themselves."""
+    """One round: enough to rebuild its parameters from those before, or their hash where weights travel.
+
+    Args:
+        round_index: which.
+        clients: whose answers were taken, in ascending order.
+        rejected: answers that were not.
+        digest: BLAKE2b of 16 bytes of the parameters after the round, where weights travel.
+        parameters: those parameters, fp32 [d] (not written to the ledger: a snapshot holds them).
+    """
 
     round_index: int
     clients: tuple[ClientRecord, ...]
+    rejected: tuple[Rejection, ...] = ()
+    digest: bytes | None = None
     parameters: Tensor | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the record without its tensor and its timings."""
-        clients = [asdict(client) for client in self.clients]
-        for client in clients:
-            del client["seconds"]
-            client["train_loss"] = _null_if_nan(client["train_loss"])
-        return {"kind": "round", "round": self.round_index, "clients": clients}
-
-    @classmethod
-    def from_json(cls, row: dict[str, Any]) -> "RoundRecord":
-        """Return the record of a JSON object of :meth:`to_json`."""
-        return cls(row["round"], tuple(_client_from_json(client) for client in row["clients"]))
+    @property
+    def rounds_done(self) -> int:
+        """How many rounds are done after this one."""
+        return self.round_index + 1
 
 
 @dataclass(frozen=True)
@@ -74,34 +109,21 @@ class EvaluationRecord:
     losses: dict[str, float]
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as a JSON object."""
-        losses = {split: _null_if_nan(loss) for split, loss in self.losses.items()}
-        return {
-            "kind": "evaluation",
-            "rounds_done": self.rounds_done,
-            "losses": losses,
-            "details": finite(self.details),
-        }
 
-    @classmethod
-    def from_json(cls, row: dict[str, Any]) -> "EvaluationRecord":
-        """Return the record of a JSON object of :meth:`to_json`."""
-        losses = {split: math.nan if loss is None else loss for split, loss in row["losses"].items()}
-        return cls(row["rounds_done"], losses, row["details"])
+@dataclass(frozen=True)
+class HashRecord:
+    """The hash of the parameters after ``rounds_done`` rounds: BLAKE2b of 16 bytes."""
+
+    rounds_done: int
+    digest: bytes
 
 
-def _null_if_nan(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+@dataclass(frozen=True)
+class StopRecord:
+    """Early stopping ended the run after ``rounds_done`` rounds, with this ``patience``."""
+
+    rounds_done: int
+    patience: int
 
 
-def _client_from_json(row: dict[str, Any]) -> ClientRecord:
-    gradients = row["gradients"]
-    return ClientRecord(
-        **{
-            **row,
-            "train_loss": math.nan if row["train_loss"] is None else row["train_loss"],
-            "failed": tuple((step, query) for step, query in row["failed"]),
-            "gradients": None if gradients is None else tuple(tuple(step) for step in gradients),
-        }
-    )
+Record = Header | RoundRecord | EvaluationRecord | HashRecord | StopRecord

@@ -1,15 +1,25 @@
-"""Snapshots of the global parameters: safetensors, written atomically, the last two kept."""
+"""Snapshots of the global parameters: safetensors, written atomically, the last two kept.
 
+A snapshot says which round of which ledger it belongs to, and the hash of what it holds: one that is damaged, or was
+written after rounds that have been dropped since, is passed over.
+"""
+
+import hashlib
 import os
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
+from fedmezo.models.flat import point_digest
+
 KEPT = 2
+PROBE = 1 << 22  # bytes read to learn how fast a snapshot can be
 
 
 class Snapshots:
@@ -22,12 +32,14 @@ class Snapshots:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, rounds_done: int, parameters: Tensor) -> None:
-        """Keep the parameters [d] as they are after ``rounds_done`` rounds."""
+    def write(self, rounds_done: int, parameters: Tensor, chain: bytes) -> None:
+        """Keep the parameters [d] as they are after ``rounds_done`` rounds, ``chain`` being the ledger's hash there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self._path(rounds_done)
         scratch = target.with_suffix(".tmp")
-        save_file({"parameters": parameters.detach().cpu().contiguous()}, scratch)
+        held = parameters.detach().cpu().contiguous()
+        metadata = {"chain": chain.hex(), "parameters": point_digest(held).hex()}
+        save_file({"parameters": held}, scratch, metadata)
         with scratch.open("rb") as file:
             os.fsync(file.fileno())
         scratch.replace(target)
@@ -39,13 +51,31 @@ class Snapshots:
         """Return after which numbers of rounds there is a snapshot, ascending."""
         return sorted(int(path.stem) for path in self.folder.glob("*.safetensors") if path.stem.isdecimal())
 
-    def latest(self, up_to: int, size: int) -> tuple[int, Tensor] | None:
-        """Return (rounds done, parameters [size]) of the newest readable snapshot of at most ``up_to`` rounds."""
-        for number in reversed([number for number in self.rounds() if number <= up_to]):
-            with suppress(SafetensorError, OSError, KeyError):  # a damaged one: an older one and a replay will do
-                parameters: Tensor = load_file(self._path(number))["parameters"]
-                if parameters.shape == (size,):
-                    return number, parameters.to(torch.float32)
+    def belonging(self, chains: Mapping[int, bytes]) -> list[int]:
+        """Return the snapshots of a ledger's rounds, ``chains`` being its hashes by the rounds done."""
+        return [number for number in self.rounds() if number in chains and self._chain(number) == chains[number].hex()]
+
+    def load(self, rounds_done: int, size: int) -> Tensor | None:
+        """Return the parameters [size] of a snapshot; None if it is damaged, or of another size."""
+        with suppress(SafetensorError, OSError, KeyError), safe_open(self._path(rounds_done), framework="pt") as file:
+            parameters: Tensor = file.get_tensor("parameters")
+            whole = (file.metadata() or {}).get("parameters") == point_digest(parameters).hex()
+            if whole and parameters.shape == (size,) and parameters.dtype == torch.float32:
+                return parameters
+        return None
+
+    def seconds(self, rounds_done: int) -> float:
+        """Return about how long loading a snapshot takes, by reading and hashing its first part."""
+        path = self._path(rounds_done)
+        started = time.perf_counter()
+        with path.open("rb") as file:
+            part = file.read(PROBE)
+        hashlib.blake2b(part).digest()
+        return (time.perf_counter() - started) * path.stat().st_size / max(1, len(part))
+
+    def _chain(self, rounds_done: int) -> str | None:
+        with suppress(SafetensorError, OSError), safe_open(self._path(rounds_done), framework="pt") as file:
+            return (file.metadata() or {}).get("chain")
         return None
 
     def _path(self, rounds_done: int) -> Path:

@@ -1,13 +1,16 @@
-"""What a run keeps on disk to go on from: the log, and snapshots where replaying it is not enough or not quick."""
+"""What a run keeps on disk to go on from: the ledger, and snapshots where replaying it is not enough or not quick."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from fedmezo.errors import ResourceError
-from fedmezo.ledger.log import Log
-from fedmezo.ledger.records import EvaluationRecord, RoundRecord
+from fedmezo.ledger.ledger import Ledger
+from fedmezo.ledger.records import HashRecord, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
+from fedmezo.log import LOG
+from fedmezo.models.flat import point_digest
 
 
 @dataclass(frozen=True)
@@ -15,56 +18,85 @@ class Store:
     """The durable state of a run.
 
     Args:
-        log: its records.
+        ledger: its records.
         snapshots: of its parameters.
         every: rounds between snapshots where scalars travel; 0 or less for none before the end.
+        hash_every: rounds between hashes of the parameters in the ledger; likewise.
     """
 
-    log: Log
+    ledger: Ledger
     snapshots: Snapshots
     every: int
+    hash_every: int = 0
 
     def append(self, record: RoundRecord) -> None:
         """Make a round durable. Weights that no scalars could rebuild are on the disk before their record is."""
         if record.parameters is not None:
-            self.snapshots.write(record.round_index + 1, record.parameters)
-        self.log.append(record)
+            self.snapshots.write(record.rounds_done, record.parameters, self.ledger.following(record))
+        self.ledger.append(record)
 
-    def keep(self, record: RoundRecord, parameters: Tensor, last: bool) -> None:
+    def hash_due(self, rounds_done: int) -> bool:
+        """Return whether the hash of the parameters is to be recorded now."""
+        due = self.hash_every > 0 and rounds_done > 0 and rounds_done % self.hash_every == 0
+        return due and rounds_done not in self.ledger.hashes()
+
+    def record_hash(self, rounds_done: int, parameters: Tensor) -> None:
+        """Record the hash of the parameters [d] after so many rounds."""
+        self.ledger.append(HashRecord(rounds_done, point_digest(parameters)))
+
+    def keep(self, rounds_done: int, parameters: Tensor, last: bool) -> None:
         """Write a snapshot of the parameters after a round if one is due."""
-        due = self.every > 0 and (record.round_index + 1) % self.every == 0
-        if record.parameters is None and (due or last):
-            self.snapshots.write(record.round_index + 1, parameters)
+        due = self.every > 0 and rounds_done % self.every == 0
+        chains = self.ledger.chains()
+        if rounds_done in chains and (due or last) and rounds_done not in self.snapshots.belonging(chains):
+            self.snapshots.write(rounds_done, parameters, chains[rounds_done])
 
-    def rounds(self) -> list[RoundRecord]:
-        """Return the recorded rounds in order.
+    def nearest(self, rounds: list[RoundRecord], size: int, cost: Callable[[RoundRecord], float]) -> "Start":
+        """Return where to replay from: the snapshot, or the beginning, from which it takes least time.
 
-        Raises:
-            ResourceError: one is missing, or there twice.
-        """
-        rounds = [record for record in self.log.records() if isinstance(record, RoundRecord)]
-        for wanted, record in enumerate(rounds):
-            if record.round_index != wanted:
-                raise ResourceError(
-                    f"{self.log.path}\n    the ledger is damaged: round {record.round_index} where {wanted} should be"
-                )
-        return rounds
-
-    def evaluations(self) -> list[EvaluationRecord]:
-        """Return the recorded evaluations in order."""
-        return [record for record in self.log.records() if isinstance(record, EvaluationRecord)]
-
-    def latest(self, rounds: list[RoundRecord], size: int) -> tuple[int, Tensor | None]:
-        """Return (rounds done, parameters [d]) to replay from: the newest snapshot, or (0, None) for the beginning.
+        Args:
+            rounds: to be rebuilt.
+            size: of the parameters.
+            cost: seconds of replaying a round.
 
         Raises:
-            ResourceError: the rounds hold no scalars to replay and the snapshot after them is missing.
+            ResourceError: rounds in which weights travelled have no snapshot (:meth:`go_back` drops them).
         """
-        done, parameters = self.snapshots.latest(len(rounds), size) or (0, None)
-        weights = any(client.gradients is None for record in rounds[done:] for client in record.clients)
-        if weights:
+        chains = {done: chain for done, chain in self.ledger.chains().items() if done <= len(rounds)}
+        for done in sorted(self.snapshots.belonging(chains), reverse=True):
+            replay = sum(map(cost, rounds[:done]))
+            if replay <= self.snapshots.seconds(done) and not _weights(rounds[:done]):
+                break  # the snapshots before it would be no quicker
+            parameters = self.snapshots.load(done, size)
+            if parameters is None:  # an older one and a replay will do
+                LOG.warning(f"{self.snapshots.folder}: the snapshot after round {done} is damaged, and passed over")
+            elif not _weights(rounds[done:]):
+                return Start(done, parameters)
+        if _weights(rounds):
             raise ResourceError(
-                f"{self.snapshots.folder}\n    the snapshot after round {len(rounds)} is missing; "
-                "a backpropagation run cannot go on without it"
+                f"{self.snapshots.folder}\n    the snapshot after round {len(rounds)} is missing or damaged; "
+                "rounds in which weights travelled cannot be rebuilt without it"
             )
-        return done, parameters
+        return Start(0, None)
+
+    def go_back(self, size: int) -> None:
+        """Drop the rounds that cannot be rebuilt: those after the last snapshot, where weights travelled."""
+        rounds, chains = self.ledger.rounds(), self.ledger.chains()
+        if not _weights(rounds):
+            return
+        there = [done for done in self.snapshots.belonging(chains) if self.snapshots.load(done, size) is not None]
+        last = max(there, default=0)
+        if last < len(rounds):
+            self.ledger.go_back(last, f"the rounds after round {last} cannot be rebuilt, as they have no snapshot")
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a replay begins: the parameters [d] after so many rounds; None for the run's own beginning."""
+
+    rounds_done: int
+    parameters: Tensor | None
+
+
+def _weights(rounds: list[RoundRecord]) -> bool:
+    return any(record.digest is not None for record in rounds)

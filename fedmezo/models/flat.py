@@ -112,9 +112,9 @@ class FlatParameters:
         return self.runs(lambda span: span.decays)
 
 
-def point_digest(point: Tensor) -> str:
-    """Return a hash of the values of a flat vector [d]."""
-    return hashlib.blake2b(point.cpu().numpy().data, digest_size=16).hexdigest()
+def point_digest(point: Tensor) -> bytes:
+    """Return a hash (BLAKE2b, 16 bytes) of the values of a flat vector [d]."""
+    return hashlib.blake2b(point.detach().cpu().numpy().data, digest_size=16).digest()
 
 
 def _spans(trainable: list[tuple[str, nn.Parameter]]) -> tuple[Span, ...]:

@@ -5,10 +5,12 @@ Source: Ling et al. (KDD 2024), section 6: clients whose signal lies above the m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, isclose
 from typing import Protocol
 
 from fedmezo.registry import Registry
+
+ROUNDING = 1e-12  # of signals, relative
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ class Strategy(Protocol):
 def spread(signals: Mapping[int, float], clients: Sequence[int], base: float, half_width: float) -> dict[int, float]:
     """Return base + half_width * d_i / max_j |d_j|, with d_i = s_i - mean_j s_j over the clients that have a signal.
 
-    A client without a signal gets ``base``; so does everyone where all signals are equal.
+    A client without a signal gets ``base``; so does everyone where all signals are equal, up to the rounding of how
+    they were computed: what is left of that is no signal (the update distances of two clients, for one, are equal).
     """
-    if not signals or min(signals.values()) == max(signals.values()):
+    if not signals or isclose(min(signals.values()), max(signals.values()), rel_tol=ROUNDING, abs_tol=0.0):
         return dict.fromkeys(clients, base)
     mean = fsum(signals.values()) / len(signals)
     widest = max(abs(signal - mean) for signal in signals.values())

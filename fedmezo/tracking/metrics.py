@@ -59,6 +59,7 @@ def metrics_row(report: RoundReport) -> dict[str, Any]:
             }
             for client, traffic in zip(record.clients, report.traffic, strict=True)
         ],
+        "rejected": [{"client": row.client, "reason": row.reason} for row in record.rejected],
         "seconds": report.seconds,
         "peak_memory_mib": report.peak_memory_mib,
     }

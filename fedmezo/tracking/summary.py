@@ -44,6 +44,7 @@ def summarize(
         "metrics": {metric: _shown(splits) for metric, splits in changes.items() if metric != "loss"},
         "groups": {kind: _groups(evaluations, kind) for kind in ("clients", "categories")},
         "nonfinite": sum(client.nonfinite for report in reports for client in report.record.clients),
+        "rejected": sum(len(report.record.rejected) for report in reports),
         "bytes_up": sum(client.up for client in traffic),
         "bytes_down": sum(client.down for client in traffic),
         "seconds": sum(row["seconds"] or 0.0 for row in rows),
@@ -79,6 +80,8 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int) -> st
         rows.append(("best", f"after {summary['best']['rounds_done']} rounds"))
     if summary["nonfinite"]:
         rows.append(("losses not finite", str(summary["nonfinite"])))
+    if summary["rejected"]:
+        rows.append(("answers not taken", str(summary["rejected"])))
     rows += [
         (
             "bytes",

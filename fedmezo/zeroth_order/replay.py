@@ -6,19 +6,25 @@ One arithmetic for a client's own steps, for the server and for anybody who rebu
     theta = fl32(fl32(f * start) + acc)
 
 in ascending (client, step, query). The coefficients c are computed in fp64 and rounded to fp32 once. Weight decay
-enters as a factor 1 - rate * weight_decay per later step; parameters that do not decay have the factor 1.
+enters as a factor 1 - rate * weight_decay per later step; parameters that do not decay have the factor 1. A point in
+fp64 is rebuilt in fp64 throughout: what the arithmetic is compared with.
 
 The one exception is a client that trains all parameters of a model in place (:class:`MovingPrefix`).
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fedmezo.zeroth_order.directions import rounded
 from fedmezo.zeroth_order.directions.scaled import Directions
+
+PROBE, PROBED = 1 << 18, 8  # elements and directions that show how fast a replay is
 
 Runs = Sequence[tuple[int, int, bool]]  # (start, stop, decays) of the flat index, covering it in order
 
@@ -42,7 +48,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Term:
-    """One summand c * z(key), with the coefficient for decaying parameters and for the others."""
+    """One summand c * z(key), with the coefficient for decaying parameters and for the others, in fp64."""
 
     key: int
     decaying: float
@@ -50,7 +56,7 @@ class Term:
 
 
 def terms(steps: Steps, weight_decay: float) -> Iterable[Term]:
-    """Yield the summands of a client's steps in ascending (step, query), each coefficient an fp32 value."""
+    """Yield the summands of a client's steps in ascending (step, query)."""
     horizon, queries = steps.gradients.shape
     keep = 1.0 - steps.learning_rate * weight_decay
     for step in range(horizon):
@@ -58,7 +64,7 @@ def terms(steps: Steps, weight_decay: float) -> Iterable[Term]:
             gradient = float(steps.gradients[step, query])
             plain = -(steps.weight * steps.learning_rate * gradient) / queries
             decaying = plain * keep ** (horizon - 1 - step)
-            yield Term(steps.keys[step][query], float(np.float32(decaying)), float(np.float32(plain)))
+            yield Term(steps.keys[step][query], decaying, plain)
 
 
 class Replay:
@@ -75,6 +81,15 @@ class Replay:
         self.weight_decay = weight_decay
         self.directions = directions
 
+    @cached_property
+    def seconds_per_value(self) -> float:
+        """Seconds that one value of one direction takes in a replay, measured on a few."""
+        total, keys = torch.zeros(PROBE), list(range(PROBED))
+        for _ in range(2):  # the first compiles, or loads what was compiled
+            started = time.perf_counter()
+            self.directions.add(total, keys, [1.0] * PROBED)
+        return (time.perf_counter() - started) / (PROBE * PROBED)
+
     def __call__(self, start: Tensor, sequences: Sequence[Steps], out: Tensor | None = None) -> Tensor:
         """Return the point [d] that the steps of one or several clients lead to from ``start`` [d].
 
@@ -85,12 +100,12 @@ class Replay:
         """
         found = [term for steps in sequences for term in terms(steps, self.weight_decay)]
         point = torch.empty_like(start) if out is None else out
-        factor = self._factor(sequences)
+        factor = rounded(self._factor(sequences), start.dtype)
         for begin, end, decays in self._parts():
             self.directions.add(
                 point[begin:end],
                 [term.key for term in found],
-                [term.decaying if decays else term.plain for term in found],
+                [rounded(term.decaying if decays else term.plain, start.dtype) for term in found],
                 begin,
                 source=start[begin:end],
                 factor=factor if decays else 1.0,
@@ -100,12 +115,12 @@ class Replay:
     def add(self, total: Tensor, summands: Sequence[Term]) -> None:
         """Add summands to ``total`` [d] in place, in their order; the vector is read and written once."""
         for start, stop, decays in self._parts():
-            coefficients = [term.decaying if decays else term.plain for term in summands]
+            coefficients = [rounded(term.decaying if decays else term.plain, total.dtype) for term in summands]
             self.directions.add(total[start:stop], [term.key for term in summands], coefficients, start)
 
     def decay(self, point: Tensor, rate: float) -> None:
         """Have the decaying parameters of a point [d] decay by one step, in place."""
-        keep = float(np.float32(1.0 - rate * self.weight_decay))
+        keep = rounded(1.0 - rate * self.weight_decay, point.dtype)
         for start, stop, decays in self.runs if keep != 1.0 else ():
             if decays:
                 point[start:stop].mul_(keep)
@@ -116,7 +131,7 @@ class Replay:
             return 1.0
         keeps = (1.0 - steps.learning_rate * self.weight_decay for steps in sequences)
         shares = [s.weight * keep ** len(s.gradients) for s, keep in zip(sequences, keeps, strict=True)]
-        return float(np.float32(sum(shares)))
+        return sum(shares)
 
     def _parts(self) -> Runs:
         """Return the runs; where nothing decays, all as one."""

@@ -56,10 +56,8 @@ def test_clients_who_move_the_only_point_work_one_after_the_other(tiny_yaml: Wri
     cfg = config.load(tiny_yaml(llm={"tok_len": 420, "adapter": {"use": False}}), ["use_gpu", "False"])
     work = assemble_federation(cfg, problem := assemble_problem(cfg)).work
     before = problem.start.clone()
-    tasks = [Task(0, client, 0.01) for client in range(3)]
+    tasks = [Task(0, client, 0.01, 2) for client in range(3)]
     together = replace(work, lanes=3).together(tasks, problem.start)
     assert torch.equal(problem.start, before)
     for result, task in zip(together, tasks, strict=True):
-        alone = work(task, problem.start).update
-        assert result.update.gradients is not None and alone.gradients is not None
-        assert result.update.gradients.tobytes() == alone.gradients.tobytes()
+        assert bytes(result.message) == bytes(work(task, problem.start).message)

@@ -20,6 +20,7 @@ from fedmezo.config.kinds import (
     OrWord,
     PythonFile,
     Registered,
+    RunOrLedger,
     Synonyms,
     Text,
     Variants,
@@ -66,6 +67,8 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
             return values(inner)
         case ListOf(PythonFile()):
             return st.just([])  # there are no files
+        case RunOrLedger():
+            return st.just("")
         case ListOf(item):
             return st.lists(values(item), min_size=kind.least, max_size=kind.most or 3)
         case Arguments():

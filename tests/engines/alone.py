@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fedmezo.federation.messages import Result, Task
+from fedmezo.federation.messages import Reply, Task
 
 
 @dataclass(frozen=True)
 class Alone:
     """Trains one client after the other, though asked for several together."""
 
-    train: Callable[[Task, Tensor], Result]
+    train: Callable[[Task, Tensor], Reply]
     lanes: int = 1
 
-    def __call__(self, task: Task, parameters: Tensor) -> Result:
+    def __call__(self, task: Task, parameters: Tensor) -> Reply:
         return self.train(task, parameters)
 
-    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Result]:
+    def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Reply]:
         return [self(task, parameters) for task in tasks]

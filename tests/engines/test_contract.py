@@ -10,20 +10,20 @@ from torch import Tensor
 from fedmezo import engines
 from fedmezo.errors import ClientError, DivergedError, FedmezoError
 from fedmezo.federation.execution import Engine
-from fedmezo.federation.messages import Plan, Result, Task
+from fedmezo.federation.messages import Plan, Reply, Task, pack_answer, unpack_answer
 from fedmezo.trainers import LocalUpdate, step_context
 from tests.engines.alone import Alone
 from tests.models.tiny import make_batch
 
-Make = Callable[[Callable[[Task, Tensor], Result]], Engine]
+Make = Callable[[Callable[[Task, Tensor], Reply]], Engine]
 PARAMETERS = torch.arange(3.0)
-PLAN = Plan(4, tuple(Task(4, client, 0.1 * client) for client in (0, 2, 3, 7)))
+PLAN = Plan(4, tuple(Task(4, client, 0.1 * client, 1) for client in (0, 2, 3, 7)))
 
 
-def work(task: Task, parameters: Tensor) -> Result:
+def work(task: Task, parameters: Tensor) -> Reply:
     """Return an update that shows which task and which parameters it was made of."""
     gradients = np.array([[parameters.sum().item() + task.client]], dtype=np.float32)
-    return Result(task, LocalUpdate(task.learning_rate, 2, 0, gradients=gradients), 0.0)
+    return Reply(task, pack_answer(b"identity", task, LocalUpdate(0.5, 2, 0, gradients=gradients)), 0.0)
 
 
 @pytest.fixture(params=sorted(engines.registry.names()))
@@ -32,16 +32,15 @@ def make(request: pytest.FixtureRequest) -> Make:
     return lambda train: engine(Alone(train))
 
 
-def shown(result: Result) -> tuple[Task, float, list[list[float]]]:
-    assert result.update.gradients is not None
-    return result.task, result.update.train_loss, result.update.gradients.tolist()
+def shown(reply: Reply) -> tuple[Task, list[list[float]]]:
+    gradients = unpack_answer(reply.message).update.gradients
+    assert gradients is not None
+    return reply.task, gradients.tolist()
 
 
 def test_results_come_in_the_order_of_the_plan(make: Make) -> None:
     results = list(make(work).run(PLAN, PARAMETERS))
-    assert [shown(result) for result in results] == [
-        (task, task.learning_rate, [[3.0 + task.client]]) for task in PLAN.tasks
-    ]
+    assert [shown(result) for result in results] == [(task, [[3.0 + task.client]]) for task in PLAN.tasks]
 
 
 def test_an_engine_keeps_nothing_between_rounds(make: Make) -> None:
@@ -62,7 +61,7 @@ def test_the_global_parameters_are_left_as_they_are(make: Make) -> None:
 
 
 def test_a_clients_exception_says_where_it_happened(make: Make) -> None:
-    def failing(task: Task, parameters: Tensor) -> Result:
+    def failing(task: Task, parameters: Tensor) -> Reply:
         if task.client == 2:
             with step_context(11, make_batch((2, 2), (1, 3))):
                 raise IndexError("index out of range in self")
@@ -78,7 +77,7 @@ def test_a_clients_exception_says_where_it_happened(make: Make) -> None:
 
 @pytest.mark.parametrize("error", [DivergedError("too far"), FedmezoError("a message of our own")])
 def test_an_error_with_a_message_of_its_own_passes_through(make: Make, error: FedmezoError) -> None:
-    def failing(task: Task, parameters: Tensor) -> Result:
+    def failing(task: Task, parameters: Tensor) -> Reply:
         raise error
 
     with pytest.raises(type(error)) as caught:
@@ -88,7 +87,7 @@ def test_an_error_with_a_message_of_its_own_passes_through(make: Make, error: Fe
 
 
 def test_an_interrupt_is_no_clients_error(make: Make) -> None:
-    def interrupted(task: Task, parameters: Tensor) -> Result:
+    def interrupted(task: Task, parameters: Tensor) -> Reply:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

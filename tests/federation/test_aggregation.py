@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
+from fedmezo.federation.aggregation import Aggregation, Result, ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import DirectionKeys
 from fedmezo.federation.distance import update_distances
-from fedmezo.federation.messages import Plan, Result, Task
+from fedmezo.federation.messages import Plan, Task
+from fedmezo.ledger.codec import pack, unpack
+from fedmezo.ledger.records import RoundRecord
 from fedmezo.models.flat import Span
 from fedmezo.trainers import LocalUpdate
 from fedmezo.zeroth_order.directions import direction
@@ -35,7 +37,7 @@ def own_point(client: int) -> torch.Tensor:
 
 
 def results(scalars: bool, examples: tuple[int, ...] = (4, 8, 4)) -> tuple[Plan, list[Result]]:
-    tasks = [Task(5, client, RATES[client]) for client in range(3)]
+    tasks = [Task(5, client, RATES[client], 4) for client in range(3)]
     found = []
     for task, count in zip(tasks, examples, strict=True):
         update = LocalUpdate(1.0 + task.client, count, 0)
@@ -75,7 +77,8 @@ def test_a_record_holds_all_that_applying_needs() -> None:
     aggregation = ScalarAggregation(REPLAY, KEYS, Weighting(SIZES))
     plan, answers = results(scalars=True)
     record = aggregation.aggregate(plan, iter(answers), START)
-    copied = type(record).from_json(record.to_json())
+    copied = unpack(*pack(record))
+    assert isinstance(copied, RoundRecord)
     assert torch.equal(aggregation.apply(copied, START), aggregation.apply(record, START))
 
 

@@ -1,60 +1,56 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from fedmezo.errors import ResourceError
-from fedmezo.ledger.log import Log
-from fedmezo.ledger.records import ClientRecord, EvaluationRecord, RoundRecord
+from fedmezo.ledger.ledger import Ledger
+from fedmezo.ledger.records import HashRecord, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
+from fedmezo.models.flat import point_digest
+from tests.ledger.made import SIZE, make_header, parameters_after, scalar_round, weight_round
+
+SLOW, QUICK = 1e9, 0.0  # seconds of replaying a round
 
 
-def make_store(folder: Path, every: int = 0) -> Store:
-    store = Store(Log(folder / "ledger.jsonl"), Snapshots(folder / "snapshots"), every)
-    store.log.start({"format": 1})
+def make_store(folder: Path, every: int = 0, hash_every: int = 0) -> Store:
+    ledger = Ledger(folder / "ledger.bin")
+    ledger.begin(make_header())
+    return Store(ledger, Snapshots(folder / "snapshots"), every, hash_every)
+
+
+def run_scalars(store: Store, rounds: int, last: int | None = None) -> Store:
+    for index in range(rounds):
+        store.append(scalar_round(index))
+        store.keep(index + 1, parameters_after(index + 1), last=index + 1 == last)
     return store
 
 
-def scalar_round(index: int) -> RoundRecord:
-    return RoundRecord(index, (ClientRecord(0, 0.1, 2, 2.0, 1.5, gradients=((0.5,),)),))
+def run_weights(store: Store, rounds: int) -> Store:
+    for index in range(len(store.ledger.rounds()), rounds):
+        store.append(weight_round(index))
+    return store
 
 
-def weight_round(index: int) -> RoundRecord:
-    return RoundRecord(index, (ClientRecord(0, 0.1, 2, 2.0, 1.5),), torch.full((3,), index + 1.0))
-
-
-def run_scalars(store: Store, rounds: int, last: int | None = None) -> list[RoundRecord]:
-    for index in range(rounds):
-        store.append(scalar_round(index))
-        store.keep(scalar_round(index), torch.full((3,), index + 1.0), last=index + 1 == last)
-    return store.rounds()
+def began(store: Store, rounds: list[RoundRecord] | None = None, cost: float = SLOW) -> tuple[int, list[float] | None]:
+    start = store.nearest(store.ledger.rounds() if rounds is None else rounds, SIZE, lambda record: cost)
+    return start.rounds_done, None if start.parameters is None else start.parameters.tolist()
 
 
 def snapshots(store: Store) -> list[int]:
     return sorted(int(path.stem) for path in store.snapshots.folder.glob("*.safetensors"))
 
 
-def test_rounds_and_evaluations_are_told_apart(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    evaluation = EvaluationRecord(0, {"val": 2.5})
-    store.log.append(evaluation)
-    store.append(scalar_round(0))
-    assert store.rounds() == [scalar_round(0)]
-    assert store.evaluations() == [evaluation]
-
-
 def test_scalars_are_replayed_from_the_beginning_before_the_first_snapshot(tmp_path: Path) -> None:
     store = make_store(tmp_path, every=3)
-    assert store.latest([], 3) == (0, None)
-    assert store.latest(run_scalars(store, 2), 3) == (0, None)
+    assert began(store) == (0, None)
+    assert began(run_scalars(store, 2)) == (0, None)
 
 
-def test_scalars_are_replayed_from_the_newest_snapshot(tmp_path: Path) -> None:
-    store = make_store(tmp_path, every=3)
-    done, parameters = store.latest(run_scalars(store, 8), 3)
-    assert done == 6
-    assert parameters is not None and parameters.tolist() == [6.0] * 3
+def test_the_newest_snapshot_or_the_beginning_whichever_is_quicker(tmp_path: Path) -> None:
+    store = run_scalars(make_store(tmp_path, every=3), 8)
+    assert began(store, cost=SLOW) == (6, [6.0] * SIZE)
+    assert began(store, cost=QUICK) == (0, None)
 
 
 @pytest.mark.parametrize(
@@ -63,41 +59,78 @@ def test_scalars_are_replayed_from_the_newest_snapshot(tmp_path: Path) -> None:
 def test_snapshots_of_scalars_are_kept_when_due_and_at_the_end(
     every: int, last: int | None, kept: list[int], tmp_path: Path
 ) -> None:
-    store = make_store(tmp_path, every)
-    run_scalars(store, 7, last)
-    assert snapshots(store) == kept
+    assert snapshots(run_scalars(make_store(tmp_path, every), 7, last)) == kept
 
 
 def test_a_snapshot_newer_than_the_rounds_is_passed_over(tmp_path: Path) -> None:
-    store = make_store(tmp_path, every=2)
-    rounds = run_scalars(store, 4)
-    done, parameters = store.latest(rounds[:3], 3)
-    assert done == 2
-    assert parameters is not None and parameters.tolist() == [2.0] * 3
+    store = run_scalars(make_store(tmp_path, every=2), 4)
+    assert began(store, store.ledger.rounds()[:3]) == (2, [2.0] * SIZE)
+
+
+def test_a_damaged_snapshot_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = run_scalars(make_store(tmp_path, every=2), 4)
+    path = store.snapshots.folder / "000004.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    assert began(store) == (2, [2.0] * SIZE)
+    assert "the snapshot after round 4 is damaged" in caplog.text
+
+
+def test_snapshots_of_rounds_that_were_dropped_are_not_used(tmp_path: Path) -> None:
+    store = run_scalars(make_store(tmp_path, every=2), 4)
+    store.ledger.go_back(1, "for a test")
+    for index in range(1, 4):  # other scalars than before
+        store.ledger.append(RoundRecord(index, ()))
+    assert began(store) == (0, None)
+
+
+def test_hashes_are_due_once_at_their_rounds(tmp_path: Path) -> None:
+    store = make_store(tmp_path, hash_every=2)
+    due = []
+    for index in range(5):
+        store.append(scalar_round(index))
+        due.append(store.hash_due(index + 1))
+        if due[-1]:
+            store.record_hash(index + 1, parameters_after(index + 1))
+            assert not store.hash_due(index + 1)
+    assert due == [False, True, False, True, False]
+    assert store.ledger.hashes() == {done: point_digest(parameters_after(done)) for done in (2, 4)}
+    assert sum(isinstance(record, HashRecord) for record in Ledger(store.ledger.path).entries()) == 2
 
 
 def test_weights_are_on_the_disk_before_their_round_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = make_store(tmp_path)
-    store.append(weight_round(0))
+    store = run_weights(make_store(tmp_path), 1)
 
-    def crash(log: Log, record: RoundRecord) -> None:
+    def crash(ledger: Ledger, record: RoundRecord) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Log, "append", crash)
+    monkeypatch.setattr(Ledger, "append", crash)
     with pytest.raises(KeyboardInterrupt):
         store.append(weight_round(1))
     assert snapshots(store) == [1, 2]
-    done, parameters = store.latest(store.rounds(), 3)
-    assert done == 1
-    assert parameters is not None and parameters.tolist() == [1.0] * 3
+    assert began(store) == (1, [1.0] * SIZE)
 
 
-def test_weights_without_their_snapshot_cannot_go_on(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    for index in range(3):
-        store.append(weight_round(index))
-    (store.snapshots.folder / "000003.safetensors").unlink()
-    with pytest.raises(ResourceError, match="the snapshot after round 3 is missing"):
-        store.latest(store.rounds(), 3)
+@pytest.mark.parametrize("whole", [False, True])
+def test_weights_without_their_snapshot_cannot_be_rebuilt_and_are_dropped(tmp_path: Path, whole: bool) -> None:
+    store = run_weights(make_store(tmp_path), 3)
+    (store.snapshots.folder / "000003.safetensors").write_bytes(b"nonsense")
+    if whole:
+        (store.snapshots.folder / "000002.safetensors").unlink()
+    with pytest.raises(ResourceError, match="the snapshot after round 3 is missing or damaged"):
+        began(store)
+    store.go_back(SIZE)
+    wanted = 0 if whole else 2
+    assert len(Ledger(store.ledger.path).rounds()) == wanted
+    assert began(store) == (wanted, [2.0] * SIZE if wanted else None)
+    assert began(run_weights(store, 3)) == (3, [3.0] * SIZE)
+
+
+def test_going_back_leaves_scalars_and_whole_runs_alone(tmp_path: Path) -> None:
+    for name in ("scalars", "weights"):
+        (tmp_path / name).mkdir()
+        store = (run_scalars if name == "scalars" else run_weights)(make_store(tmp_path / name), 3)
+        before = store.ledger.path.read_bytes()
+        store.go_back(SIZE)
+        assert store.ledger.path.read_bytes() == before

@@ -7,10 +7,10 @@ from fedmezo.ledger.records import ClientRecord, EvaluationRecord, RoundRecord
 from fedmezo.tracking import RoundReport, Traffic
 
 CLIENTS = (
-    ClientRecord(0, 0.25, 4, 4.0, 2.0, seconds=1.5),
-    ClientRecord(2, 0.5, 12, 12.0, 1.0, nonfinite=2, seconds=2.5),
+    ClientRecord(0, 0.25, 4, 4, 2.0, seconds=1.5),
+    ClientRecord(2, 0.5, 12, 12, 1.0, nonfinite=2, seconds=2.5),
 )
-UNTRAINED = ClientRecord(3, 0.5, 0, 0.0, math.nan, nonfinite=1, seconds=0.5)
+UNTRAINED = ClientRecord(3, 0.5, 0, 0, math.nan, nonfinite=1, seconds=0.5)
 
 
 def make_report(

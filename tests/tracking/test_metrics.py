@@ -17,6 +17,7 @@ def test_a_line_holds_the_round() -> None:
         "train_loss": (4 * 2.0 + 12 * 1.0) / 16,
         "val_loss": 1.25,
         "test_loss": 1.5,
+        "rejected": [],
         "seconds": 4.5,
         "peak_memory_mib": 700.0,
     }
@@ -46,9 +47,9 @@ def test_losses_that_are_not_numbers_are_null(tmp_path: Path) -> None:
 
 def test_the_train_loss_is_weighted_as_the_updates_are() -> None:
     assert train_loss(make_report(clients=(*CLIENTS, UNTRAINED))) == 1.25
-    equal = tuple(replace(client, weight=1.0) for client in CLIENTS)
+    equal = tuple(replace(client, weight=1) for client in CLIENTS)
     assert train_loss(make_report(clients=equal)) == 1.5
-    weightless = (replace(CLIENTS[0], weight=0.0, train_loss=9.0), CLIENTS[1])
+    weightless = (replace(CLIENTS[0], weight=0, train_loss=9.0), CLIENTS[1])
     assert train_loss(make_report(clients=weightless)) == 1.0
     assert math.isnan(train_loss(make_report(clients=(UNTRAINED,))))
 

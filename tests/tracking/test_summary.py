@@ -68,6 +68,7 @@ def test_a_summary_adds_up_the_rounds(metrics: Path) -> None:
             "categories": {"val": {"farm": [2.0, 1.5]}},
         },
         "nonfinite": 3 * 2,
+        "rejected": 0,
         "bytes_up": 3 * (100 + 102),
         "bytes_down": 3 * (300 + 300),
         "seconds": 6.0,

@@ -8,7 +8,7 @@ import torch
 
 from fedmezo import config, trainers
 from fedmezo.assembly import Problem, assemble_federation
-from fedmezo.federation.messages import Plan, Task
+from fedmezo.federation.messages import Plan, Task, unpack_answer
 
 
 @pytest.mark.parametrize("name", sorted(trainers.registry.names()))
@@ -18,12 +18,14 @@ def test_contract(name: str, tiny_yaml: Callable[..., Path], tiny_problem: Probl
     start, buffer = tiny_problem.start.clone(), tiny_problem.parameters.buffer.clone()
 
     def run(client: int) -> list[float]:
-        (result,) = federation.engine.run(_plan(Task(1, client, 0.01)), tiny_problem.start)
-        update = result.update
+        (reply,) = federation.engine.run(_plan(Task(1, client, 0.01, 2)), tiny_problem.start)
+        update = unpack_answer(reply.message).update
         sends = trainers.registry[name].sends
         assert (update.gradients is not None, update.point is not None) == (sends == "scalars", sends == "weights")
         assert update.examples == 4 and update.nonfinite == 0
-        return update.gradients.flatten().tolist() if update.gradients is not None else update.point.tolist()  # type: ignore[union-attr]
+        values = update.point if update.gradients is None else update.gradients.flatten()
+        assert values is not None
+        return list(values.tolist())
 
     assert run(0) == run(0) != run(1)
     assert torch.equal(tiny_problem.start, start) and torch.equal(tiny_problem.parameters.buffer, buffer)

@@ -1,7 +1,7 @@
 """The kinds of values that keys take."""
 
 from fedmezo.config.kinds.collection import Anything, Arguments, ListOf
-from fedmezo.config.kinds.file import ChoiceOrFile, PythonFile
+from fedmezo.config.kinds.file import ChoiceOrFile, PythonFile, RunOrLedger
 from fedmezo.config.kinds.kind import Kind, Nullable, OrWord, ScalarKind, Synonyms
 from fedmezo.config.kinds.number import Integer, Number
 from fedmezo.config.kinds.text import Boolean, Choice, ModelName, Registered, Text
@@ -22,6 +22,7 @@ __all__ = [
     "OrWord",
     "PythonFile",
     "Registered",
+    "RunOrLedger",
     "ScalarKind",
     "Synonyms",
     "Text",

@@ -12,6 +12,8 @@ from fedmezo.config.kinds.text import Choice, Text
 from fedmezo.config.nodes import full_path
 from fedmezo.config.problems import Problems, nearest
 
+LEDGER = "ledger.bin"
+
 
 class PythonFile(Kind):
     """A Python file, relative to the file that names it, or on the command line to the current folder."""
@@ -24,6 +26,26 @@ class PythonFile(Kind):
         """Return the full path; whether it can be read is checked for the values that win."""
         name = Text().convert(node, key, problems)
         return None if name is None else str(full_path(name, node))
+
+
+class RunOrLedger(Kind):
+    """The folder of a run, or a ledger, relative to the file that names it; '' for none."""
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return "the folder of a run, a ledger, or ''"
+
+    def convert(self, node: Node, key: str, problems: Problems) -> str | None:
+        """Return the full path."""
+        name = Text().convert(node, key, problems)
+        return str(full_path(name, node)) if name else name
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return that there is none."""
+        path = Path(value)
+        if not value or path.is_file() or (path / LEDGER).is_file():
+            return ""
+        return f"{path}: no ledger is there{nearest(path.name, (other.name for other in path.parent.glob('*')))}"
 
 
 @dataclass(frozen=True)

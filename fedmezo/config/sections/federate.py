@@ -1,7 +1,7 @@
 """Clients, rounds, aggregation and saving."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Choice, Integer, Number, Synonyms, Text
+from fedmezo.config.kinds import Boolean, Choice, Integer, Number, RunOrLedger, Synonyms, Text
 
 SECTION = Section(
     "federate",
@@ -49,12 +49,36 @@ SECTION = Section(
             Choice(("trained", "dataset")),
             "A client's weight: the examples it trained on in the round, or those it has.",
         ),
+        Key(
+            "federate.transport",
+            "auto",
+            Choice(("auto", "scalars", "weights")),
+            "What travels: projected gradients (scalars) or parameters (weights); auto: scalars if there are any.",
+        ),
+        Key(
+            "federate.gradient_bound",
+            1e6,
+            Number(above=0),
+            "Size of a projected gradient beyond which a client's answer does not count.",
+        ),
+        Key(
+            "federate.participation",
+            "",
+            RunOrLedger(),
+            "Run or ledger whose clients and numbers of steps are repeated, round by round; '': drawn from seed.",
+        ),
         Key("federate.save_to", "", Text(), "Folder that the adapter of a finished run is also saved to; '': none."),
         Key(
             "federate.save_freq",
             100,
             Synonyms(Integer(low=0, also=(-1,)), {-1: 0}),
             "Rounds from one snapshot to the next (llmtrainer: every round has one); 0 or -1: only at the end.",
+        ),
+        Key(
+            "federate.hash_freq",
+            10,
+            Synonyms(Integer(low=0, also=(-1,)), {-1: 0}),
+            "Rounds from one hash of the parameters in the ledger to the next; 0 or -1: none.",
         ),
         Key("federate.restore_from", "", Text(), "Adapter folder to start from; '': a fresh adapter."),
         Key(

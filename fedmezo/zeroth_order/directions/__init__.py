@@ -16,6 +16,7 @@ Triton (:mod:`.cuda`).
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +31,9 @@ try:
     from fedmezo.zeroth_order.directions import cuda
 except ImportError:
     cuda = None  # type: ignore[assignment]
+
+
+_EXACT = (torch.float32, torch.float64)
 
 
 def accumulate(
@@ -50,7 +54,7 @@ def accumulate(
     ``total = fl32(fl32(factor * source) + sum)``.
 
     Args:
-        total: contiguous fp32 [n], written to.
+        total: contiguous fp32 [n], written to (or fp64, as what fp32 is compared with: every vector then is).
         keys: stream keys of :func:`fedmezo.randomness.stream_key`, [K].
         coefficients: fp32 values, [K].
         distribution: of the directions.
@@ -66,17 +70,24 @@ def accumulate(
     if mirror is not None and (factor is None or mirror.shape != total.shape):
         raise ValueError("a mirror needs a factor, and the size of the vector")
     for vector in (total, source, *([] if mirror is None else [mirror])):
-        if vector.dtype != torch.float32 or vector.ndim != 1 or not vector.is_contiguous():
+        if vector.dtype not in _EXACT or vector.dtype != total.dtype or vector.ndim != 1 or not vector.is_contiguous():
             raise ValueError(f"expected a contiguous fp32 vector, found {vector.dtype} of shape {list(vector.shape)}")
     if len(keys) != len(coefficients) or total.shape != source.shape:
         raise ValueError(f"{len(keys)} keys and {len(coefficients)} coefficients, {len(source)} to {len(total)} values")
     task = Task(total.detach(), source.detach(), factor, tuple(keys), tuple(coefficients), distribution, start, mirror)
-    if total.device.type == "cpu" and compiled is not None:
+    if total.dtype == torch.float64:
+        eager.accumulate(task)
+    elif total.device.type == "cpu" and compiled is not None:
         compiled.accumulate(task, torch.get_num_threads())
     elif total.device.type == "cuda" and cuda is not None:
         cuda.accumulate(task)
     else:
         eager.accumulate(task)
+
+
+def rounded(value: float, dtype: torch.dtype) -> float:
+    """Return a coefficient as a value of a vector's dtype."""
+    return float(np.float32(value)) if dtype == torch.float32 else value
 
 
 def direction(
@@ -103,4 +114,4 @@ def direction(
     return z
 
 
-__all__ = ["Distribution", "accumulate", "direction"]
+__all__ = ["Distribution", "accumulate", "direction", "rounded"]

@@ -25,7 +25,7 @@ def accumulate(task: Task) -> None:
         part = source.clone() if task.factor is None else torch.zeros_like(source)
         for key, coefficient in zip(task.keys, task.coefficients, strict=True):
             z = values(key, task.start + begin, task.start + end, task.distribution, source.device)
-            part.add_(z.mul_(coefficient))
+            part.add_(z.to(source.dtype).mul_(coefficient))
         if task.factor is not None:
             scaled = source * task.factor
             if task.mirror is not None:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from fedmezo.zeroth_order.directions import Distribution, accumulate
+from fedmezo.zeroth_order.directions import Distribution, accumulate, rounded
 
 Parts = tuple[tuple[int, int, float], ...]  # (start, stop, scale) of the flat index, covering it in order
 
@@ -36,12 +35,12 @@ class Directions:
         factor: float | None = None,
         mirror: Tensor | None = None,
     ) -> None:
-        """Add sum_k c_k S z(key_k)[start : start + n] to a vector, each c_k S rounded to fp32.
+        """Add sum_k c_k S z(key_k)[start : start + n] to a vector, each c_k S rounded to the vector's dtype.
 
         See :func:`fedmezo.zeroth_order.directions.accumulate`.
         """
         for first, stop, scale in self._overlapping(start, start + total.numel()):
-            scaled = coefficients if scale == 1.0 else [float(np.float32(c * scale)) for c in coefficients]
+            scaled = coefficients if scale == 1.0 else [rounded(c * scale, total.dtype) for c in coefficients]
             inside = slice(first - start, stop - start)
             given, mirrored = (None if vector is None else vector[inside] for vector in (source, mirror))
             accumulate(

@@ -1,0 +1,89 @@
+"""Who takes part in a run's rounds: drawn from its seed, or as another run recorded it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from fedmezo.config.kinds.file import LEDGER
+from fedmezo.errors import ConfigurationError
+from fedmezo.federation.sampling import participants, sample_clients
+from fedmezo.ledger.ledger import Ledger
+
+Participation = Callable[[int], Mapping[int, int]]  # of a round: its clients, with the local steps of each
+
+
+def assemble_participation(cfg: CfgNode, steps: Callable[[int], int]) -> Participation:
+    """Return who takes part in each round.
+
+    Args:
+        cfg: of the run.
+        steps: local steps of a client.
+
+    Raises:
+        ConfigurationError: the recorded participation is not one of this run's rounds and clients.
+    """
+    if cfg.federate.participation:
+        return _Recorded(_recorded(cfg), steps)
+    return partial(_drawn, _sampler(cfg), steps)
+
+
+def participation_digest(path: str) -> str:
+    """Return a hash of a recorded participation, '' for none."""
+    return "" if not path else hashlib.blake2b(repr(_rounds(path)).encode(), digest_size=16).hexdigest()
+
+
+def clients_in_a_round(cfg: CfgNode) -> int:
+    """Return how many clients are drawn for a round."""
+    federate = cfg.federate
+    return participants(federate.client_num, federate.sample_client_num, federate.sample_client_rate)
+
+
+class _Recorded:
+    """The participation that a ledger records."""
+
+    def __init__(self, rounds: list[dict[int, int]], steps: Callable[[int], int]) -> None:
+        self._rounds = rounds
+        self._steps = steps
+
+    def __call__(self, round_index: int) -> dict[int, int]:
+        """Return the clients of a round with their steps; where weights travelled, these are not recorded."""
+        return {client: count or self._steps(client) for client, count in self._rounds[round_index].items()}
+
+
+def _drawn(sample: Callable[[int], list[int]], steps: Callable[[int], int], round_index: int) -> dict[int, int]:
+    return {client: steps(client) for client in sample(round_index)}
+
+
+def _sampler(cfg: CfgNode) -> Callable[[int], list[int]]:
+    return partial(sample_clients, cfg.seed, client_num=cfg.federate.client_num, count=clients_in_a_round(cfg))
+
+
+def _recorded(cfg: CfgNode) -> list[dict[int, int]]:
+    path, rounds = cfg.federate.participation, _rounds(cfg.federate.participation)
+    if len(rounds) < cfg.federate.total_round_num:
+        raise ConfigurationError(
+            f"federate.participation = {path}\n    it records {len(rounds)} rounds, and "
+            f"federate.total_round_num = {cfg.federate.total_round_num}; ask for at most as many"
+        )
+    unknown = sorted({client for row in rounds for client in row if client >= cfg.federate.client_num})
+    if unknown:
+        raise ConfigurationError(
+            f"federate.participation = {path}\n    it records client {unknown[0]}, and "
+            f"federate.client_num = {cfg.federate.client_num}"
+        )
+    return rounds
+
+
+def _rounds(path: str) -> list[dict[int, int]]:
+    """Return the clients whose answers counted in each recorded round, with the steps that they took."""
+    file = Path(path)
+    ledger = Ledger(file / LEDGER if file.is_dir() else file)
+    if ledger.fault or ledger.header is None:
+        raise ConfigurationError(f"federate.participation = {path}\n    {ledger.damage() or 'no ledger is there'}")
+    return [
+        {row.client: 0 if row.gradients is None else len(row.gradients) for row in record.clients}
+        for record in ledger.rounds()
+    ]

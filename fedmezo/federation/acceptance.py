@@ -1,0 +1,80 @@
+"""Which answers of clients count: what arrives is checked, as anybody can send anything."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fedmezo.errors import MalformedError
+from fedmezo.federation.messages import Answer, Reply, Task, unpack_answer
+from fedmezo.ledger.records import REASONS, Rejection
+from fedmezo.log import LOG
+from fedmezo.trainers import LocalUpdate
+
+MALFORMED, IDENTITY, ROUND, CLIENT, COUNT, NOT_FINITE, BOUND = REASONS
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The server's check of an answer.
+
+    Args:
+        identity: of the run.
+        size: number of parameters d.
+        queries: Q, where scalars travel; 0 where weights do.
+        batch_size: examples that a step can have trained on.
+        bound: on the size of a projected gradient.
+    """
+
+    identity: bytes
+    size: int
+    queries: int
+    batch_size: int
+    bound: float
+
+    def __call__(self, reply: Reply) -> LocalUpdate | Rejection:
+        """Return the update of an answer, or why it does not count."""
+        try:
+            answer = unpack_answer(reply.message)
+            reason = self._objection(answer, reply.task)
+        except MalformedError:
+            reason = MALFORMED
+        if not reason:
+            return answer.update
+        LOG.warning(
+            f"round {reply.task.round_index}: the answer of client {reply.task.client} is {reason}; it does not count"
+            if reason in (MALFORMED, IDENTITY, ROUND, CLIENT)
+            else f"round {reply.task.round_index}: the answer of client {reply.task.client} has {reason}; "
+            "it does not count"
+        )
+        return Rejection(reply.task.client, reason)
+
+    def _objection(self, answer: Answer, task: Task) -> str:
+        update = answer.update
+        if answer.identity != self.identity:
+            return IDENTITY
+        if answer.round_index != task.round_index:
+            return ROUND
+        if answer.client != task.client:
+            return CLIENT
+        values = update.gradients
+        if math.isinf(update.train_loss):
+            return NOT_FINITE
+        if update.examples > self.batch_size * (task.steps if values is None else len(values)):
+            return COUNT
+        if values is None:
+            return self._objection_to_weights(update)
+        if self.queries == 0 or values.shape[1] != self.queries or not 1 <= len(values) <= task.steps:
+            return COUNT  # fewer steps than asked for are a prefix, and count as such
+        if not np.isfinite(values).all():
+            return NOT_FINITE
+        if any(values[where] != 0.0 for where in update.failed):
+            return MALFORMED
+        return BOUND if (np.abs(values) > self.bound).any() else ""
+
+    def _objection_to_weights(self, update: LocalUpdate) -> str:
+        assert update.point is not None
+        if self.queries or update.point.numel() != self.size:
+            return COUNT
+        return "" if bool(torch.isfinite(update.point).all()) else NOT_FINITE

@@ -1,0 +1,63 @@
+"""What the server sends to the clients of a round, and how many bytes travel both ways.
+
+A client knows the global parameters as they were when it last took part (or the run's initial ones, which follow from
+the seed). It is sent the rounds it has missed since, or the parameters, whichever is less.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from fedmezo.federation.messages import Message, Task, pack_answer, pack_log, pack_order
+from fedmezo.ledger.records import ClientRecord, RoundRecord
+from fedmezo.tracking import Traffic
+from fedmezo.trainers import LocalUpdate
+
+
+class Downlink:
+    """The server's memory of who knows what.
+
+    Args:
+        identity: of the run.
+        size: number of parameters d.
+        scalars: whether scalars travel; otherwise every client is sent the parameters.
+    """
+
+    def __init__(self, identity: bytes, size: int, scalars: bool) -> None:
+        self._identity = identity
+        self._size = size
+        self._scalars = scalars
+        self._rounds: list[RoundRecord] = []
+        self._bytes = [0]  # of the logs of the first n rounds
+        self._known: dict[int, int] = {}  # rounds whose effect a client knows
+
+    def order(self, task: Task, parameters: Tensor) -> Message:
+        """Return the message that sends a client to work on the global parameters [d]."""
+        first = self._known.get(task.client, 0)
+        if self._log_pays(first):
+            return pack_order(self._identity, task, first, self._rounds[first:])
+        return pack_order(self._identity, task, len(self._rounds), (), parameters)
+
+    def observe(self, record: RoundRecord) -> list[Traffic]:
+        """Take note of a round, and return the bytes of the clients whose answers count, in order."""
+        traffic = [Traffic(self._up(record, client), self._down(record, client)) for client in record.clients]
+        for number in (*(row.client for row in record.clients), *(row.client for row in record.rejected)):
+            self._known[number] = record.round_index
+        self._rounds.append(record)
+        self._bytes.append(self._bytes[-1] + (len(pack_log(record)) if self._scalars else 0))
+        return traffic
+
+    def _log_pays(self, first: int) -> bool:
+        return self._scalars and self._bytes[-1] - self._bytes[first] <= 4 * self._size
+
+    def _down(self, record: RoundRecord, client: ClientRecord) -> int:
+        task = Task(record.round_index, client.client, client.learning_rate, 0)
+        first = self._known.get(client.client, 0)
+        payload = self._bytes[-1] - self._bytes[first] if self._log_pays(first) else 4 * self._size
+        return len(pack_order(self._identity, task, first, ())) + payload
+
+    def _up(self, record: RoundRecord, client: ClientRecord) -> int:
+        task = Task(record.round_index, client.client, client.learning_rate, 0)
+        gradients = client.gradients if self._scalars else np.zeros((0, 0), dtype=np.float32)
+        failed = () if client.failed is None else tuple((int(s), int(q)) for s, q in np.argwhere(client.failed))
+        update = LocalUpdate(client.train_loss, client.examples, client.nonfinite, gradients=gradients, failed=failed)
+        return len(pack_answer(self._identity, task, update)) + (0 if self._scalars else 4 * self._size)

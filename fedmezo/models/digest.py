@@ -1,0 +1,23 @@
+"""The hash of a base model: what a run's scalars are the updates of."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor, nn
+
+
+def model_digest(model: nn.Module) -> bytes:
+    """Return a hash (BLAKE2b, 16 bytes) of all parameters that are not trained: names, dtypes, shapes and values."""
+    frozen = sorted((name, p) for name, p in model.named_parameters() if not p.requires_grad)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        found = list(pool.map(_tensor_digest, (parameter.data for _, parameter in frozen)))
+    digest = hashlib.blake2b(digest_size=16)
+    for (name, parameter), part in zip(frozen, found, strict=True):
+        digest.update(f"{name} {parameter.dtype} {tuple(parameter.shape)}\n".encode() + part)
+    return digest.digest()
+
+
+def _tensor_digest(tensor: Tensor) -> bytes:
+    values = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
+    return hashlib.blake2b(values.numpy().data, digest_size=16).digest()

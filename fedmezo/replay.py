@@ -1,0 +1,62 @@
+"""Rebuild the model of a run from its ledger: ``python -m fedmezo.replay RUN``; check it, export it."""
+
+from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+
+if __name__ == "__main__":
+    leave_on_interrupt()  # also during the imports below
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedmezo import config, run_folder
+from fedmezo.generate import wanted_round
+from fedmezo.log import on_screen
+from fedmezo.user_code import named_mistakes
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m fedmezo.replay", description=__doc__)
+    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "--round", metavar="R", type=wanted_round, default="final", help="after how many rounds; final (default), best"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="replay from the base model on, compare every recorded hash, and the adapter that the run saved",
+    )
+    parser.add_argument(
+        "--export",
+        choices=("adapter", "merged"),
+        help="write the adapter, or the model with the adapter in its weights",
+    )
+    parser.add_argument("--to", metavar="FOLDER", type=Path, help="where to (default: RUN/WHAT_after_R)")
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    options = parser().parse_args(arguments)
+    return exit_code(lambda: execute(options))
+
+
+@named_mistakes()
+def execute(options: argparse.Namespace) -> int:
+    """Rebuild, and say what was found."""
+    folder = run_folder.existing(options.run)
+    cfg = config.load(folder.config)
+    with on_screen(1):
+        from fedmezo.replaying import replay
+
+        raise_on_interrupt()
+        print(replay(cfg, folder, options.round, options.verify, options.export, options.to))
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(run_program(main))

@@ -1,0 +1,57 @@
+"""Made-up records and ledgers."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fedmezo.ledger.codec import HASHES
+from fedmezo.ledger.ledger import Ledger
+from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
+from fedmezo.models.flat import point_digest
+
+SIZE = 3
+
+
+def make_header(**changes: object) -> Header:
+    hashes = {name: bytes([number]) * 16 for number, name in enumerate(HASHES)}
+    values = {"hashes": hashes, "size": SIZE, "configuration": {"seed": 0, "train.optimizer.lr": 1e-5}} | changes
+    return Header(**values)  # type: ignore[arg-type]
+
+
+def parameters_after(rounds_done: int) -> torch.Tensor:
+    return torch.full((SIZE,), float(rounds_done))
+
+
+def scalar_round(index: int) -> RoundRecord:
+    gradients = np.array([[0.25], [-0.0]], dtype=np.float32)
+    return RoundRecord(index, (ClientRecord(0, 0.1, 2, 2, 1.5, gradients=gradients),))
+
+
+def weight_round(index: int) -> RoundRecord:
+    parameters = parameters_after(index + 1)
+    return RoundRecord(
+        index,
+        (ClientRecord(0, 0.1, 2, 2, math.nan),),
+        digest=point_digest(parameters),
+        parameters=parameters,
+    )
+
+
+RECORDS: list[Record] = [
+    EvaluationRecord(0, {"val": 2.0}),
+    scalar_round(0),
+    scalar_round(1),
+    HashRecord(2, b"h" * 16),
+    EvaluationRecord(2, {"val": 2.5}),
+    StopRecord(2, 1),
+]
+
+
+def make_ledger(path: Path, records: list[Record] | None = None) -> Ledger:
+    ledger = Ledger(path)
+    ledger.begin(make_header())
+    for record in RECORDS if records is None else records:
+        ledger.append(record)
+    return ledger
