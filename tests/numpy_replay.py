@@ -1,8 +1,9 @@
 """A second implementation of keys, directions, initial values and replay, in numpy and the standard library alone."""
 
 import hashlib
+import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -60,22 +61,71 @@ def initial(seed: int, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
     point, start = uniform * np.float32(2.0**-23), 0
     for name, shape in shapes.items():
         stop = start + int(np.prod(shape))
-        point[start:stop] *= np.float32(shape[1] ** -0.5) if ".lora_A." in name else np.float32(0.0)
+        if ".lora_A." in name:
+            point[start:stop] *= np.float32(shape[1] ** -0.5)
+        else:
+            point[start:stop] = 0.0  # not times zero, which would leave -0.0
         start = stop
     return np.asarray(point)
 
 
-def replay(point: np.ndarray, rounds: Sequence[dict[str, Any]], seed: int) -> np.ndarray:
-    """Apply the ledger's rounds (no weight decay, private directions)."""
+def replay(
+    point: np.ndarray,
+    rounds: Sequence[Mapping[str, Any]],
+    configuration: Mapping[str, Any],
+    layout: Mapping[str, tuple[int, ...]],
+) -> np.ndarray:
+    """Return the parameters after some rounds, fp32 [d].
+
+    Args:
+        point: the parameters before them.
+        rounds: of ledger_reader.read.
+        configuration: of the ledger's header.
+        layout: shape of each trainable tensor by its name, in flat order.
+    """
     for row in rounds:
-        weights = [client["weight"] for client in row["clients"]]
-        total = np.zeros_like(point)
-        for client, weight in zip(row["clients"], weights, strict=True):
-            for step, gradients in enumerate(client["gradients"]):
-                for query, g in enumerate(gradients):
-                    share = weight / sum(weights)
-                    c = np.float32(-(share * client["learning_rate"] * g) / len(gradients))
-                    z = gaussian(key(seed, "direction", row["round"], client["client"], step, query), len(point))
-                    total = total + c * z
-        point = point + total
+        point = _after(point, row, configuration, layout)
     return point
+
+
+def _after(
+    point: np.ndarray, row: Mapping[str, Any], configuration: Mapping[str, Any], layout: Mapping[str, tuple[int, ...]]
+) -> np.ndarray:
+    """The parameters after one round."""
+    if row["digest"] is not None:
+        raise ValueError("weights travelled: there are no scalars to rebuild the round from")
+    total = sum(client["weight"] for client in row["clients"])
+    if total == 0:
+        return point
+    decays = _by_element(layout, lambda name, shape: float(len(shape) > 1)).astype(bool)
+    scales = _by_element(layout, lambda name, shape: _scale(name, configuration["zo.scales"]))
+    decay, summed, factor = configuration["train.optimizer.weight_decay"], np.zeros_like(point), 0.0
+    for client in row["clients"]:
+        share, horizon = client["weight"] / total, len(client["gradients"])
+        keep = 1.0 - client["learning_rate"] * decay
+        factor += share * keep**horizon
+        for (step, query), g in np.ndenumerate(client["gradients"]):
+            plain = -(share * client["learning_rate"] * float(g)) / client["gradients"].shape[1]
+            late = plain * keep ** (horizon - 1 - step)
+            c = np.where(decays, np.float32(late), np.float32(plain))
+            z = _direction(configuration, row["round"], client["client"], step, query, len(point))
+            summed = summed + (c * scales).astype(np.float32) * z
+    kept = np.where(decays, np.float32(factor if decay else 1.0), np.float32(1.0))
+    return np.asarray(kept * point + summed)
+
+
+def _direction(configuration: Mapping[str, Any], t: int, client: int, step: int, query: int, size: int) -> np.ndarray:
+    seed = configuration["seed"] if configuration["zo.seed"] is None else configuration["zo.seed"]
+    who = -1 if configuration["zo.directions"] == "shared" else client
+    draw = gaussian if configuration["zo.distribution"] == "gaussian" else rademacher
+    return draw(key(seed, "direction", t, who, step, query), size)
+
+
+def _scale(name: str, scales: Sequence[Mapping[str, Any]]) -> float:
+    """The scale of the first entry whose name is in the tensor's."""
+    return next((float(entry["scale"]) for entry in scales if entry["name"] in name), 1.0)
+
+
+def _by_element(layout: Mapping[str, tuple[int, ...]], value: Callable[[str, tuple[int, ...]], float]) -> np.ndarray:
+    """A value of each tensor, fp64 [d]."""
+    return np.concatenate([np.full(math.prod(shape), value(name, shape)) for name, shape in layout.items()])

@@ -1,5 +1,6 @@
 """How far each client's update lies from the mean update: the signal of the ``model-diff`` strategy."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -35,4 +36,4 @@ def _array(point: Tensor) -> np.ndarray:
 
 def _distance(difference: np.ndarray, spans: tuple[Span, ...]) -> float:
     # numpy sums on one thread, so that the bits do not depend on the number of threads
-    return sum(float(np.sqrt(np.square(difference[span.start : span.stop]).sum())) for span in spans)
+    return math.fsum(float(np.sqrt(np.square(difference[span.start : span.stop]).sum())) for span in spans)

@@ -10,8 +10,8 @@ who works on something else is noticed::
     down  uint8 version | uint8 flags | 8 bytes identity | uint32 round | uint32 client | uint32 steps
           | float64 rate | uint32 first
           scalars: rounds ``first``, ``first + 1``, ... that the client has missed, each
-                   uint16 queries | uint32 clients, and of each of these uint32 client | uint32 steps | uint32 weight
-                   | float64 rate | float32 g [steps, queries]
+                   count queries | count clients, and of each of these count client | count steps | count weight
+                   | float64 rate | float32 g [steps, queries]   (a count is in LEB128, as in the ledger)
           weights (flag 1): parameters [d] after ``first`` rounds
 
 Nothing is folded: a client rebuilds the parameters from raw gradients, as the server does (numerics: what travels).
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from fedmezo.errors import MalformedError
 from fedmezo.ledger.codec import pack_sent, unpack_sent
-from fedmezo.ledger.packing import Reader, packed_flags, packed_floats
+from fedmezo.ledger.packing import Reader, packed_count, packed_flags, packed_floats
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.trainers import LocalUpdate
 
@@ -36,7 +36,6 @@ IDENTITY_SIZE = 8
 
 _UP = struct.Struct(f"<BB{IDENTITY_SIZE}sIIIIHHf")
 _DOWN = struct.Struct(f"<BB{IDENTITY_SIZE}sIIIdI")
-_ROUND = struct.Struct("<HI")
 _WEIGHTS, _FAILED, _DOUBLE = 1, 2, 4
 _MOST = (1 << 16) - 1
 
@@ -175,7 +174,7 @@ def pack_order(
 def pack_log(record: RoundRecord) -> bytes:
     """Return what of a round is needed to replay it."""
     sizes = [client.gradients.shape[1] for client in record.clients if client.gradients is not None]
-    head = _ROUND.pack(max(sizes, default=0), len(record.clients))
+    head = packed_count(max(sizes, default=0)) + packed_count(len(record.clients))
     return head + b"".join(map(pack_sent, record.clients))
 
 
@@ -198,7 +197,7 @@ def unpack_order(message: Message) -> Order:
 
 
 def _unpack_log(reader: Reader, number: int) -> RoundRecord:
-    queries, count = reader.unpack(_ROUND)
+    queries, count = reader.count(), reader.count()
     return RoundRecord(number, tuple(unpack_sent(reader, queries, weights=False) for _ in range(count)))
 
 

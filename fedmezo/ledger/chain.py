@@ -59,8 +59,13 @@ def first_chain() -> bytes:
 
 
 def sealed(record: Record, chain: bytes) -> tuple[bytes, bytes]:
-    """Return the frame of a record that follows ``chain``, and the hash that the next one follows."""
+    """Return the frame of a record that follows ``chain``, and the hash that the next one follows.
+
+    Raises:
+        MalformedError: the record could not be read again; nobody is to find that out when it is too late.
+    """
     kind, body = pack(record)
+    unpack(kind, body)
     head = _HEAD.pack(len(body), kind)
     following = _hash(chain, head, body)
     return head + body + _SEAL.pack(zlib.crc32(body, zlib.crc32(head)), following), following

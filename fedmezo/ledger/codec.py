@@ -6,7 +6,7 @@ Every body has one form only: what can be unpacked packs to the same bytes again
 import json
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from fedmezo.errors import MalformedError
-from fedmezo.ledger.lines import finite
-from fedmezo.ledger.packing import Reader, packed_flags, packed_floats
+from fedmezo.ledger.packing import Reader, packed_count, packed_flags, packed_floats, packed_number, packed_text
 from fedmezo.ledger.records import (
     REASONS,
     ClientRecord,
@@ -32,14 +31,8 @@ HASH_SIZE = 16
 HASHES = ("configuration", "model", "parameters", "initial", "partition", "data")
 
 _HEADER = struct.Struct("<96sQ")
-_ROUND = struct.Struct("<IBHIH")
-_SENT = struct.Struct("<IIId")
 _REPORT = struct.Struct("<Bf")
-_REJECTION = struct.Struct("<IB")
-_COUNT = struct.Struct("<I")
-_DISTANCE = struct.Struct("<d")
-_HASH = struct.Struct("<I16s")
-_STOP = struct.Struct("<II")
+_BYTE = struct.Struct("<B")
 
 _HAS_LOSS, _HAS_EXAMPLES, _HAS_NONFINITE, _HAS_FAILED, _HAS_DISTANCE = 1, 2, 4, 8, 16
 
@@ -47,19 +40,22 @@ _HAS_LOSS, _HAS_EXAMPLES, _HAS_NONFINITE, _HAS_FAILED, _HAS_DISTANCE = 1, 2, 4, 
 def pack_sent(client: ClientRecord) -> bytes:
     """Return what anybody needs to replay a client's steps: who, how many, weight, rate, and projected gradients."""
     steps = 0 if client.gradients is None else len(client.gradients)
-    found = _SENT.pack(client.client, steps, client.weight, client.learning_rate)
-    return found if client.gradients is None else found + packed_floats(client.gradients)
+    counts = b"".join(map(packed_count, (client.client, steps, client.weight)))
+    gradients = b"" if client.gradients is None else packed_floats(client.gradients)
+    return counts + packed_number(client.learning_rate) + gradients
 
 
 def unpack_sent(reader: Reader, queries: int, weights: bool) -> ClientRecord:
     """Return a client's part with nothing but what :func:`pack_sent` keeps."""
-    number, steps, weight, rate = reader.unpack(_SENT)
+    number, steps, weight, rate = reader.count(), reader.count(), reader.count(), reader.number()
     if not 0.0 <= rate < math.inf:
         raise MalformedError(f"{rate} is no learning rate")
     if weights:
         if steps:
             raise MalformedError("steps where weights travel")
         return ClientRecord(number, rate, weight, weight, math.nan)
+    if steps and not queries:
+        raise MalformedError("steps without directions")
     gradients = reader.floats(steps, queries)
     if not np.isfinite(gradients).all():
         raise MalformedError("a projected gradient that is not finite")
@@ -113,16 +109,16 @@ def _unpack_header(reader: Reader) -> Header:
 def _pack_round(record: RoundRecord) -> bytes:
     sizes = {client.gradients.shape[1] for client in record.clients if client.gradients is not None}
     weights = record.digest is not None
-    head = (record.round_index, int(weights), max(sizes, default=0), len(record.clients), len(record.rejected))
-    parts = [_ROUND.pack(*head), record.digest or b""]
+    counts = (record.round_index, int(weights), max(sizes, default=0), len(record.clients), len(record.rejected))
+    parts = [*map(packed_count, counts), record.digest or b""]
     for client in record.clients:
         parts += [pack_sent(client), _pack_report(client)]
-    parts += [_REJECTION.pack(row.client, REASONS.index(row.reason)) for row in record.rejected]
+    parts += [packed_count(row.client) + packed_count(REASONS.index(row.reason)) for row in record.rejected]
     return b"".join(parts)
 
 
 def _unpack_round(reader: Reader) -> RoundRecord:
-    number, weights, queries, clients, rejected = reader.unpack(_ROUND)
+    number, weights, queries, clients, rejected = (reader.count() for _ in range(5))
     if weights > 1:
         raise MalformedError(f"{weights} is neither scalars (0) nor weights (1)")
     digest = bytes(reader.take(HASH_SIZE)) if weights else None
@@ -141,10 +137,10 @@ def _pack_report(client: ClientRecord) -> bytes:
     known = not math.isnan(client.train_loss)
     optional = (
         (_HAS_LOSS, known, b""),
-        (_HAS_EXAMPLES, client.examples != client.weight, _COUNT.pack(client.examples)),
-        (_HAS_NONFINITE, client.nonfinite > 0, _COUNT.pack(client.nonfinite)),
+        (_HAS_EXAMPLES, client.examples != client.weight, packed_count(client.examples)),
+        (_HAS_NONFINITE, client.nonfinite > 0, packed_count(client.nonfinite)),
         (_HAS_FAILED, client.failed is not None, b"" if client.failed is None else packed_flags(client.failed)),
-        (_HAS_DISTANCE, client.update_distance is not None, _DISTANCE.pack(client.update_distance or 0.0)),
+        (_HAS_DISTANCE, client.update_distance is not None, packed_number(client.update_distance or 0.0)),
     )
     flags = sum(flag for flag, there, _ in optional if there)
     head = _REPORT.pack(flags, client.train_loss if known else 0.0)
@@ -155,15 +151,15 @@ def _unpack_client(reader: Reader, queries: int, weights: bool) -> ClientRecord:
     sent = unpack_sent(reader, queries, weights)
     flags, loss = reader.unpack(_REPORT)
     failed = None
-    examples = reader.unpack(_COUNT)[0] if flags & _HAS_EXAMPLES else sent.weight
-    nonfinite = reader.unpack(_COUNT)[0] if flags & _HAS_NONFINITE else 0
+    examples = reader.count() if flags & _HAS_EXAMPLES else sent.weight
+    nonfinite = reader.count() if flags & _HAS_NONFINITE else 0
     if flags & _HAS_FAILED:
         if sent.gradients is None:
             raise MalformedError("failed steps where weights travel")
         failed = reader.flags(sent.gradients.size).reshape(sent.gradients.shape)
         if not failed.any() or sent.gradients[failed].any():
             raise MalformedError("failed steps that are none")
-    distance = reader.unpack(_DISTANCE)[0] if flags & _HAS_DISTANCE else None
+    distance = reader.number() if flags & _HAS_DISTANCE else None
     return ClientRecord(
         client=sent.client,
         learning_rate=sent.learning_rate,
@@ -178,29 +174,50 @@ def _unpack_client(reader: Reader, queries: int, weights: bool) -> ClientRecord:
 
 
 def _unpack_rejection(reader: Reader) -> Rejection:
-    client, reason = reader.unpack(_REJECTION)
+    client, reason = reader.count(), reader.count()
     if reason >= len(REASONS):
         raise MalformedError(f"there is no reason {reason}")
     return Rejection(client, REASONS[reason])
 
 
 def _pack_evaluation(record: EvaluationRecord) -> bytes:
-    content = {"losses": finite(record.losses), "details": finite(record.details)}
-    return _COUNT.pack(record.rounds_done) + json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+    parts = [packed_count(record.rounds_done), packed_count(len(record.losses))]
+    for split, loss in record.losses.items():
+        parts += [packed_text(split), packed_number(loss), _pack_details(record.details.get(split))]
+    return b"".join(parts)
+
+
+def _pack_details(details: Mapping[str, Any] | None) -> bytes:
+    if details is None:
+        return _BYTE.pack(0)
+    numbers = packed_number(details["accuracy"]) + packed_number(details["exact_match"])
+    return _BYTE.pack(1) + numbers + _pack_losses(details["clients"]) + _pack_losses(details["categories"])
+
+
+def _pack_losses(losses: Mapping[str, float]) -> bytes:
+    rows = (packed_text(name) + packed_number(loss) for name, loss in losses.items())
+    return packed_count(len(losses)) + b"".join(rows)
 
 
 def _unpack_evaluation(reader: Reader) -> EvaluationRecord:
-    (rounds_done,) = reader.unpack(_COUNT)
-    content = _object(reader)
-    losses, details = content.get("losses"), content.get("details")
-    if not isinstance(losses, dict) or not isinstance(details, dict):
-        raise MalformedError("an evaluation without losses or details")
-    if not all(value is None or isinstance(value, float) for value in losses.values()):
-        raise MalformedError("a loss that is no number")
-    if not all(isinstance(value, dict) for value in details.values()):
-        raise MalformedError("details that are none")
-    found = {split: math.nan if loss is None else loss for split, loss in losses.items()}
-    return EvaluationRecord(rounds_done, found, details)
+    rounds_done = reader.count()
+    losses: dict[str, float] = {}
+    details: dict[str, dict[str, Any]] = {}
+    for _ in range(reader.count()):
+        split = reader.text()
+        losses[split] = reader.number()
+        if reader.unpack(_BYTE)[0]:
+            details[split] = {
+                "accuracy": reader.number(),
+                "exact_match": reader.number(),
+                "clients": _unpack_losses(reader),
+                "categories": _unpack_losses(reader),
+            }
+    return EvaluationRecord(rounds_done, losses, details)
+
+
+def _unpack_losses(reader: Reader) -> dict[str, float]:
+    return {reader.text(): reader.number() for _ in range(reader.count())}
 
 
 def _object(reader: Reader) -> dict[str, Any]:
@@ -233,12 +250,12 @@ FORMS = {
     3: Form(EvaluationRecord, _pack_evaluation, _unpack_evaluation),
     4: Form(
         HashRecord,
-        lambda record: _HASH.pack(record.rounds_done, record.digest),
-        lambda reader: HashRecord(*reader.unpack(_HASH)),
+        lambda record: packed_count(record.rounds_done) + record.digest,
+        lambda reader: HashRecord(reader.count(), bytes(reader.take(HASH_SIZE))),
     ),
     5: Form(
         StopRecord,
-        lambda record: _STOP.pack(record.rounds_done, record.patience),
-        lambda reader: StopRecord(*reader.unpack(_STOP)),
+        lambda record: packed_count(record.rounds_done) + packed_count(record.patience),
+        lambda reader: StopRecord(reader.count(), reader.count()),
     ),
 }

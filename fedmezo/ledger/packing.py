@@ -1,5 +1,6 @@
 """Packing of records and messages: little-endian structures, read with every length checked before it is believed."""
 
+import math
 import struct
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmezo.errors import MalformedError
+
+MOST = (1 << 32) - 1
 
 
 class Reader:
@@ -36,6 +39,36 @@ class Reader:
         """Return the values of a structure."""
         return layout.unpack(self.take(layout.size))
 
+    def count(self) -> int:
+        """Return a whole number (LEB128: seven bits a byte, the lowest first; the top bit says that more follow)."""
+        value, shift = 0, 0
+        while True:
+            (byte,) = self.take(1)
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+            if shift > 32:
+                raise MalformedError("a number that is too large")
+        if value > MOST or (byte == 0 and shift > 7):
+            raise MalformedError("a number that is too large, or longer than it has to be")
+        return value
+
+    def number(self) -> float:
+        """Return an fp64 value; there is one that is not a number."""
+        data = self.take(8)
+        value = float(struct.unpack("<d", data)[0])
+        if math.isnan(value) and data != packed_number(math.nan):
+            raise MalformedError("another value that is not a number")
+        return value
+
+    def text(self) -> str:
+        """Return a text."""
+        try:
+            return str(self.take(self.count()), "utf-8")
+        except UnicodeDecodeError as error:
+            raise MalformedError("a text that is not UTF-8") from error
+
     def floats(self, *shape: int) -> NDArray[np.float32]:
         """Return an array of fp32 values."""
         count = 1
@@ -62,6 +95,28 @@ class Reader:
         """
         if left := len(self._data) - self._at:
             raise MalformedError(f"{left} bytes more than expected")
+
+
+def packed_count(value: int) -> bytes:
+    """Return a whole number of at most :data:`MOST`."""
+    if not 0 <= value <= MOST:
+        raise OverflowError(f"{value} is no number of a record")
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def packed_number(value: float) -> bytes:
+    """Return an fp64 value."""
+    return struct.pack("<d", math.nan if math.isnan(value) else value)
+
+
+def packed_text(value: str) -> bytes:
+    """Return a text: the number of its bytes, and these."""
+    data = value.encode()
+    return packed_count(len(data)) + data
 
 
 def packed_floats(values: NDArray[np.float32]) -> bytes:

@@ -129,9 +129,10 @@ class Replay:
         """Return the weighted decay of the starting point."""
         if self.weight_decay == 0.0:
             return 1.0
-        keeps = (1.0 - steps.learning_rate * self.weight_decay for steps in sequences)
-        shares = [s.weight * keep ** len(s.gradients) for s, keep in zip(sequences, keeps, strict=True)]
-        return sum(shares)
+        factor = 0.0
+        for steps in sequences:  # not sum(), whose last bit depends on the version of Python
+            factor += steps.weight * (1.0 - steps.learning_rate * self.weight_decay) ** len(steps.gradients)
+        return factor
 
     def _parts(self) -> Runs:
         """Return the runs; where nothing decays, all as one."""

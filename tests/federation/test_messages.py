@@ -88,7 +88,7 @@ def test_a_message_with_more_than_it_says_is_malformed() -> None:
 def test_scalars_of_the_papers_setting_fit_the_budget() -> None:
     """30 steps, 3 clients, one query: at most 160 bytes up and 480 down, also where steps have failed."""
     traffic = round_traffic(PARAMETERS, [STEPS] * CLIENTS, 1, scalars=True)
-    assert (traffic.up, traffic.down) == (34 + 120, 34 + 6 + 3 * (20 + 120)) == (154, 460)
+    assert (traffic.up, traffic.down) == (34 + 120, 34 + 2 + 3 * (11 + 120)) == (154, 429)
     failed = LocalUpdate(1.0, 30, 1, gradients=np.zeros((30, 1), dtype=np.float32), failed=((0, 0),))
     assert len(pack_answer(NAME, TASK, failed)) == 158 <= 160 and traffic.down <= 480
 
@@ -97,7 +97,7 @@ def test_weights_of_the_papers_setting_are_what_it_reports() -> None:
     traffic = round_traffic(PARAMETERS, [STEPS] * CLIENTS, 1, scalars=False)
     assert (traffic.up, traffic.down) == (34 + 4 * PARAMETERS, 34 + 4 * PARAMETERS)
     assert paper_bytes(scalars=False) / 1e9 == pytest.approx(255.6, abs=0.05)
-    assert paper_bytes(scalars=True) == ROUNDS * CLIENTS * (154 + 460)
+    assert paper_bytes(scalars=True) == ROUNDS * CLIENTS * (154 + 429)
 
 
 def test_the_ledger_says_more_than_an_order() -> None:
