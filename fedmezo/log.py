@@ -6,7 +6,7 @@ Progress and warnings go to stderr, results to stdout; errors are printed by the
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOG = logging.getLogger("fedmezo")
@@ -42,6 +42,18 @@ class Early(logging.Handler):
         self.records.append(record)
 
 
+class LogFile(logging.FileHandler):
+    """A file that is left incomplete where the disk is full: what matters is told elsewhere."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Lose a message."""
+
+    def close(self) -> None:
+        """Close the file, written or not."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def on_screen(verbose: int) -> Iterator[None]:
     """Show messages inside the block: none (0), progress (1), or all, tracebacks included (2 and more)."""
@@ -63,7 +75,7 @@ def progress_shown() -> bool:
 @contextmanager
 def in_file(path: Path) -> Iterator[None]:
     """Append all messages to a file inside the block, those from before first; also why the block was left."""
-    file = logging.FileHandler(path, encoding="utf-8")
+    file = LogFile(path, encoding="utf-8")
     file.setFormatter(logging.Formatter(FORMAT))
     for early in [handler for handler in LOG.handlers if isinstance(handler, Early)]:
         while early.records:

@@ -11,6 +11,7 @@ from yacs.config import CfgNode
 from fedmezo.assembly import Tunable, assemble_model, assemble_server, scalars_travel, tunable_hashes
 from fedmezo.assembly.extensions import import_extensions
 from fedmezo.assembly.identity import configuration
+from fedmezo.best_model import load_best
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.make import make_prompt
 from fedmezo.data.prompts.prompt import Prompt
@@ -20,7 +21,6 @@ from fedmezo.ledger.ledger import Ledger, check_same
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.log import LOG
-from fedmezo.models.adapters import load_point
 from fedmezo.models.generation import Sampling, generate
 from fedmezo.run_folder import RunFolder
 
@@ -69,7 +69,7 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
         cfg: of the run.
         folder: of the run.
         wanted: a number of rounds, final, or best.
-        fresh: replay from the base model on, also where there is a snapshot or a saved adapter.
+        fresh: replay from the base model on, also where there is a snapshot.
 
     Raises:
         ConfigurationError: the run has no such round, or kept nothing of it.
@@ -80,12 +80,12 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
         store = Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
         if store.ledger.fault:
             LOG.warning(store.ledger.damage())
-        rounds_done = _chosen(cfg, store, wanted, fresh)
+        rounds_done = _chosen(cfg, store, wanted)
         tunable = assemble_model(cfg, movable=False)
         check_same(store.ledger, configuration(cfg), tunable_hashes(cfg, tunable))
         began = None
-        if wanted == "best" and cfg.llm.adapter.use and not fresh:
-            point = load_point(tunable.parameters, folder.path / "adapter_best", tunable.model)
+        if wanted == "best" and cfg.llm.adapter.use and not scalars_travel(cfg):
+            point = load_best(tunable, store.ledger, rounds_done, folder.path / "adapter_best")
         else:
             server = assemble_server(cfg, tunable)
             began = server.restore(store, rounds_done, fresh=fresh).began
@@ -93,7 +93,7 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
     return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, rounds_done, began)
 
 
-def _chosen(cfg: CfgNode, store: Store, wanted: Wanted, fresh: bool) -> int:
+def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:
     """Return the number of rounds that were done at the wanted point."""
     done = len(store.ledger.rounds())
     if done == 0:
@@ -106,7 +106,7 @@ def _chosen(cfg: CfgNode, store: Store, wanted: Wanted, fresh: bool) -> int:
         )
         if best is None:
             raise ConfigurationError("--round best\n    no evaluation of this run gave a finite loss")
-        if cfg.llm.adapter.use and not fresh:
+        if cfg.llm.adapter.use and not scalars_travel(cfg):
             return best.rounds_done  # its adapter is kept
         wanted = best.rounds_done
     return _kept(cfg, store, int(wanted), done)

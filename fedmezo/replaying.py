@@ -1,6 +1,5 @@
 """What ``python -m fedmezo.replay`` does: a run's model from its ledger, compared and exported."""
 
-import tempfile
 import time
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def replay(cfg: CfgNode, folder: RunFolder, wanted: Wanted, verify: bool, export
     rows = [("ledger", _described(ledger)), ("rebuilt", _origin(rebuilt, seconds))]
     rows.append(("parameters", f"{rebuilt.point.numel():,}, hash {point_digest(rebuilt.point).hex()}"))
     if verify:
-        rows += _verified(folder, ledger, rebuilt)
+        rows += _verified(cfg, folder, ledger, rebuilt)
     if export is not None:
         rows.append(("exported", str(_exported(folder, rebuilt, export, to))))
     text = aligned(rows)
@@ -67,27 +66,30 @@ def _origin(rebuilt: Rebuilt, seconds: float) -> str:
     return f"after {done} rounds, from {origin} on, in {duration(seconds)} with loading the model"
 
 
-def _verified(folder: RunFolder, ledger: Ledger, rebuilt: Rebuilt) -> list[tuple[str, str]]:
+def _verified(cfg: CfgNode, folder: RunFolder, ledger: Ledger, rebuilt: Rebuilt) -> list[tuple[str, str]]:
     """Return the lines of what was compared: hashes were, as they were passed, while rebuilding."""
     first = rebuilt.began or 0
     compared = [done for done in ledger.hashes() if max(first, 1) <= done <= rebuilt.rounds_done]
     equal = f"{len(compared)} of {len(ledger.hashes())} recorded hashes of the parameters compared, all equal"
     rows = [("verified", equal)]
     if rebuilt.rounds_done == len(ledger.rounds()) and (folder.path / "adapter").is_dir():
-        rows.append(("adapter", _same_adapter(folder, rebuilt)))
+        rows.append(("adapter", _same_adapter(folder, rebuilt, "adapter")))
+    if cfg.llm.adapter.use and (folder.path / "adapter_best").is_dir():
+        best = rebuild(cfg, folder, "best", fresh=True)
+        rows.append(("best", _same_adapter(folder, best, "adapter_best")))
     return rows
 
 
-def _same_adapter(folder: RunFolder, rebuilt: Rebuilt) -> str:
+def _same_adapter(folder: RunFolder, rebuilt: Rebuilt, name: str) -> str:
     """Return that the run saved the same bytes.
 
     Raises:
         ResourceError: it did not.
     """
-    saved = folder.path / "adapter"
-    with tempfile.TemporaryDirectory(dir=folder.path, prefix="replay.") as scratch:
-        _save(rebuilt, Path(scratch))
-        for path in sorted(Path(scratch).glob("*.safetensors")):
+    saved = folder.path / name
+    with folder.scratch() as scratch:
+        _save(rebuilt, scratch)
+        for path in sorted(scratch.glob("*.safetensors")):
             other = saved / path.name
             if not other.is_file() or other.read_bytes() != path.read_bytes():
                 raise ResourceError(

@@ -16,6 +16,9 @@ from typing import Any
 from fedmezo.config.kinds.file import LEDGER
 from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.ledger.lines import finite
+from fedmezo.saving import saving
+
+SCRATCH = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -74,22 +77,37 @@ class RunFolder:
 
     def write_text(self, name: str, content: str) -> None:
         """Write a text file, whole or not at all."""
-        scratch = self.path / f"{name}.tmp"
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self.path / name)
+        scratch = self.path / f"{name}{SCRATCH}"
+        with saving(self.path / name):
+            with scratch.open("w", encoding="utf-8") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(self.path / name)
 
     def write_folder(self, name: str, write: Callable[[Path], None]) -> None:
         """Fill a folder with ``write(scratch)`` and put it in place of what was there."""
-        with tempfile.TemporaryDirectory(dir=self.path, prefix=f"{name}.") as private:
-            scratch = Path(private) / name  # a folder of the user's own access rights, which the private one lacks
+        with saving(self.path / name), self.scratch() as private:
+            scratch = private / name  # a folder of the user's own access rights, which the private one lacks
             scratch.mkdir()
             write(scratch)
             if (self.path / name).exists():
                 shutil.rmtree(self.path / name)
             scratch.replace(self.path / name)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a folder in the run's own that is gone after the block."""
+        with tempfile.TemporaryDirectory(dir=self.path, suffix=SCRATCH) as private:
+            yield Path(private)
+
+    def clear_scratch(self) -> None:
+        """Remove what a process that was killed has left half-written; the folder is locked."""
+        for path in list(self.path.rglob(f"*{SCRATCH}")):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def check_free(outdir: str, expname: str) -> None:
@@ -100,7 +118,7 @@ def check_free(outdir: str, expname: str) -> None:
     """
     path = Path(outdir) / expname
     try:
-        taken = bool(expname) and path.exists()
+        taken = bool(expname) and _taken(path)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"expname = {expname}\n    this cannot be a folder's name: {error}") from error
     if taken:
@@ -125,17 +143,20 @@ def create(outdir: str, expname: str, default_name: str, config: str) -> RunFold
     """
     check_free(outdir, expname)
     names = [expname] if expname else _numbered(default_name)
-    path = next(path for name in names if not (path := Path(outdir) / name).exists())
+    path = next(path for name in names if not _taken(path := Path(outdir) / name))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}."[:64]) as private:
-            scratch = RunFolder(Path(private) / "run")  # a folder that has its name has its configuration
-            scratch.path.mkdir()
-            scratch.write_text("config.yaml", config)
-            scratch.path.rename(path)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceError(f"outdir = {outdir}\n    the run's folder cannot be made: {error}") from error
+    RunFolder(path).write_text("config.yaml", config)
     return RunFolder(path)
+
+
+def _taken(path: Path) -> bool:
+    """Return whether something is there; a folder without a configuration is a run that was killed at its start."""
+    if not path.is_dir():
+        return path.exists()
+    return any(entry.suffix != SCRATCH for entry in path.iterdir())
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from fedmezo.assembly import (
     assemble_problem,
     precision_warnings,
 )
+from fedmezo.best_model import mend_best
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
 from fedmezo.errors import ConfigurationError, ResourceError
@@ -57,6 +59,7 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
         with undisturbed():
             folder = make_folder()
         with folder.locked(), in_file(folder.log):
+            folder.clear_scratch()
             try:
                 outcome = _train(cfg, problem, federation, folder, callbacks, stop_requested)
             except KeyboardInterrupt:
@@ -85,9 +88,9 @@ def _train(
     except KeyboardInterrupt:
         outcome = "interrupted"
     finally:
-        with undisturbed():
+        with undisturbed(), ExitStack() as last:
+            last.callback(_finish, cfg, folder, problem, federation, training, outcome)  # whatever becomes of pictures
             callbacks.close()
-            _finish(cfg, folder, problem, federation, training, outcome)
     return outcome
 
 
@@ -123,14 +126,21 @@ def _training(
     ledger.begin(federation.header)
     store = Store(ledger, Snapshots(folder.snapshots), cfg.federate.save_freq, cfg.federate.hash_freq)
     store.go_back(problem.parameters.size)
+    split = cfg.eval.best_res_update_round_wise_key.removesuffix("_loss")
+    best = folder.path / "adapter_best"
+
+    def save_best(parameters: Tensor) -> None:
+        _save(problem, parameters, folder, best.name)
+
+    mend_best(cfg, problem, store, split, best, save_best)
     evaluations = Evaluations(
         evaluator=assemble_evaluator(cfg, problem, callbacks.on_evaluated),
         ledger=ledger,
         examples_file=folder.examples,
         every=cfg.eval.freq,
-        key=cfg.eval.best_res_update_round_wise_key.removesuffix("_loss"),
+        key=split,
         patience=cfg.early_stop.patience,
-        save_best=lambda parameters: _save(problem, parameters, folder, "adapter_best"),
+        save_best=save_best,
         records=ledger.evaluations(),
     )
     return Training(

@@ -8,6 +8,7 @@ import pytest
 
 from fedmezo.assembly.identity import INCIDENTAL
 from fedmezo.main import RESUMABLE, main
+from fedmezo.replay import main as replay
 from fedmezo.run_folder import RunFolder
 from tests.test_main import Run, resume, same, train
 
@@ -201,3 +202,39 @@ def test_a_copy_that_fails_costs_the_copy_only(tiny_yaml: Write, capsys: pytest.
     run = train(path, "run", "federate.save_to", str(target), code=3)
     assert "federate.save_to" in capsys.readouterr().err
     assert run.summary()["outcome"] == "completed" and run.adapter()
+
+
+@pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
+@pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
+def test_a_damaged_best_adapter_is_noticed_and_rebuilt(
+    tiny_yaml: Write, trainer: str, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tiny_yaml(), "run", "trainer.type", trainer)
+    path = run.folder / "adapter_best" / "adapter_model.safetensors"
+    whole = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:-1] + (b"\x55" if how == "flipped" else b""))
+    assert replay([str(run.folder), "--verify"]) == 3
+    assert str(path.parent) in (told := capsys.readouterr().err) and "restore_from" not in told
+    assert (replay([str(run.folder), "--round", "best"]) == 0) is (trainer == "mezotrainer")  # the ledger leads to it
+    capsys.readouterr()
+    resume(run)
+    assert "rebuilt from the ledger" in capsys.readouterr().err
+    assert path.read_bytes() == whole
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tiny_yaml: Write) -> None:
+    run = train(tiny_yaml(), "run", "federate.total_round_num", "2")
+    (run.folder / "abcdef.tmp" / "adapter").mkdir(parents=True)
+    (run.folder / "snapshots" / "000009.tmp").write_bytes(b"half of it")
+    resume(run)
+    assert list(run.folder.rglob("*.tmp")) == []
+
+
+def test_a_run_killed_before_its_configuration_was_there_begins_again(tiny_yaml: Write) -> None:
+    path = tiny_yaml()
+    (path.parent / "runs" / "run").mkdir(parents=True)
+    (path.parent / "runs" / "run" / "config.yaml.tmp").write_text("seed")
+    assert train(path, "run").summary()["outcome"] == "completed"

@@ -64,3 +64,9 @@ def test_nothing_is_left_attached(tmp_path: Path) -> None:
     with on_screen(1), in_file(tmp_path / "run.log"):
         pass
     assert before == (list(LOG.handlers), list(logging.getLogger("py.warnings").handlers), warnings.showwarning)
+
+
+def test_a_log_on_a_full_disk_costs_the_log_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with on_screen(0), in_file(Path("/dev/full")):
+        LOG.info("a message that nobody will read")
+    assert capsys.readouterr().err == ""

@@ -82,7 +82,7 @@ def test_a_folder_is_replaced_when_the_new_one_is_complete(tmp_path: Path) -> No
         (scratch / "half").touch()
         raise OSError("no space left on device")
 
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(ResourceError, match="no space"):
         folder.write_folder("adapter", break_off)
     assert contents(tmp_path / "adapter") == ["new"]
     assert contents(tmp_path) == ["adapter"]

@@ -79,6 +79,8 @@ class Training:
         if self.evaluations.due(done, self.total_rounds):
             record = self.evaluations.run(done, self.server.parameters)
             self.callbacks.after_evaluation(record, self.evaluations.records[0])
+        if self._new_best(done) and done not in self.store.ledger.hashes():
+            self.store.record_hash(done, self.server.parameters)
         if self._exhausted() and not self.store.ledger.has(StopRecord, done):
             self.store.ledger.append(StopRecord(done, self.evaluations.patience))
 
@@ -99,6 +101,11 @@ class Training:
         if self._exhausted():
             return "stopped early"
         return "interrupted" if stop_requested() else None
+
+    def _new_best(self, done: int) -> bool:
+        """Return whether the model after so many rounds is the best so far; the initial one has its hash already."""
+        best = self.evaluations.best
+        return done > 0 and best is not None and best.rounds_done == done
 
     def _exhausted(self) -> bool:
         """Return whether early stopping ends the run before its last round."""

@@ -11,6 +11,7 @@ from fedmezo.ledger.chain import PREAMBLE, Found, Link, first_chain, sealed, wal
 from fedmezo.ledger.codec import configuration_text
 from fedmezo.ledger.records import EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
 from fedmezo.log import LOG
+from fedmezo.saving import saving
 
 Entry = RoundRecord | EvaluationRecord | HashRecord | StopRecord
 
@@ -144,7 +145,7 @@ class Ledger:
 
     def _write(self, data: bytes, at: int) -> None:
         new = not self.path.exists()
-        try:
+        with saving(self.path):
             with self.path.open("wb" if new else "r+b") as file:
                 try:
                     file.seek(at)
@@ -157,11 +158,6 @@ class Ledger:
                     raise
             if new:
                 _sync_folder(self.path.parent)
-        except OSError as error:
-            raise ResourceError(
-                f"{self.path}\n    it cannot be written: {error.strerror}; everything recorded before is there, "
-                "and --resume goes on from it"
-            ) from error
 
 
 def differing_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -212,13 +208,13 @@ def _unused(path: Path) -> Path:
 
 def _durably(path: Path, data: bytes) -> None:
     try:
-        with path.open("wb") as file:
+        with saving(path), path.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except ResourceError:
         path.unlink(missing_ok=True)
-        raise ResourceError(f"{path}\n    it cannot be written: {error.strerror}") from error
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

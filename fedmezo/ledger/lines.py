@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fedmezo.saving import saving
+
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
     """Write one line and wait until it is on the disk; a torn line that a crash left before it is dropped."""
     drop_torn_line(path)
-    with path.open("a", encoding="utf-8") as file:
+    with saving(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())

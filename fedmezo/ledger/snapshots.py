@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fedmezo.models.flat import point_digest
+from fedmezo.saving import saving
 
 KEPT = 2
 PROBE = 1 << 22  # bytes read to learn how fast a snapshot can be
@@ -34,15 +35,16 @@ class Snapshots:
 
     def write(self, rounds_done: int, parameters: Tensor, chain: bytes) -> None:
         """Keep the parameters [d] as they are after ``rounds_done`` rounds, ``chain`` being the ledger's hash there."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         target = self._path(rounds_done)
         scratch = target.with_suffix(".tmp")
         held = parameters.detach().cpu().contiguous()
         metadata = {"chain": chain.hex(), "parameters": point_digest(held).hex()}
-        save_file({"parameters": held}, scratch, metadata)
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
-        scratch.replace(target)
+        with saving(target):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file({"parameters": held}, scratch, metadata)
+            with scratch.open("rb") as file:
+                os.fsync(file.fileno())
+            scratch.replace(target)
         older = [number for number in self.rounds() if number < rounds_done]
         for number in older[: len(older) - KEPT + 1]:
             self._path(number).unlink()

@@ -1,6 +1,7 @@
 """Tracking: what a run shows and writes down. One callback a file."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from fedmezo.ledger.records import EvaluationRecord, RoundRecord
@@ -91,6 +92,7 @@ class Callbacks(Callback):
             callback.after_evaluation(record, initial)
 
     def close(self) -> None:
-        """Close every callback."""
-        for callback in self._callbacks:
-            callback.close()
+        """Close every callback, also where one fails."""
+        with ExitStack() as stack:
+            for callback in reversed(self._callbacks):
+                stack.callback(callback.close)

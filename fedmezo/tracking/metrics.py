@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo.ledger.lines import finite, whole_lines
+from fedmezo.saving import saving
 from fedmezo.tracking import Callback, RoundReport
 
 
@@ -24,11 +25,12 @@ class MetricsFile(Callback):
         rows = [metrics_row(report) for report in past]
         for row in rows:
             _restore_measurements(row, known.get(row["round"], {}))
-        path.write_text("".join(_line(row) for row in rows), encoding="utf-8")
+        with saving(path):
+            path.write_text("".join(_line(row) for row in rows), encoding="utf-8")
 
     def after_round(self, report: RoundReport) -> None:
         """Append the round's line."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with saving(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(_line(metrics_row(report)))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fedmezo.data.partition import NO_CATEGORY, SPLITS, Partition
+from fedmezo.saving import saving
 
 # a category has a colour of its own, grey is for all the others together
 COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")
@@ -42,7 +43,8 @@ def draw_partition(path: Path, partition: Partition, categories: Sequence[str | 
     figure.legend(loc="outside right upper", fontsize="small", frameon=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(path, dpi=120)
+        with saving(path):
+            figure.savefig(path, dpi=120)
 
 
 def _counts(partition: Partition, categories: Sequence[str | None]) -> Mapping[str, Sequence[int]]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.saving import saving
 from fedmezo.tracking import Callback, RoundReport
 from fedmezo.tracking.metrics import train_loss
 
@@ -46,4 +47,5 @@ class LossPlot(Callback):
         axes.set(xlabel="rounds done", ylabel="loss (cross-entropy per response token)")
         axes.grid(alpha=0.3)
         axes.legend()
-        figure.savefig(self.path, dpi=120)
+        with saving(self.path):
+            figure.savefig(self.path, dpi=120)

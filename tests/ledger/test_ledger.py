@@ -169,7 +169,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(ledger: Ledger, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ResourceError, match="No space left on device; everything recorded before is there"):
+    with pytest.raises(ResourceError, match="No space left on device; what was recorded before is there for --resume"):
         ledger.append(scalar_round(2))
     assert ledger.path.read_bytes() == before
     monkeypatch.setattr(os, "fsync", fsync)

@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fedmezo.errors import ResourceError
 from fedmezo.ledger import snapshots as module
 from fedmezo.ledger.snapshots import Snapshots
 from tests.ledger.made import SIZE, parameters_after
@@ -66,7 +67,7 @@ def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(module, "save_file", break_off)
     for number in (4, 5):  # in its own place, and beside it
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(ResourceError, match="no space"):
             snapshots.write(number, torch.zeros(SIZE), b"c")
     assert snapshots.belonging(CHAINS) == [4]
     found = snapshots.load(4, SIZE)
