@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fuzz bench clean
+.PHONY: demo test check fuzz crash bench clean
 
 demo: $(STAMP)  ## fine-tune SmolLM2 with three clients, without backpropagation
 	$(RUN) -m fedmezo.main --cfg configs/quickstart.yaml
@@ -22,9 +22,14 @@ check: $(STAMP)
 fuzz: $(STAMP)  ## 2,000 mutated configurations: each runs, or is refused with a message
 	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py
 
+crash: $(STAMP)  ## kills, damages and full disks, each resumed; half an hour
+	$(RUN) scripts/crash_test.py --full-disk 20
+
 bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.noise
+	$(RUN) -m benchmarks.traffic
+	$(RUN) -m benchmarks.replay
 	$(RUN) -m benchmarks.zo_step --compiled $(if $(DATA),--data $(DATA))
 	$(RUN) -m benchmarks.lanes $(if $(DATA),--data $(DATA))
 	$(RUN) -m benchmarks.memory $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)

@@ -75,7 +75,9 @@ def _philox(words: Any, key: Any, first_block: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add_gaussian(part: Any, words: Any, scale: Any, table: Any, cells: Any, withins: Any, found: Any) -> None:
+def _add_gaussian(
+    part: Any, words: Any, scale: Any, table: Any, cells: Any, withins: Any, pairs: Any, found: Any
+) -> None:
     """Add scale * z; three loops, so that only the look-up, of slope and height together, is not vectorised."""
     for i in range(len(part)):
         v = words[i] & _U32(0x7FFFFFFF)
@@ -84,9 +86,7 @@ def _add_gaussian(part: Any, words: Any, scale: Any, table: Any, cells: Any, wit
         cells[i] = np.int32(top + (shift << _U32(6)))
         withins[i] = np.float32(np.int32(v - (top << shift)))
     for i in range(len(part)):
-        cell = cells[i]
-        found[2 * i] = table[2 * cell]
-        found[2 * i + 1] = table[2 * cell + 1]
+        pairs[i] = table[cells[i]]
     for i in range(len(part)):
         magnitude = found[2 * i] * withins[i] + found[2 * i + 1]
         part[i] += (scale if words[i] <= _U32(0x7FFFFFFF) else -scale) * magnitude
@@ -134,7 +134,8 @@ def _accumulate(
     """
     words = np.empty(TILE if gaussian else TILE // 32, dtype=np.uint32)
     sums = np.empty(TILE, dtype=np.float32)
-    cells, withins, found = np.empty(TILE, np.int32), np.empty(TILE, np.float32), np.empty(2 * TILE, np.float32)
+    cells, withins, pairs = np.empty(TILE, np.int32), np.empty(TILE, np.float32), np.empty(TILE, np.uint64)
+    found = pairs.view(np.float32)
     end = start + len(total)
     for tile in range(start // TILE, (end + TILE - 1) // TILE):
         first, last = max(start, tile * TILE), min(end, (tile + 1) * TILE)
@@ -147,7 +148,7 @@ def _accumulate(
         for k in range(len(keys)):
             _philox(words, keys[k], tile * len(words) // 4)
             if gaussian:
-                _add_gaussian(part, words[skipped:], scales[k], table, cells, withins, found)
+                _add_gaussian(part, words[skipped:], scales[k], table, cells, withins, pairs, found)
             else:
                 _add_rademacher(part, words, scales[k], skipped)
         target = total[first - start : last - start]
@@ -163,10 +164,10 @@ def _accumulate(
 
 
 @cache
-def _table() -> NDArray[np.float32]:
-    """Return slope and height of each cell side by side."""
+def _table() -> NDArray[np.uint64]:
+    """Return slope and height of each cell side by side, as one word."""
     heights, slopes = quantile_table()
-    return np.stack([slopes, heights], axis=1).ravel()
+    return np.stack([slopes, heights], axis=1).ravel().view(np.uint64)
 
 
 @cache
