@@ -22,6 +22,7 @@ from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
 from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.federation.evaluations import Evaluations
+from fedmezo.federation.projection import paper_bytes
 from fedmezo.federation.rounds import Outcome, Training
 from fedmezo.interrupt import graceful_stop, undisturbed
 from fedmezo.ledger.ledger import Ledger
@@ -204,6 +205,7 @@ def _finish(
     metrics = dict.fromkeys(("loss", *cfg.eval.metrics))
     changes = {metric: evaluations.changes(0, last, metric) for metric in metrics}
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
+    summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)
     LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size))
     LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, outcome, len(reports))))

@@ -267,7 +267,7 @@ class Bench:
     def words(self, outdir: Path) -> list[str]:
         """Return the command line that begins the run in ``outdir``, or goes on with it if it is there."""
         run = outdir / "run"
-        if run.exists():
+        if (run / "config.yaml").exists():  # before it is there, no run has begun
             return ["--resume", str(run)]
         return ["--cfg", str(self.configuration), "outdir", str(outdir), "expname", "run"]
 

@@ -91,6 +91,7 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int) -> st
             "parameters",
             f"{size:,} trained; sending them would take {human(4 * size)} each way per client and round",
         ),
+        *_projection(summary.get("paper_bytes")),
         ("peak memory", f"{summary['peak_memory_mib']:,.0f} MiB"),
         (
             "time",
@@ -98,6 +99,13 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int) -> st
         ),
     ]
     return aligned(rows)
+
+
+def _projection(paper: Mapping[str, int] | None) -> list[tuple[str, str]]:
+    if paper is None or paper["sent"] == paper["as_weights"]:
+        return []
+    sent, weights = human(paper["sent"]), human(paper["as_weights"])
+    return [("the paper's run", f"{sent} so, {weights} as parameters (500 rounds, 3 billion parameters)")]
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
