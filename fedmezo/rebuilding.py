@@ -76,13 +76,13 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
         ResourceError: the run has no rounds, is being trained, or model and records do not belong together.
     """
     import_extensions(cfg.extensions)
-    with folder.locked():
+    with folder.read():
         store = Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
         if store.ledger.fault:
             LOG.warning(store.ledger.damage())
         rounds_done = _chosen(cfg, store, wanted)
         tunable = assemble_model(cfg, movable=False)
-        check_same(store.ledger, configuration(cfg), tunable_hashes(cfg, tunable))
+        _check_same(cfg, tunable, store.ledger)
         began = None
         if wanted == "best" and cfg.llm.adapter.use and not scalars_travel(cfg):
             point = load_best(tunable, store.ledger, rounds_done, folder.path / "adapter_best")
@@ -91,6 +91,15 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
             began = server.restore(store, rounds_done, fresh=fresh).began
             point = server.parameters
     return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, rounds_done, began)
+
+
+def _check_same(cfg: CfgNode, tunable: Tunable, ledger: Ledger) -> None:
+    """Make sure that model and configuration are the run's; what extensions say has no part in rebuilding."""
+    assert ledger.header is not None
+    unused = ("files", "federate.participation")
+    own = configuration(cfg) | {name: ledger.header.configuration.get(name) for name in unused}
+    hashes = {name: value for name, value in tunable_hashes(cfg, tunable).items() if name != "configuration"}
+    check_same(ledger, own, hashes)
 
 
 def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:

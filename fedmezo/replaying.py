@@ -1,5 +1,6 @@
 """What ``python -m fedmezo.replay`` does: a run's model from its ledger, compared and exported."""
 
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fedmezo.models.adapters import save_trained
 from fedmezo.models.flat import point_digest
 from fedmezo.rebuilding import Rebuilt, Wanted, rebuild
 from fedmezo.run_folder import RunFolder
+from fedmezo.saving import saving
 from fedmezo.tracking.summary import aligned, duration
 
 MERGED_METHODS = ("lora", "ia3")
@@ -72,6 +74,8 @@ def _verified(cfg: CfgNode, folder: RunFolder, ledger: Ledger, rebuilt: Rebuilt)
     compared = [done for done in ledger.hashes() if max(first, 1) <= done <= rebuilt.rounds_done]
     equal = f"{len(compared)} of {len(ledger.hashes())} recorded hashes of the parameters compared, all equal"
     rows = [("verified", equal)]
+    if ledger.fault:  # what was saved after it is not to be expected
+        return rows
     if rebuilt.rounds_done == len(ledger.rounds()) and (folder.path / "adapter").is_dir():
         rows.append(("adapter", _same_adapter(folder, rebuilt, "adapter")))
     if cfg.llm.adapter.use and (folder.path / "adapter_best").is_dir():
@@ -87,9 +91,9 @@ def _same_adapter(folder: RunFolder, rebuilt: Rebuilt, name: str) -> str:
         ResourceError: it did not.
     """
     saved = folder.path / name
-    with folder.scratch() as scratch:
-        _save(rebuilt, scratch)
-        for path in sorted(scratch.glob("*.safetensors")):
+    with tempfile.TemporaryDirectory() as scratch:  # not in the run's folder, which may be read-only
+        _save(rebuilt, Path(scratch))
+        for path in sorted(Path(scratch).glob("*.safetensors")):
             other = saved / path.name
             if not other.is_file() or other.read_bytes() != path.read_bytes():
                 raise ResourceError(
@@ -100,7 +104,8 @@ def _same_adapter(folder: RunFolder, rebuilt: Rebuilt, name: str) -> str:
 
 def _exported(folder: RunFolder, rebuilt: Rebuilt, export: str, to: Path | None) -> Path:
     target = to or folder.path / f"{export}_after_{rebuilt.rounds_done}"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with saving(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     write = _save_merged if export == "merged" else _save
     RunFolder(target.parent).write_folder(target.name, lambda scratch: write(rebuilt, scratch))
     return target
@@ -119,6 +124,8 @@ def _save_merged(rebuilt: Rebuilt, folder: Path) -> None:
 
 
 def _check_export(cfg: CfgNode, export: str | None, to: Path | None) -> None:
+    if to is not None and export is None:
+        raise ConfigurationError(f"--to {to}\n    nothing is to be written; expected with --export adapter or merged")
     if to is not None and to.exists():
         raise ConfigurationError(f"--to {to}\n    it exists, and is not overwritten")
     method = first_mapping(cfg.llm.adapter.args).get("adapter_method", "lora") if cfg.llm.adapter.use else "lora"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fedmezo.config.kinds.file import LEDGER
 from fedmezo.errors import ConfigurationError, ResourceError
@@ -19,6 +19,7 @@ from fedmezo.ledger.lines import finite
 from fedmezo.saving import saving
 
 SCRATCH = ".tmp"
+READING = ("federate.participation", "''")  # whose participation a run repeated is not needed to read it
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,22 @@ class RunFolder:
         return self.path / "run.log"
 
     @contextmanager
+    def read(self) -> Iterator[None]:
+        """Keep processes that train out of the run inside the block; where that cannot be, as nobody may write, go on.
+
+        Raises:
+            ResourceError: a process is at work on the run.
+        """
+        try:
+            file = (self.path / ".lock").open("a")
+        except OSError:
+            yield
+            return
+        with file:
+            self._lock(file, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out of the run inside the block; a process that dies lets go.
 
@@ -65,11 +82,14 @@ class RunFolder:
             ResourceError: another process is at work on the run.
         """
         with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ResourceError(f"{self.path}\n    another process is at work on this run") from error
+            self._lock(file, fcntl.LOCK_EX)
             yield
+
+    def _lock(self, file: IO[str], kind: int) -> None:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ResourceError(f"{self.path}\n    another process is at work on this run") from error
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, whole or not at all."""

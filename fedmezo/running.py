@@ -33,7 +33,7 @@ from fedmezo.log import LOG, RESULT, in_file
 from fedmezo.models.adapters import save_trained
 from fedmezo.run_folder import RunFolder
 from fedmezo.tracking import Callbacks
-from fedmezo.tracking.metrics import MetricsFile
+from fedmezo.tracking.metrics import MetricsFile, read_metrics
 from fedmezo.tracking.next_steps import next_steps, resume_command
 from fedmezo.tracking.partition_plot import draw_partition
 from fedmezo.tracking.plot import LossPlot
@@ -80,7 +80,6 @@ def _train(
 ) -> Outcome | Literal["failed"]:
     training = _training(cfg, problem, federation, folder, callbacks)
     past = federation.server.restore(training.store).rounds
-    _check_rounds(cfg, past)
     outcome: Outcome | Literal["failed"] = "failed"
     try:
         _describe(folder, cfg, problem)
@@ -124,6 +123,9 @@ def _training(
     if (folder.path / "ledger.jsonl").exists():
         raise ResourceError(f"{folder.path}\n    recorded by an earlier version, which can go on with it")
     ledger = Ledger(folder.ledger)
+    if ledger.header is None and not ledger.fault and read_metrics(folder.metrics):
+        raise ResourceError(f"{folder.ledger}\n    the ledger is gone, and the run cannot go on without it")
+    _check_rounds(cfg, ledger.rounds())
     ledger.begin(federation.header)
     store = Store(ledger, Snapshots(folder.snapshots), cfg.federate.save_freq, cfg.federate.hash_freq)
     store.go_back(problem.parameters.size)
@@ -172,7 +174,7 @@ def _observe(
     if cfg.tensorboard.use:
         callbacks.add(TensorBoardLog(folder.path, dump(cfg), server.rounds_done))
     reports = training.reports(past, training.downlink)
-    steps = sum(server.sample(0).values())
+    steps = max(1, sum(server.sample(0).values()))
     callbacks.add(
         MetricsFile(folder.metrics, reports),
         LossPlot(folder.path / "loss.png", reports, evaluations.records),

@@ -238,3 +238,33 @@ def test_a_run_killed_before_its_configuration_was_there_begins_again(tiny_yaml:
     (path.parent / "runs" / "run").mkdir(parents=True)
     (path.parent / "runs" / "run" / "config.yaml.tmp").write_text("seed")
     assert train(path, "run").summary()["outcome"] == "completed"
+
+
+def test_a_run_whose_ledger_is_gone_is_not_begun_anew(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tiny_yaml(), "run")
+    (run.folder / "ledger.bin").unlink()
+    before = run.adapter_bytes(), run.rows()
+    resume(run, code=3)
+    assert "the ledger is gone" in capsys.readouterr().err and before == (run.adapter_bytes(), run.rows())
+
+
+def test_losses_of_examples_that_were_changed_are_left_out(
+    tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tiny_yaml(), "run")
+    path = run.folder / "evaluations.jsonl"
+    rows = run.rows("evaluations.jsonl")
+    rows[-1]["sums"][0] += 1.0
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    resume(run)
+    assert "are not those recorded" in capsys.readouterr().err
+    assert set(run.summary()["losses"]) == {"val"}
+
+
+def test_a_comment_in_an_extension_does_not_keep_anybody_from_replaying(tiny_yaml: Write, tmp_path: Path) -> None:
+    extension = tmp_path / "own.py"
+    extension.write_text("# first\n", encoding="utf-8")
+    run = train(tiny_yaml(), "run", "extensions", f"[{extension}]")
+    extension.write_text("# second\n", encoding="utf-8")
+    assert replay([str(run.folder), "--verify"]) == 0
+    resume(run, code=2)

@@ -12,6 +12,7 @@ from torch import Tensor
 from fedmezo.engines.local import LocalEngine
 from fedmezo.federation.messages import Message, Plan, Reply, pack_answer, unpack_answer
 from fedmezo.main import main
+from fedmezo.replay import main as replay
 from fedmezo.trainers import LocalUpdate
 from tests.test_main import Run, same, train
 
@@ -108,6 +109,53 @@ def test_a_round_in_which_nobody_counts_changes_nothing(tiny_yaml: Write, monkey
     assert [len(record.clients) for record in run.ledger().rounds()] == [3, 0, 3, 3]
     losses = [record.losses for record in run.ledger().evaluations()]
     assert losses[1] == losses[2] != losses[3]
+    clean = train(tiny_yaml(), "clean", "eval.freq", "1", "federate.participation", str(run.folder))
+    assert clean.adapter_bytes() == run.adapter_bytes()
+
+
+def test_a_client_that_answers_twice_counts_once(
+    tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, run = train(tiny_yaml(), "plain"), LocalEngine.run
+
+    def twice(engine: LocalEngine, plan: Plan, parameters: Tensor) -> Iterator[Reply]:
+        for reply in run(engine, plan, parameters):
+            yield reply
+            yield reply
+
+    monkeypatch.setattr(LocalEngine, "run", twice)
+    assert same(plain, train(tiny_yaml(), "twice"))
+    assert "client 1 has answered already" in capsys.readouterr().err
+
+
+def test_a_repeated_run_does_without_its_source_once_it_has_run(tiny_yaml: Write) -> None:
+    source = train(tiny_yaml(), "source")
+    run = train(tiny_yaml(), "run", "federate.participation", str(source.folder))
+    assert main(["--resume", str(source.folder), "federate.total_round_num", "5"]) == 0
+    assert replay([str(run.folder), "--verify"]) == 0
+    moved = source.folder.rename(source.folder.with_name("moved"))
+    assert replay([str(run.folder), "--verify"]) == 0
+    assert main(["--resume", str(run.folder), "federate.participation", str(moved)]) == 0
+
+
+SHORT = """
+import dataclasses
+from fedmezo.trainers import register
+from fedmezo.trainers.mezo import MezoTrainer
+
+@register("short")
+class Short(MezoTrainer):
+    def train(self, start, work):
+        update = super().train(start, work)
+        return dataclasses.replace(update, gradients=update.gradients[:1], examples=2)
+"""
+
+
+def test_a_trainer_may_stop_after_some_of_its_steps(tiny_yaml: Write, tmp_path: Path) -> None:
+    (tmp_path / "short.py").write_text(SHORT, encoding="utf-8")
+    extension = ("extensions", f"[{tmp_path / 'short.py'}]", "trainer.type", "short")
+    run = train(tiny_yaml(), "run", *extension, "federate.total_round_num", "1")
+    assert participation(run) == [{0: 1, 1: 1, 2: 1}]
 
 
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
@@ -129,6 +177,8 @@ def test_a_repeated_participation_is_checked(tiny_yaml: Write, capsys: pytest.Ca
         (("federate.client_num", "2"), "it records client 2"),
         (("federate.sample_client_num", "2"), "has no say where federate.participation"),
         (("federate.participation", "runs/nowhere"), "no ledger is there"),
+        (("federate.participation", str(run.folder / "config.yaml")), "no ledger, or its first bytes are damaged"),
+        (("train.local_update_steps", "1"), "took 2 steps in a round"),
     ):
         train(tiny_yaml(), "again", *repeat, *overrides, code=2)
         assert words in (error := capsys.readouterr().err) and "Traceback" not in error

@@ -111,7 +111,8 @@ def test_mistakes_are_told(tiny_yaml: Write, tmp_path: Path, capsys: pytest.Capt
     run = train(tiny_yaml(), "run", "llm.adapter.args", "[{adapter_method: prompt}]")
     for arguments, words in (
         (["--export", "merged"], "prompt has nothing to merge"),
-        (["--to", str(tmp_path)], "it exists, and is not overwritten"),
+        (["--to", str(tmp_path), "--export", "adapter"], "it exists, and is not overwritten"),
+        (["--to", str(tmp_path / "new")], "nothing is to be written"),
         (["--round", "9"], "expected 0 to 4"),
     ):
         replayed(run, *arguments, code=2)

@@ -9,7 +9,7 @@ from fedmezo import engines, strategies
 from fedmezo.assembly.arguments import scalars_travel
 from fedmezo.assembly.identity import assemble_header, identity
 from fedmezo.assembly.model import Tunable
-from fedmezo.assembly.participation import assemble_participation, clients_in_a_round
+from fedmezo.assembly.participation import Participation, assemble_participation, clients_in_a_round
 from fedmezo.assembly.problem import Problem
 from fedmezo.assembly.trainer import assemble_trainer
 from fedmezo.federation.acceptance import Acceptance
@@ -63,7 +63,8 @@ def assemble_federation(
     uplink = Uplink(identity(header.hashes), None if scalars else replay)
     work = ClientWork(trainer, local_data, _keys(cfg), uplink, on_step, _clients_together(cfg, problem.scorer))
     sizes = [len(examples) for examples in local_data.examples]
-    server = assemble_server(cfg, problem, uplink.identity, sizes, local_data.steps)
+    sample = assemble_participation(cfg, local_data.steps)
+    server = assemble_server(cfg, problem, uplink.identity, sizes, sample)
     return Federation(server, engines.registry[cfg.engine.type](work), work, header, scalars)
 
 
@@ -72,7 +73,7 @@ def assemble_server(
     tunable: Tunable,
     name: bytes = b"",
     sizes: Sequence[int] = (),
-    steps: Callable[[int], int] = lambda client: 0,
+    sample: Participation = lambda round_index: {},
 ) -> Server:
     """Return the server at the start of a run.
 
@@ -81,12 +82,12 @@ def assemble_server(
         tunable: what is trained.
         name: the run's, in messages; like the rest needless where past rounds are only restored.
         sizes: examples of each client.
-        steps: local steps of a client.
+        sample: who takes part.
     """
     queries = cfg.zo.queries if scalars_travel(cfg) else 0
     return Server(
         parameters=tunable.start,
-        sample=assemble_participation(cfg, steps),
+        sample=sample,
         rates=_rates(cfg),
         acceptance=Acceptance(
             name, tunable.parameters.size, queries, cfg.dataloader.batch_size, cfg.federate.gradient_bound

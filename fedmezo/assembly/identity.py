@@ -8,7 +8,6 @@ from typing import Any
 from yacs.config import CfgNode
 
 from fedmezo.assembly.model import Tunable
-from fedmezo.assembly.participation import participation_digest
 from fedmezo.assembly.problem import Problem
 from fedmezo.config.tree import plain
 from fedmezo.federation.messages import IDENTITY_SIZE
@@ -59,7 +58,7 @@ def configuration(cfg: CfgNode) -> dict[str, Any]:
     file, _, found["criterion.type"] = cfg.criterion.type.rpartition(":")
     files = (*cfg.extensions, *filter(None, [file]))
     found["files"] = [_hash(Path(path).read_bytes()).hex() for path in files]  # what they say, wherever they are
-    found["federate.participation"] = participation_digest(cfg.federate.participation)
+    found["federate.participation"] = bool(cfg.federate.participation)  # who took part is in the ledger itself
     return found
 
 

@@ -1,6 +1,5 @@
 """Who takes part in a run's rounds: drawn from its seed, or as another run recorded it."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from fedmezo.config.kinds.file import LEDGER
-from fedmezo.errors import ConfigurationError
+from fedmezo.errors import ConfigurationError, MalformedError
 from fedmezo.federation.sampling import participants, sample_clients
 from fedmezo.ledger.ledger import Ledger
 
@@ -26,13 +25,8 @@ def assemble_participation(cfg: CfgNode, steps: Callable[[int], int]) -> Partici
         ConfigurationError: the recorded participation is not one of this run's rounds and clients.
     """
     if cfg.federate.participation:
-        return _Recorded(_recorded(cfg), steps)
+        return _Recorded(_recorded(cfg, steps), steps)
     return partial(_drawn, _sampler(cfg), steps)
-
-
-def participation_digest(path: str) -> str:
-    """Return a hash of a recorded participation, '' for none."""
-    return "" if not path else hashlib.blake2b(repr(_rounds(path)).encode(), digest_size=16).hexdigest()
 
 
 def clients_in_a_round(cfg: CfgNode) -> int:
@@ -61,7 +55,7 @@ def _sampler(cfg: CfgNode) -> Callable[[int], list[int]]:
     return partial(sample_clients, cfg.seed, client_num=cfg.federate.client_num, count=clients_in_a_round(cfg))
 
 
-def _recorded(cfg: CfgNode) -> list[dict[int, int]]:
+def _recorded(cfg: CfgNode, steps: Callable[[int], int]) -> list[dict[int, int]]:
     path, rounds = cfg.federate.participation, _rounds(cfg.federate.participation)
     if len(rounds) < cfg.federate.total_round_num:
         raise ConfigurationError(
@@ -74,13 +68,22 @@ def _recorded(cfg: CfgNode) -> list[dict[int, int]]:
             f"federate.participation = {path}\n    it records client {unknown[0]}, and "
             f"federate.client_num = {cfg.federate.client_num}"
         )
+    more = next(((client, count) for row in rounds for client, count in row.items() if count > steps(client)), None)
+    if more is not None:
+        raise ConfigurationError(
+            f"federate.participation = {path}\n    client {more[0]} took {more[1]} steps in a round, and "
+            f"train.local_update_steps = {cfg.train.local_update_steps} allows {steps(more[0])}"
+        )
     return rounds
 
 
 def _rounds(path: str) -> list[dict[int, int]]:
     """Return the clients whose answers counted in each recorded round, with the steps that they took."""
     file = Path(path)
-    ledger = Ledger(file / LEDGER if file.is_dir() else file)
+    try:
+        ledger = Ledger(file / LEDGER if file.is_dir() else file)
+    except MalformedError as error:
+        raise ConfigurationError(f"federate.participation = {path}\n    {error}") from error
     if ledger.fault or ledger.header is None:
         raise ConfigurationError(f"federate.participation = {path}\n    {ledger.damage() or 'no ledger is there'}")
     return [

@@ -10,7 +10,7 @@ from fedmezo.errors import MalformedError
 from fedmezo.federation.messages import Answer, Reply, Task, unpack_answer
 from fedmezo.ledger.records import REASONS, Rejection
 from fedmezo.log import LOG
-from fedmezo.trainers import LocalUpdate
+from fedmezo.trainers import RETRIES, LocalUpdate
 
 MALFORMED, IDENTITY, ROUND, CLIENT, COUNT, NOT_FINITE, BOUND = REASONS
 
@@ -25,6 +25,7 @@ class Acceptance:
         queries: Q, where scalars travel; 0 where weights do.
         batch_size: examples that a step can have trained on.
         bound: on the size of a projected gradient.
+        dtype: of the parameters.
     """
 
     identity: bytes
@@ -32,6 +33,7 @@ class Acceptance:
     queries: int
     batch_size: int
     bound: float
+    dtype: torch.dtype = torch.float32
 
     def __call__(self, reply: Reply) -> LocalUpdate | Rejection:
         """Return the update of an answer, or why it does not count."""
@@ -61,7 +63,9 @@ class Acceptance:
         values = update.gradients
         if math.isinf(update.train_loss):
             return NOT_FINITE
-        if update.examples > self.batch_size * (task.steps if values is None else len(values)):
+        steps = task.steps if values is None else len(values)
+        most = steps * max(1, self.queries) * RETRIES
+        if update.examples > self.batch_size * steps or not len(update.failed) <= update.nonfinite <= most:
             return COUNT
         if values is None:
             return self._objection_to_weights(update)
@@ -75,6 +79,6 @@ class Acceptance:
 
     def _objection_to_weights(self, update: LocalUpdate) -> str:
         assert update.point is not None
-        if self.queries or update.point.numel() != self.size:
+        if self.queries or update.point.numel() != self.size or update.point.dtype != self.dtype:
             return COUNT
         return "" if bool(torch.isfinite(update.point).all()) else NOT_FINITE

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fedmezo.federation.selection import best_evaluation, out_of_patience
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.lines import append_line, finite, whole_lines
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.log import LOG
 
 ARRAYS = ("indices", "sums", "tokens", "correct")
 COLUMNS = {"rounds_done", "split", *ARRAYS}
@@ -72,12 +74,23 @@ class Evaluations:
 
         A split whose examples' losses were lost with their file is left out.
         """
-        found = self._written()
+        found = {key: row for key, row in self._written().items() if self._is_recorded(*key, row)}
         return {
             split: paired_change(_losses(found[first, split]), _losses(found[last, split]), metric)
             for split in self.evaluator.splits
             if (first, split) in found and (last, split) in found
         }
+
+    def _is_recorded(self, rounds_done: int, split: str, row: dict[str, Any]) -> bool:
+        """Return whether the losses of examples are those that a recorded loss is the mean of."""
+        recorded = [record.losses[split] for record in self.records if record.rounds_done == rounds_done]
+        if split not in self.evaluator.splits or not recorded:
+            return False
+        mean = self.evaluator.summary({split: _losses(row)})[split]
+        if mean == recorded[-1] or not (isfinite(mean) or isfinite(recorded[-1])):
+            return True
+        LOG.warning(f"{self.examples_file}: the losses after round {rounds_done} are not those recorded; left out")
+        return False
 
     def _write_examples(self, rounds_done: int, losses: Mapping[str, ExampleLosses]) -> None:
         done = self._written()  # a run stopped between these lines and the record evaluates again, to the same

@@ -1,6 +1,6 @@
 """The server: global parameters, the clients' learning rates, and what a round changes of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.interrupt import undisturbed
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.store import Store
+from fedmezo.log import LOG
 from fedmezo.models.flat import point_digest
 from fedmezo.strategies import History, Observation, Strategy
 from fedmezo.strategies.contract import checked_rates
@@ -76,7 +77,7 @@ class Server:
 
     def aggregate(self, plan: Plan, replies: Iterable[Reply]) -> RoundRecord:
         """Fold the replies of a round into its record; the server's own state is not changed yet."""
-        results = (Result(reply.task, self.acceptance(reply), reply.seconds) for reply in replies)
+        results = (Result(reply.task, self.acceptance(reply), reply.seconds) for reply in _once(replies))
         return self.aggregation.aggregate(plan, results, self.parameters)
 
     def apply(self, record: RoundRecord) -> None:
@@ -119,10 +120,11 @@ class Server:
             self._move(start.parameters)
         for record in rounds[: start.rounds_done]:
             self.observe(record)
-        self._check(store)
+        hashes = store.ledger.hashes()
+        self._check(store, hashes)
         for record in rounds[start.rounds_done :]:
             self.apply(record)
-            self._check(store)
+            self._check(store, hashes)
         return Restored(rounds, start.rounds_done)
 
     def _move(self, parameters: Tensor) -> None:
@@ -131,10 +133,24 @@ class Server:
         else:
             self.parameters = parameters.to(self.parameters.device)
 
-    def _check(self, store: Store) -> None:
-        recorded = store.ledger.hashes().get(self.rounds_done)
+    def _check(self, store: Store, hashes: Mapping[int, bytes]) -> None:
+        recorded = hashes.get(self.rounds_done)
         if recorded is not None and point_digest(self.parameters) != recorded:
             raise ResourceError(
                 f"{store.ledger.path}\n    the parameters rebuilt after round {self.rounds_done} are not those of the "
                 "run: their hash differs; packages have changed since, or the machine computes otherwise"
             )
+
+
+def _once(replies: Iterable[Reply]) -> Iterator[Reply]:
+    """Yield the first reply of each client."""
+    seen: set[int] = set()
+    for reply in replies:
+        if reply.task.client in seen:
+            LOG.warning(
+                f"round {reply.task.round_index}: client {reply.task.client} has answered already; "
+                "its other answer does not count"
+            )
+            continue
+        seen.add(reply.task.client)
+        yield reply

@@ -76,6 +76,8 @@ class ProgressBar(Callback):
 
 
 def spread(rates: Sequence[float]) -> str:
-    """Return learning rates in words: one, or the lowest and the highest."""
+    """Return learning rates in words: one, or the lowest and the highest; '-' for none."""
+    if not rates:
+        return "-"
     low, high = min(rates), max(rates)
     return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"

@@ -33,8 +33,8 @@ def _fault(sends: str, update: object, start: Tensor, work: LocalWork) -> str:
     if sends == "weights":
         fine = isinstance(update.point, Tensor) and update.point.shape == start.shape and update.gradients is None
         return "" if fine else f"no point of shape {list(start.shape)}, or gradients beside it"
-    shape = (work.steps, len(work.keys[0]))
-    values = update.gradients
-    if not isinstance(values, np.ndarray) or values.shape != shape or update.point is not None:
-        return f"no array of gradients of shape {list(shape)}, or a point beside it"
+    values, queries = update.gradients, len(work.keys[0])
+    shaped = isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == queries
+    if values is None or not shaped or not 1 <= len(values) <= work.steps or update.point is not None:
+        return f"no array of gradients of shape [1 to {work.steps}, {queries}], or a point beside it"
     return "" if np.isfinite(values).all() else "gradients that are not finite (a failed one is 0, and in `failed`)"

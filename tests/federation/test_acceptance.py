@@ -54,8 +54,12 @@ def test_a_client_that_stopped_early_counts_with_its_prefix(steps: int) -> None:
         (replace(FINE, gradients=np.ones((4, 2), np.float32)), "a wrong number of values"),
         (replace(FINE, gradients=np.ones((0, 1), np.float32), examples=0), "a wrong number of values"),
         (with_gradients(1.0, examples=3), "a wrong number of values"),  # more examples than steps hold: more weight
-        (replace(FINE, failed=((0, 0),)), "malformed"),  # a gradient that is said to have failed, and is not 0
+        (
+            replace(FINE, failed=((0, 0),), nonfinite=1),
+            "malformed",
+        ),  # a failed one is 0
         (POINT, "a wrong number of values"),
+        (replace(FINE, nonfinite=13), "a wrong number of values"),  # more than 4 steps tried thrice can have
     ],
 )
 def test_scalars_that_cannot_be_right_are_left_out(update: LocalUpdate, wanted: str) -> None:
@@ -68,6 +72,7 @@ def test_scalars_that_cannot_be_right_are_left_out(update: LocalUpdate, wanted: 
         (replace(POINT, point=torch.ones(6)), "a wrong number of values"),
         (replace(POINT, point=torch.tensor([1.0, 2.0, float("nan"), 1.0, 1.0])), "a value that is not finite"),
         (replace(POINT, examples=9), "a wrong number of values"),
+        (replace(POINT, point=torch.full((5,), 1e300, dtype=torch.float64)), "a wrong number of values"),
         (FINE, "a wrong number of values"),
     ],
 )

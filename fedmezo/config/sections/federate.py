@@ -78,7 +78,7 @@ SECTION = Section(
             "federate.hash_freq",
             10,
             Synonyms(Integer(low=0, also=(-1,)), {-1: 0}),
-            "Rounds from one hash of the parameters in the ledger to the next; 0 or -1: none.",
+            "Rounds from one hash of the parameters in the ledger to the next (a new best has one too); 0 or -1: none.",
         ),
         Key("federate.restore_from", "", Text(), "Adapter folder to start from; '': a fresh adapter."),
         Key(
