@@ -7,8 +7,8 @@ same bytes again. Anything else is a finding: libFuzzer prints it and leaves its
 
 atheris is no dependency of the project. To have it without changing the project's environment::
 
-    python3 -m venv /tmp/atheris && /tmp/atheris/bin/pip install atheris
-    PYTHONPATH=.:.venv/lib/python3.11/site-packages /tmp/atheris/bin/python scripts/fuzz_ledger.py -runs=1000000
+    python3 -m venv .venv-fuzz && .venv-fuzz/bin/pip install atheris
+    PYTHONPATH=.:.venv/lib/python3.11/site-packages .venv-fuzz/bin/python scripts/fuzz_ledger.py -runs=1000000
 
 Exit code: 0 no findings; 3 atheris is not installed; libFuzzer's own (77) after a finding.
 """

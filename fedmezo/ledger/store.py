@@ -47,8 +47,10 @@ class Store:
     def keep(self, rounds_done: int, parameters: Tensor, last: bool) -> None:
         """Write a snapshot of the parameters after a round if one is due."""
         due = self.every > 0 and rounds_done % self.every == 0
+        if not (due or last):
+            return
         chains = self.ledger.chains()
-        if rounds_done in chains and (due or last) and rounds_done not in self.snapshots.belonging(chains):
+        if rounds_done in chains and rounds_done not in self.snapshots.belonging(chains):
             self.snapshots.write(rounds_done, parameters, chains[rounds_done])
 
     def nearest(self, rounds: list[RoundRecord], size: int, cost: Callable[[RoundRecord], float]) -> "Start":
@@ -84,8 +86,8 @@ class Store:
         rounds, chains = self.ledger.rounds(), self.ledger.chains()
         if not _weights(rounds):
             return
-        there = [done for done in self.snapshots.belonging(chains) if self.snapshots.load(done, size) is not None]
-        last = max(there, default=0)
+        newest_first = reversed(self.snapshots.belonging(chains))
+        last = next((done for done in newest_first if self.snapshots.load(done, size) is not None), 0)
         if last < len(rounds):
             self.ledger.go_back(last, f"the rounds after round {last} cannot be rebuilt, as they have no snapshot")
 
