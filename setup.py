@@ -30,6 +30,7 @@ TEST = [
     "pre-commit>=4.0",
     "types-PyYAML",
     "types-tqdm",
+    "flwr[simulation]>=1.41,<1.43",
 ]
 
 setup(
@@ -41,7 +42,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["fedmezo", "fedmezo.*"]),
-    package_data={"fedmezo": ["py.typed"]},
+    package_data={"fedmezo": ["py.typed", "flower_app/pyproject.toml", "flower_app/LICENSE"]},
+    entry_points={"console_scripts": ["fedmezo-node=fedmezo.node:program"]},
     install_requires=CONFIG,
     extras_require={
         "llm": LLM,

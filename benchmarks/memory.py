@@ -89,7 +89,7 @@ def plain_inference(cfg: CfgNode) -> dict[str, float]:
     before, loaded = peak_memory_mib(), started_working(model)
     make = partial(collate, data.encoded, pad_id=base.tokenizer.pad_id, device="cpu")
     for client in data.partition.clients[:3]:
-        local = LocalData([client.train], make, cfg.seed, cfg.dataloader.batch_size, True, 3, False)
+        local = LocalData({0: client.train}, make, cfg.seed, cfg.dataloader.batch_size, True, 3, False)
         for step in range(cfg.train.local_update_steps):
             batch = local.batch(0, step)
             with torch.inference_mode():

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from fedmezo.assembly import (
     assemble_problem,
     precision_warnings,
 )
+from fedmezo.assembly.engine import assemble_tolerance
 from fedmezo.best_model import mend_best
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
@@ -84,7 +85,9 @@ def _train(
     try:
         _describe(folder, cfg, problem)
         _observe(callbacks, cfg, federation, folder, training, past)
-        outcome = training.run(stop_requested)
+        engine = federation.engine
+        with engine if isinstance(engine, AbstractContextManager) else nullcontext():
+            outcome = training.run(stop_requested)
     except KeyboardInterrupt:
         outcome = "interrupted"
     finally:
@@ -149,9 +152,10 @@ def _training(
     return Training(
         federation.server,
         federation.engine,
+        assemble_tolerance(cfg),
         store,
         evaluations,
-        federation.new_downlink(),
+        federation.downlink,
         callbacks,
         total_rounds=cfg.federate.total_round_num,
         max_nonfinite=cfg.llm.max_nonfinite,

@@ -22,6 +22,8 @@ REASONS = (
     "a wrong number of values",
     "a value that is not finite",
     "a value beyond federate.gradient_bound",
+    "none: the client failed",
+    "none in time",
 )
 
 Row = dict[str, Any]

@@ -14,6 +14,7 @@ from fedmezo.federation.messages import Message, Plan, Reply, pack_answer, unpac
 from fedmezo.main import main
 from fedmezo.replay import main as replay
 from fedmezo.trainers import LocalUpdate
+from tests.engines.alone import replies
 from tests.test_main import Run, same, train
 
 Write = Callable[..., Path]
@@ -30,7 +31,7 @@ class Tampering:
         run, change = LocalEngine.run, self.change
 
         def tampered(engine: LocalEngine, plan: Plan, parameters: Tensor) -> Iterator[Reply]:
-            for reply in run(engine, plan, parameters):
+            for reply in replies(run(engine, plan, parameters)):
                 message = change(reply, unpack_answer(reply.message).update)
                 if message is not None:
                     yield replace(reply, message=message)
@@ -105,7 +106,7 @@ def test_a_round_goes_on_with_the_others_and_a_clean_run_repeats_it(
 def test_a_round_in_which_nobody_counts_changes_nothing(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         Tampering(lambda reply, update: Message(b"") if reply.task.round_index == 1 else reply.message)(patch)
-        run = train(tiny_yaml(), "run", "eval.freq", "1")
+        run = train(tiny_yaml(), "run", "eval.freq", "1", "federate.min_results", "0")
     assert [len(record.clients) for record in run.ledger().rounds()] == [3, 0, 3, 3]
     losses = [record.losses for record in run.ledger().evaluations()]
     assert losses[1] == losses[2] != losses[3]
@@ -119,7 +120,7 @@ def test_a_client_that_answers_twice_counts_once(
     plain, run = train(tiny_yaml(), "plain"), LocalEngine.run
 
     def twice(engine: LocalEngine, plan: Plan, parameters: Tensor) -> Iterator[Reply]:
-        for reply in run(engine, plan, parameters):
+        for reply in replies(run(engine, plan, parameters)):
             yield reply
             yield reply
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from yacs.config import CfgNode
 
-from fedmezo import engines, strategies
+from fedmezo import strategies
 from fedmezo.assembly.arguments import scalars_travel
+from fedmezo.assembly.engine import assemble_engine
 from fedmezo.assembly.identity import assemble_header, identity
 from fedmezo.assembly.model import Tunable
 from fedmezo.assembly.participation import Participation, assemble_participation, clients_in_a_round
@@ -31,10 +32,11 @@ MOST_TOGETHER = 16  # clients in step with engine.lanes auto; each holds a point
 
 @dataclass(frozen=True, eq=False)
 class Federation:
-    """The server, the clients' work, the engine that executes it, and what the run starts from."""
+    """The server, the clients' work, the engine that executes it, what they are sent, and what the run starts from."""
 
     server: Server
     engine: Engine
+    downlink: Downlink
     work: ClientWork
     header: Header
     scalars: bool
@@ -46,7 +48,7 @@ class Federation:
 
     def new_downlink(self) -> Downlink:
         """Return the memory of a server that has sent nothing yet."""
-        return Downlink(self.work.uplink.identity, self.header.size, self.scalars)
+        return _downlink(self.work, self.header, self.scalars)
 
 
 def assemble_federation(
@@ -57,15 +59,40 @@ def assemble_federation(
     Raises:
         ConfigurationError: optimizer or scheduler do not take their arguments.
     """
-    local_data = _local_data(cfg, problem)
-    scalars, replay, header = scalars_travel(cfg), _replay(cfg, problem), assemble_header(cfg, problem)
-    trainer = assemble_trainer(cfg, problem, replay)
-    uplink = Uplink(identity(header.hashes), None if scalars else replay)
-    work = ClientWork(trainer, local_data, _keys(cfg), uplink, on_step, _clients_together(cfg, problem.scorer))
-    sizes = [len(examples) for examples in local_data.examples]
-    sample = assemble_participation(cfg, local_data.steps)
-    server = assemble_server(cfg, problem, uplink.identity, sizes, sample)
-    return Federation(server, engines.registry[cfg.engine.type](work), work, header, scalars)
+    scalars, header = scalars_travel(cfg), assemble_header(cfg, problem)
+    work = assemble_work(cfg, problem, header, on_step)
+    sizes = [len(examples) for examples in work.data.examples.values()]
+    sample = assemble_participation(cfg, work.data.steps)
+    server = assemble_server(cfg, problem, work.uplink.identity, sizes, sample)
+    downlink = _downlink(work, header, scalars)
+    return Federation(server, assemble_engine(cfg, header, work, downlink), downlink, work, header, scalars)
+
+
+def assemble_work(
+    cfg: CfgNode, problem: Problem, header: Header, on_step: Callable[[float], None], client: int | None = None
+) -> ClientWork:
+    """Return what clients do.
+
+    Args:
+        cfg: of the run.
+        problem: model and data.
+        header: of the run.
+        on_step: told of every local step's loss.
+        client: whose all the data are; None: they are divided among all.
+    """
+    replay = _replay(cfg, problem)
+    return ClientWork(
+        assemble_trainer(cfg, problem, replay),
+        _local_data(cfg, problem, client),
+        _keys(cfg),
+        Uplink(identity(cfg, header.hashes), None if scalars_travel(cfg) else replay),
+        on_step,
+        _clients_together(cfg, problem.scorer),
+    )
+
+
+def _downlink(work: ClientWork, header: Header, scalars: bool) -> Downlink:
+    return Downlink(work.uplink.identity, header.size, scalars)
 
 
 def assemble_server(
@@ -120,9 +147,10 @@ def _keys(cfg: CfgNode) -> DirectionKeys:
     return DirectionKeys(seed, cfg.zo.queries, shared=cfg.zo.directions == "shared")
 
 
-def _local_data(cfg: CfgNode, problem: Problem) -> LocalData:
+def _local_data(cfg: CfgNode, problem: Problem, client: int | None) -> LocalData:
+    own = (each.train for each in problem.data.partition.clients)
     return LocalData(
-        examples=[client.train for client in problem.data.partition.clients],
+        examples=dict(enumerate(own, start=client or 0)),
         collate=problem.collate,
         seed=cfg.seed,
         batch_size=cfg.dataloader.batch_size,

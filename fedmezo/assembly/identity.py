@@ -1,15 +1,17 @@
 """What a run is: the hashes and the configuration that its rounds depend on."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from yacs.config import CfgNode
 
 from fedmezo.assembly.model import Tunable
 from fedmezo.assembly.problem import Problem
 from fedmezo.config.tree import plain
+from fedmezo.federation.joining import ANY, WORDS, Introduction
 from fedmezo.federation.messages import IDENTITY_SIZE
 from fedmezo.ledger.codec import HASH_SIZE, configuration_text
 from fedmezo.ledger.records import Header
@@ -20,7 +22,11 @@ INCIDENTAL = (
     *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "llm.cache", "_base_"),
     *("wandb", "tensorboard", "extensions", "data.root", "data.prompt", "early_stop.patience"),
     *("federate.total_round_num", "federate.save_to", "federate.save_freq", "federate.participation"),
+    *("federate.on_failure", "federate.retries", "federate.min_results"),  # who took part is in the ledger
 )
+# keys that decide what a client is asked, and what becomes of its answer, but not its answer; a node's data are its own
+SERVERS = ("data", "eval", "federate")
+SHARED_BY_ALL = ("federate.transport",)
 
 
 def assemble_header(cfg: CfgNode, problem: Problem) -> Header:
@@ -42,24 +48,44 @@ def tunable_hashes(cfg: CfgNode, tunable: Tunable) -> dict[str, bytes]:
     }
 
 
-def identity(hashes: Mapping[str, bytes]) -> bytes:
+def identity(cfg: CfgNode, hashes: Mapping[str, bytes]) -> bytes:
     """Return what messages name a run by: a hash of what server and clients have in common."""
-    common = b"".join(hashes[name] for name in ("configuration", "model", "parameters", "initial"))
-    return _hash(common)[:IDENTITY_SIZE]
+    common = b"".join(hashes[name] for name in ("model", "parameters", "initial"))
+    return _hash(configuration_text(of_work(configuration(cfg))).encode() + common)[:IDENTITY_SIZE]
+
+
+def of_work(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that a client's answer depends on, besides its task and its data."""
+    return {name: value for name, value in keys.items() if name in SHARED_BY_ALL or not _under(name, SERVERS)}
+
+
+def introduction(cfg: CfgNode, header: Header, client: int = ANY, *, own_data: bool = False) -> Introduction:
+    """Return what a node, or the server, works on.
+
+    Args:
+        cfg: of the run.
+        header: of the run, as it is here.
+        client: that a node works for.
+        own_data: whether a node's data are its own.
+    """
+    hashes = {name: header.hashes[name].hex() for name in WORDS}
+    if own_data:
+        del hashes["partition"], hashes["data"]
+    return Introduction(client, of_work(header.configuration), hashes, torch.get_num_threads())
 
 
 def configuration(cfg: CfgNode) -> dict[str, Any]:
     """Return every key that the rounds depend on, by dotted name; for a file, the hash of what it says."""
-    found = {
-        name: value
-        for name, value in _flat(plain(cfg), "")
-        if not any(name == key or name.startswith(f"{key}.") for key in INCIDENTAL)
-    }
+    found = {name: value for name, value in _flat(plain(cfg), "") if not _under(name, INCIDENTAL)}
     file, _, found["criterion.type"] = cfg.criterion.type.rpartition(":")
     files = (*cfg.extensions, *filter(None, [file]))
     found["files"] = [_hash(Path(path).read_bytes()).hex() for path in files]  # what they say, wherever they are
     found["federate.participation"] = bool(cfg.federate.participation)  # who took part is in the ledger itself
     return found
+
+
+def _under(name: str, keys: Sequence[str]) -> bool:
+    return any(name == key or name.startswith(f"{key}.") for key in keys)
 
 
 def _flat(tree: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from yacs.config import CfgNode
@@ -10,14 +11,15 @@ from fedmezo.data.prompts.file import SUFFIXES, read_template
 from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.tracking.wandb import check_account
 
+NEEDED = {"flower": {"flwr": "flower"}, "flower_simulation": {"flwr": "flower-sim", "ray": "flower-sim"}}
+
 
 def preflight(cfg: CfgNode) -> None:
     """Find at once what would be noticed only after loading, or at the end."""
+    check_installed(f"engine.type = {cfg.engine.type}", NEEDED.get(cfg.engine.type, {}))
     for tracker in ("wandb", "tensorboard"):
-        if cfg[tracker].use and importlib.util.find_spec(tracker) is None:
-            raise ConfigurationError(
-                f"{tracker}.use = True\n    {tracker} is not installed: pip install -e .[{tracker}]"
-            )
+        if cfg[tracker].use:
+            check_installed(f"{tracker}.use = True", {tracker: tracker})
     if cfg.wandb.use and cfg.wandb.online_track:
         check_account()
     if cfg.data.prompt.endswith(SUFFIXES):
@@ -32,3 +34,14 @@ def preflight(cfg: CfgNode) -> None:
         tempfile.TemporaryDirectory(dir=above).cleanup()
     except OSError as error:
         raise ResourceError(f"federate.save_to = {cfg.federate.save_to}\n    {above}: {error.strerror}") from error
+
+
+def check_installed(what: str, packages: Mapping[str, str]) -> None:
+    """Make sure that packages are there that something is made with, by the extra that they come with.
+
+    Raises:
+        ConfigurationError: one is not; the message says how to install it.
+    """
+    for package, extra in packages.items():
+        if importlib.util.find_spec(package) is None:
+            raise ConfigurationError(f"{what}\n    {package} is not installed: pip install -e .[{extra}]")

@@ -1,6 +1,7 @@
 """Contradictions: values that are fine alone, but not together."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -176,6 +177,21 @@ def _transport(values: Values) -> Iterator[Contradiction]:
         yield Contradiction(("federate.transport", "trainer.type"), message)
 
 
+def _deployment(values: Values) -> Iterator[Contradiction]:
+    if values["engine.type"] != "flower":
+        return
+    if not re.fullmatch(r"[^\s/]+:\d+", values["engine.superlink"]):
+        yield Contradiction(
+            ("engine.superlink", "engine.type"), "engine.type = flower wants engine.superlink HOST:PORT"
+        )
+    keys, clients = values["engine.keys"], values["federate.client_num"]
+    if keys and len(keys) != clients:
+        yield Contradiction(
+            ("engine.keys", "federate.client_num"),
+            f"{len(keys)} keys for federate.client_num = {clients}; each client has one",
+        )
+
+
 def _participation(values: Values) -> Iterator[Contradiction]:
     if not values["federate.participation"]:
         return
@@ -199,6 +215,7 @@ RULES: tuple[Rule, ...] = (
     _generated_data,
     _schedule,
     _transport,
+    _deployment,
     _participation,
 )
 

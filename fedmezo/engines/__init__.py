@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from fedmezo.federation.execution import Engine, Work
+from fedmezo.federation.execution import Engine
 from fedmezo.registry import Registry
 
-registry: Registry[Callable[[Work], Engine]] = Registry("engine", __name__)
+registry: Registry[Callable[..., Engine]] = Registry("engine", __name__)
 register = registry.register

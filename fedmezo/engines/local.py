@@ -1,15 +1,14 @@
 """``local``: the clients of a round one after the other, in this process, on one model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from fedmezo.engines import register
-from fedmezo.errors import ClientError, FedmezoError
-from fedmezo.federation.execution import Work
-from fedmezo.federation.messages import Plan, Reply
-from fedmezo.user_code import blame
+from fedmezo.federation.execution import Failure, Work, failure
+from fedmezo.federation.messages import Plan, Reply, Task
+from fedmezo.log import LOG
 
 
 @register("local")
@@ -19,21 +18,20 @@ class LocalEngine:
 
     work: Work
 
-    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply]:
-        """Yield the results in client order; a client's exception becomes a ClientError that says where."""
+    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply | Failure]:
+        """Yield the results in client order."""
         size = self.work.lanes
         for tasks in (plan.tasks[i : i + size] for i in range(0, len(plan.tasks), size)):
-            try:
-                yield from self.work.together(tasks, parameters)
-            except FedmezoError:
-                raise
-            except Exception as error:
-                clients = ", ".join(str(task.client) for task in tasks)
-                who = f"client {clients}" if len(tasks) == 1 else f"one of the clients {clients}"
-                where = ", ".join([f"round {plan.round_index}", who, *_notes(error)])
-                own = f"\n    in {place}" if (place := blame(error)) else ""
-                raise ClientError(f"{where}: {type(error).__name__}: {error}{own}") from error
+            yield from self._together(tasks, parameters)
 
-
-def _notes(error: BaseException) -> list[str]:
-    return list(getattr(error, "__notes__", []))
+    def _together(self, tasks: Sequence[Task], parameters: Tensor) -> Iterator[Reply | Failure]:
+        try:
+            replies: Sequence[Reply | Failure] = self.work.together(tasks, parameters)
+        except Exception as error:  # noqa: BLE001 - whatever a client's work raises is its failure
+            replies = [failure(tasks[0], error)]
+        if len(tasks) > 1 and isinstance(replies[0], Failure):  # whose it is shows when each trains alone
+            LOG.warning(f"{replies[0].message}\n    {len(tasks)} clients trained together; now one after the other")
+            for task in tasks:
+                yield from self._together([task], parameters)
+        else:
+            yield from replies

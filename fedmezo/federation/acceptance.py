@@ -12,7 +12,8 @@ from fedmezo.ledger.records import REASONS, Rejection
 from fedmezo.log import LOG
 from fedmezo.trainers import RETRIES, LocalUpdate
 
-MALFORMED, IDENTITY, ROUND, CLIENT, COUNT, NOT_FINITE, BOUND = REASONS
+MALFORMED, IDENTITY, ROUND, CLIENT, COUNT, NOT_FINITE, BOUND, FAILED, LATE = REASONS
+UNANSWERED = (FAILED, LATE)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A client's work in a round: a function of its task, the global parameters and its own data."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,13 +48,13 @@ class LocalData:
     """The training examples of every client, as batches by position.
 
     Args:
-        examples: indices of each client's training examples.
+        examples: indices of each client's training examples, of those that there are data for.
         collate: makes a batch of examples.
         seed, batch_size, shuffle: of the order (:func:`fedmezo.data.order.batch_indices`).
         local_steps: H of a round, or epochs if ``by_epoch``.
     """
 
-    examples: Sequence[NDArray[np.int64]]
+    examples: Mapping[int, NDArray[np.int64]]
     collate: Callable[[NDArray[np.int64]], Batch]
     seed: int
     batch_size: int

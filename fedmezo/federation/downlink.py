@@ -7,6 +7,7 @@ the seed). It is sent the rounds it has missed since, or the parameters, whichev
 import numpy as np
 from torch import Tensor
 
+from fedmezo.federation.acceptance import UNANSWERED
 from fedmezo.federation.messages import Message, Task, pack_answer, pack_log, pack_order
 from fedmezo.ledger.records import ClientRecord, RoundRecord
 from fedmezo.tracking import Traffic
@@ -30,17 +31,29 @@ class Downlink:
         self._bytes = [0]  # of the logs of the first n rounds
         self._known: dict[int, int] = {}  # rounds whose effect a client knows
 
-    def order(self, task: Task, parameters: Tensor) -> Message:
-        """Return the message that sends a client to work on the global parameters [d]."""
-        first = self._known.get(task.client, 0)
-        if self._log_pays(first):
+    @property
+    def rounds(self) -> int:
+        """How many it has seen."""
+        return len(self._rounds)
+
+    def order(self, task: Task, parameters: Tensor, known: int | None = None) -> Message:
+        """Return the message that sends a client to work on the global parameters [d].
+
+        Args:
+            task: its task.
+            parameters: the global ones.
+            known: rounds whose effect it knows, where it has said so (it may have been away, or started again).
+        """
+        first = self._known.get(task.client, 0) if known is None else known
+        if first <= len(self._rounds) and self._log_pays(first):
             return pack_order(self._identity, task, first, self._rounds[first:])
         return pack_order(self._identity, task, len(self._rounds), (), parameters)
 
     def observe(self, record: RoundRecord) -> list[Traffic]:
         """Take note of a round, and return the bytes of the clients whose answers count, in order."""
         traffic = [Traffic(self._up(record, client), self._down(record, client)) for client in record.clients]
-        for number in (*(row.client for row in record.clients), *(row.client for row in record.rejected)):
+        answered = (row.client for row in record.rejected if row.reason not in UNANSWERED)
+        for number in (*(row.client for row in record.clients), *answered):
             self._known[number] = record.round_index
         self._rounds.append(record)
         self._bytes.append(self._bytes[-1] + (len(pack_log(record)) if self._scalars else 0))

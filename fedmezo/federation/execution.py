@@ -1,11 +1,51 @@
 """How the round loop has client work executed: one primitive, whatever the engine."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
 
 from torch import Tensor
 
+from fedmezo.errors import ClientError, FedmezoError
 from fedmezo.federation.messages import Plan, Reply, Task
+from fedmezo.user_code import blame
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task without an answer.
+
+    Args:
+        task: that was given.
+        message: what happened, in the user's words: round, client, and where known step and batch.
+        late: the answer did not come in time, or nobody works for the client; otherwise its work failed.
+        cause: of it, where it happened in this process.
+    """
+
+    task: Task
+    message: str
+    late: bool = False
+    cause: Exception | None = None
+
+    def throw(self) -> NoReturn:
+        """End the run with it."""
+        if isinstance(self.cause, FedmezoError):
+            raise self.cause
+        raise ClientError(self.message) from self.cause
+
+
+def failure(task: Task, error: Exception) -> Failure:
+    """Return the failure that an exception in a client's work is; errors with a message of their own keep it."""
+    if isinstance(error, FedmezoError):
+        return Failure(task, str(error), cause=error)
+    where = ", ".join([place(task), *getattr(error, "__notes__", [])])
+    own = f"\n    in {found}" if (found := blame(error)) else ""
+    return Failure(task, f"{where}: {type(error).__name__}: {error}{own}", cause=error)
+
+
+def place(task: Task) -> str:
+    """Return round and client in words."""
+    return f"round {task.round_index}, client {task.client}"
 
 
 class Work(Protocol):
@@ -26,12 +66,8 @@ class Work(Protocol):
 
 
 class Engine(Protocol):
-    """The contract of an engine."""
+    """The contract of an engine. One that is a context manager as well is entered for the time of a run."""
 
-    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply]:
-        """Yield the result of every task, in the order of the plan, as they become available.
-
-        Raises:
-            ClientError: a client failed; names round, client, step and batch.
-        """
+    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply | Failure]:
+        """Yield what became of every task, in the order of the plan, as it becomes known."""
         ...

@@ -10,6 +10,7 @@ from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.execution import Engine
 from fedmezo.federation.server import Server
+from fedmezo.federation.tolerance import Tolerance
 from fedmezo.ledger.records import RoundRecord, StopRecord
 from fedmezo.ledger.store import Store
 from fedmezo.tracking import Callback, RoundReport
@@ -24,6 +25,7 @@ class Training:
 
     Args:
         server, engine, store, evaluations, callbacks: what they are called.
+        tolerance: of clients that fail.
         downlink: what the clients are sent; it has seen the rounds that are done.
         total_rounds: of the run.
         max_nonfinite: non-finite losses beyond which the run has diverged.
@@ -31,6 +33,7 @@ class Training:
 
     server: Server
     engine: Engine
+    tolerance: Tolerance
     store: Store
     evaluations: Evaluations
     downlink: Downlink
@@ -43,7 +46,7 @@ class Training:
 
         Raises:
             DivergedError: too many losses were not finite; everything up to there is on the disk.
-            ClientError: a client failed.
+            ClientError: a client failed, or too few answered.
         """
         self.settle()
         self._check_divergence()
@@ -63,8 +66,9 @@ class Training:
         started = time.perf_counter()
         plan = self.server.plan(round_index)  # sampled clients, learning rates
         self.callbacks.before_round(round_index, [task.learning_rate for task in plan.tasks])
-        replies = self.engine.run(plan, self.server.parameters)  # an iterator: folded in as they arrive
-        record = self.server.aggregate(plan, replies)
+        results = self.tolerance.run(self.engine, plan, self.server.parameters)  # folded in as they arrive
+        record = self.server.aggregate(plan, results)
+        self.tolerance.check(plan, record)
         self.store.append(record)  # durable before it is visible
         self.server.apply(record)
         self.settle()

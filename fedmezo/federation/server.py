@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from fedmezo.errors import ResourceError
-from fedmezo.federation.acceptance import Acceptance
+from fedmezo.federation.acceptance import FAILED, LATE, Acceptance
 from fedmezo.federation.aggregation import Aggregation, Result
+from fedmezo.federation.execution import Failure
 from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.interrupt import undisturbed
-from fedmezo.ledger.records import RoundRecord
+from fedmezo.ledger.records import Rejection, RoundRecord
 from fedmezo.ledger.store import Store
 from fedmezo.log import LOG
 from fedmezo.models.flat import point_digest
@@ -75,10 +76,14 @@ class Server:
         tasks = (Task(round_index, client, rates[client], count) for client, count in steps.items())
         return Plan(round_index, tuple(tasks))
 
-    def aggregate(self, plan: Plan, replies: Iterable[Reply]) -> RoundRecord:
-        """Fold the replies of a round into its record; the server's own state is not changed yet."""
-        results = (Result(reply.task, self.acceptance(reply), reply.seconds) for reply in _once(replies))
-        return self.aggregation.aggregate(plan, results, self.parameters)
+    def aggregate(self, plan: Plan, results: Iterable[Reply | Failure]) -> RoundRecord:
+        """Fold the results of a round into its record; the server's own state is not changed yet."""
+        return self.aggregation.aggregate(plan, map(self._result, _once(results)), self.parameters)
+
+    def _result(self, found: Reply | Failure) -> Result:
+        if isinstance(found, Failure):
+            return Result(found.task, Rejection(found.task.client, LATE if found.late else FAILED), 0.0)
+        return Result(found.task, self.acceptance(found), found.seconds)
 
     def apply(self, record: RoundRecord) -> None:
         """Move to the state after a recorded round."""
@@ -142,10 +147,10 @@ class Server:
             )
 
 
-def _once(replies: Iterable[Reply]) -> Iterator[Reply]:
-    """Yield the first reply of each client."""
+def _once(results: Iterable[Reply | Failure]) -> Iterator[Reply | Failure]:
+    """Yield the first result of each client."""
     seen: set[int] = set()
-    for reply in replies:
+    for reply in results:
         if reply.task.client in seen:
             LOG.warning(
                 f"round {reply.task.round_index}: client {reply.task.client} has answered already; "

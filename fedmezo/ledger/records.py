@@ -16,6 +16,8 @@ REASONS = (
     "a wrong number of values",
     "a value that is not finite",
     "a value beyond federate.gradient_bound",
+    "none: the client failed",
+    "none in time",
 )
 
 

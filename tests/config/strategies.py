@@ -11,6 +11,7 @@ from fedmezo.config.kinds import (
     Boolean,
     Choice,
     ChoiceOrFile,
+    ExistingFile,
     Integer,
     Kind,
     ListOf,
@@ -65,9 +66,9 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
             return st.just(word) | values(inner)
         case Synonyms(inner):
             return values(inner)
-        case ListOf(PythonFile()):
+        case ListOf(PythonFile()) | ListOf(ExistingFile()):
             return st.just([])  # there are no files
-        case RunOrLedger():
+        case RunOrLedger() | ExistingFile():
             return st.just("")
         case ListOf(item):
             return st.lists(values(item), min_size=kind.least, max_size=kind.most or 3)

@@ -33,6 +33,7 @@ from fedmezo.trainers.mezo import MezoTrainer
 from fedmezo.zeroth_order.directions import direction
 from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.replay import Replay
+from tests.engines.alone import replies
 
 NAME = b"identity"
 SIZE, DECAYING, STEPS, ROUNDS = 60, 40, 5, 8
@@ -84,7 +85,7 @@ def a_federation(case: Case, scalars: bool) -> tuple[Server, LocalEngine]:
     keys = DirectionKeys(5, case.queries, case.shared)
     examples = [np.arange(client, 20 + 5 * client, dtype=np.int64) for client in range(case.clients)]
     trainer = MezoTrainer(Smooth(replay.directions), replay, mu=1e-3)  # type: ignore[arg-type]
-    data = LocalData(examples, a_batch, 0, 2, True, STEPS, False)
+    data = LocalData(dict(enumerate(examples)), a_batch, 0, 2, True, STEPS, False)
     work = ClientWork(trainer, data, keys, Uplink(NAME, None if scalars else replay), lambda loss: None)
     strategy = strategies.registry[case.strategy]()
     spans = SPANS if strategy.needs_update_distance else ()
@@ -106,7 +107,8 @@ def a_federation(case: Case, scalars: bool) -> tuple[Server, LocalEngine]:
 
 def a_round(server: Server, engine: LocalEngine, index: int) -> RoundRecord:
     plan = server.plan(index)
-    arrived = (Reply(reply.task, Message(bytes(reply.message)), 0.0) for reply in engine.run(plan, server.parameters))
+    found = replies(engine.run(plan, server.parameters))
+    arrived = (Reply(reply.task, Message(bytes(reply.message)), 0.0) for reply in found)
     record = server.aggregate(plan, arrived)
     assert not record.rejected and len(record.clients) == len(plan.tasks)
     server.apply(record)

@@ -9,6 +9,7 @@ import torch
 from fedmezo import config, trainers
 from fedmezo.assembly import Problem, assemble_federation
 from fedmezo.federation.messages import Plan, Task, unpack_answer
+from tests.engines.alone import replies
 
 
 @pytest.mark.parametrize("name", sorted(trainers.registry.names()))
@@ -18,7 +19,7 @@ def test_contract(name: str, tiny_yaml: Callable[..., Path], tiny_problem: Probl
     start, buffer = tiny_problem.start.clone(), tiny_problem.parameters.buffer.clone()
 
     def run(client: int) -> list[float]:
-        (reply,) = federation.engine.run(_plan(Task(1, client, 0.01, 2)), tiny_problem.start)
+        (reply,) = replies(federation.engine.run(_plan(Task(1, client, 0.01, 2)), tiny_problem.start))
         update = unpack_answer(reply.message).update
         sends = trainers.registry[name].sends
         assert (update.gradients is not None, update.point is not None) == (sends == "scalars", sends == "weights")

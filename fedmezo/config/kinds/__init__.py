@@ -1,7 +1,7 @@
 """The kinds of values that keys take."""
 
 from fedmezo.config.kinds.collection import Anything, Arguments, ListOf
-from fedmezo.config.kinds.file import ChoiceOrFile, PythonFile, RunOrLedger
+from fedmezo.config.kinds.file import ChoiceOrFile, ExistingFile, PythonFile, RunOrLedger
 from fedmezo.config.kinds.kind import Kind, Nullable, OrWord, ScalarKind, Synonyms
 from fedmezo.config.kinds.number import Integer, Number
 from fedmezo.config.kinds.text import Boolean, Choice, ModelName, Registered, Text
@@ -13,6 +13,7 @@ __all__ = [
     "Boolean",
     "Choice",
     "ChoiceOrFile",
+    "ExistingFile",
     "Integer",
     "Kind",
     "ListOf",

@@ -1,6 +1,6 @@
 """Lists, mappings of arguments, and values of any form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,11 @@ class ListOf(Kind):
             problems.reject(node, key, f"expected {self.describe()}")
             return None
         return tuple(self.item.convert(each, f"{key}[{i}]", problems) for i, each in enumerate(nodes))
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return what the kind of the items objects to."""
+        found = (self.item.objection(item, extensions) for item in value)
+        return next((each for each in found if each), "")
 
 
 class Anything(Kind):

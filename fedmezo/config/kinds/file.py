@@ -48,6 +48,26 @@ class RunOrLedger(Kind):
         return f"{path}: no ledger is there{nearest(path.name, (other.name for other in path.parent.glob('*')))}"
 
 
+class ExistingFile(Kind):
+    """A file, relative to the file that names it; '' for none."""
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return "a file, or ''"
+
+    def convert(self, node: Node, key: str, problems: Problems) -> str | None:
+        """Return the full path."""
+        name = Text().convert(node, key, problems)
+        return str(full_path(name, node)) if name else name
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return that there is none."""
+        path = Path(value)
+        if not value or path.is_file():
+            return ""
+        return f"{path}: no such file{nearest(path.name, (other.name for other in path.parent.glob('*')))}"
+
+
 @dataclass(frozen=True)
 class ChoiceOrFile(Kind):
     """One of a few names, or a file with one of ``endings``, relative to the file that names it."""

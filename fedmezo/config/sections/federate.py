@@ -62,6 +62,19 @@ SECTION = Section(
             "Size of a projected gradient beyond which a client's answer does not count.",
         ),
         Key(
+            "federate.on_failure",
+            "fail",
+            Choice(("fail", "drop")),
+            "What happens when a client fails or does not answer: the run ends, or the round goes on without it.",
+        ),
+        Key("federate.retries", 0, Integer(low=0), "Times that a task is given again before that."),
+        Key(
+            "federate.min_results",
+            1,
+            Integer(low=0),
+            "Answers that a round needs, of those asked for; with fewer the run ends, and can go on.",
+        ),
+        Key(
             "federate.participation",
             "",
             RunOrLedger(),

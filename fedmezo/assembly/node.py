@@ -1,0 +1,58 @@
+"""A node: what a process that works for clients loads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from yacs.config import CfgNode
+
+from fedmezo.assembly.federation import assemble_server, assemble_work
+from fedmezo.assembly.identity import assemble_header, introduction
+from fedmezo.assembly.problem import assemble_problem
+from fedmezo.config import to_dict
+from fedmezo.engines.serving import Equipped
+from fedmezo.errors import ConfigurationError
+from fedmezo.federation.joining import ANY
+from fedmezo.federation.node import Node
+
+# what a node has no use for: it tracks nothing, saves nothing, and is itself a part of some engine
+IDLE = {"wandb.use": False, "tensorboard.use": False, "federate.save_to": "", "engine.type": "local"}
+ONE_CLIENT = {"federate.client_num": 1, "data.splitter": "iid", "data.splitter_args": ()}
+
+
+def assemble_node(cfg: CfgNode, client: int = ANY, *, own_data: bool = False) -> Equipped:
+    """Load model and data of a node, as at the beginning of a run.
+
+    Args:
+        cfg: of the node.
+        client: it works for.
+        own_data: whether its data are all that client's; otherwise it has the client's part of the server's division.
+
+    Raises:
+        ConfigurationError: the configuration is wrong, or wants what only the server knows.
+        ResourceError: model or data cannot be had.
+    """
+    if own_data:
+        _check_own_data(cfg)
+    problem = assemble_problem(with_values(to_dict(cfg), IDLE | (ONE_CLIENT if own_data else {})))
+    header = assemble_header(cfg, problem)
+    work = assemble_work(cfg, problem, header, lambda loss: None, client if own_data else None)
+    server = assemble_server(cfg, problem)
+    node = Node(work, work.uplink.identity, server.aggregation, server.parameters, server.in_place)
+    return Equipped(node, introduction(cfg, header, client, own_data=own_data))
+
+
+def with_values(values: dict[str, Any], changes: Mapping[str, Any]) -> CfgNode:
+    """Return a configuration of plain values, as :func:`fedmezo.config.to_dict` gives them, with some changed."""
+    cfg = CfgNode(values)
+    cfg.merge_from_list([item for pair in changes.items() for item in pair])
+    cfg.freeze()
+    return cfg
+
+
+def _check_own_data(cfg: CfgNode) -> None:
+    for key, value, what in (
+        ("train.batch_or_epoch", cfg.train.batch_or_epoch == "epoch", "how long an epoch is"),
+        ("federate.weight_by", cfg.federate.weight_by == "dataset", "how many examples there are"),
+    ):
+        if value:
+            raise ConfigurationError(f"{key}\n    the server cannot know {what} where a node has data of its own")

@@ -1,0 +1,157 @@
+"""Client work in other processes: orders go out by post, and what comes back is put into client order."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from fedmezo.engines.post import Answered, Failed, Introduced, Lost, Post, Response
+from fedmezo.engines.roster import Roster
+from fedmezo.errors import MalformedError
+from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.execution import Failure, place
+from fedmezo.federation.messages import Plan, Reply, Task, unpack_answer
+from fedmezo.federation.node import Behind
+
+BEHIND = 3  # times that a client says it lacks earlier rounds before it is sent the parameters
+
+
+@dataclass
+class RemoteEngine:
+    """Has nodes do the work of the clients.
+
+    Args:
+        post: reaches the nodes.
+        roster: who they are.
+        downlink: what they are sent.
+        on_step: told of every local step's loss, once the client has answered.
+        timeout: seconds that a client has for its answer.
+        wait: seconds that a node which is not there is waited for.
+        poll: seconds from one look for answers to the next.
+        window: tasks given, or answers held back, at the same time.
+    """
+
+    post: Post
+    roster: Roster
+    downlink: Downlink
+    on_step: Callable[[float], None]
+    timeout: float
+    wait: float
+    poll: float
+    window: int
+    absent: set[int] = field(default_factory=set)
+
+    def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply | Failure]:
+        """Yield what became of every task, in the order of the plan, as it becomes known."""
+        self.roster.refresh()
+        under_way = _Round(self, plan, parameters)
+        for task in plan.tasks:
+            result = under_way.result(task)
+            if isinstance(result, Reply):
+                self._show(result)
+            yield result
+
+    def _show(self, reply: Reply) -> None:
+        try:
+            loss = unpack_answer(reply.message).update.train_loss
+        except MalformedError:
+            return
+        for _ in range(reply.task.steps):
+            self.on_step(loss)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    task: Task
+    node: int
+    deadline: float
+    behind: int = 0
+
+
+class _Round:
+    """The letters of one round."""
+
+    def __init__(self, engine: RemoteEngine, plan: Plan, parameters: Tensor) -> None:
+        self._engine = engine
+        self._parameters = parameters
+        self._left = deque(plan.tasks)
+        self._without: dict[Task, float] = {}  # tasks whose client has no node, and until when it is waited for
+        self._sent: dict[str, _Sent] = {}
+        self._done: dict[Task, Reply | Failure] = {}
+
+    def result(self, task: Task) -> Reply | Failure:
+        """Return what became of a task."""
+        self._fill()
+        while task not in self._done:
+            time.sleep(self._engine.poll)
+            self._engine.roster.refresh()
+            self._move()
+            self._collect()
+        return self._done.pop(task)
+
+    def _fill(self) -> None:
+        """Give as many tasks as the window allows."""
+        while self._left and len(self._without) + len(self._sent) + len(self._done) < self._engine.window:
+            task = self._left.popleft()
+            wait = 0.0 if task.client in self._engine.absent else self._engine.wait
+            self._without[task] = time.monotonic() + wait
+        self._move()
+
+    def _move(self) -> None:
+        """Send the tasks whose client has a node, or another one than before."""
+        roster = self._engine.roster
+        for task, until in list(self._without.items()):
+            if (node := roster.node(task.client)) is not None:
+                del self._without[task]
+                self._engine.absent.discard(task.client)
+                self._send(task, node)
+            elif time.monotonic() >= until:
+                del self._without[task]
+                self._engine.absent.add(task.client)
+                self._done[task] = Failure(task, _nobody(task, roster), late=True)
+        for name, sent in list(self._sent.items()):
+            node = roster.node(sent.task.client)
+            if node is not None and node != sent.node:
+                del self._sent[name]
+                self._send(sent.task, node)
+
+    def _send(self, task: Task, node: int, deadline: float | None = None, known: int | None = None, n: int = 0) -> None:
+        order = self._engine.downlink.order(task, self._parameters, known)
+        until = time.monotonic() + self._engine.timeout if deadline is None else deadline
+        self._sent[self._engine.post.send(node, order)] = _Sent(task, node, until, n)
+
+    def _collect(self) -> None:
+        """Take the answers that have come, and give up on those that are overdue."""
+        for name, response in self._engine.post.collect(list(self._sent)):
+            self._take(self._sent.pop(name), response)
+        for name, sent in list(self._sent.items()):
+            if time.monotonic() >= sent.deadline:
+                del self._sent[name]
+                text = f"{place(sent.task)}: no answer within {self._engine.timeout:g} s"
+                self._fail(sent, text, late=True)
+
+    def _take(self, sent: _Sent, response: Response) -> None:
+        match response:
+            case Answered(message, seconds):
+                self._done[sent.task] = Reply(sent.task, message, seconds)
+            case Behind(rounds):
+                enough = sent.behind + 1 >= BEHIND
+                known = self._engine.downlink.rounds + 1 if enough else rounds
+                self._send(sent.task, sent.node, sent.deadline, known, sent.behind + 1)
+            case Failed(text):
+                self._fail(sent, text)
+            case Lost(text):
+                self._fail(sent, f"{place(sent.task)}: {text}", late=True)
+            case Introduced():
+                self._fail(sent, f"{place(sent.task)}: its node answers something else")
+
+    def _fail(self, sent: _Sent, text: str, late: bool = False) -> None:
+        self._engine.roster.forget(sent.node)
+        self._done[sent.task] = Failure(sent.task, text, late)
+
+
+def _nobody(task: Task, roster: Roster) -> str:
+    refused = "".join(f"\n    {reason}" for reason in roster.reasons())
+    return f"{place(task)}: no node works for this client{refused}"

@@ -1,0 +1,108 @@
+"""Which node works for which client."""
+
+import time
+from collections.abc import Mapping
+
+from fedmezo.engines.post import Hello, Introduced, Post, Response
+from fedmezo.errors import MalformedError
+from fedmezo.federation.joining import Introduction, unpack_introduction
+from fedmezo.log import LOG
+
+AGAIN = 10.0  # seconds until a node that was refused, or did not answer, is asked again
+SHOWN = 5  # differing keys that are named
+
+
+class Roster:
+    """Asks new nodes who they are, and remembers it until they are gone.
+
+    Args:
+        post: reaches the nodes.
+        own: what the server works on; None where nodes are its own processes.
+        keys: public keys of clients whose node must hold them.
+        refresh: seconds from one look at the list of nodes to the next.
+    """
+
+    def __init__(
+        self, post: Post, own: Introduction | None, keys: Mapping[int, bytes] | None = None, refresh: float = 1.0
+    ) -> None:
+        self._post = post
+        self._own = own
+        self._keys = keys or {}
+        self._refresh = refresh
+        self._nodes: dict[int, int] = {}  # by client
+        self._asked: dict[str, int] = {}  # letters without an answer yet
+        self._again: dict[int, float] = {}  # when a node may be asked again
+        self._said: dict[int, str] = {}  # why a node was refused
+        self._present: Mapping[int, bytes] = {}
+        self._looked = float("-inf")
+
+    def node(self, client: int) -> int | None:
+        """Return the node of a client, if there is one."""
+        return self._nodes.get(client)
+
+    def reasons(self) -> list[str]:
+        """Return why nodes that are there were refused."""
+        return list(self._said.values())
+
+    def forget(self, node: int) -> None:
+        """Ask a node anew who it is: it has failed, and may have been started again with something else."""
+        self._nodes = {client: each for client, each in self._nodes.items() if each != node}
+        self._again.pop(node, None)
+
+    def refresh(self) -> None:
+        """Take note of nodes that have come or gone, and of what those asked have answered."""
+        if time.monotonic() >= self._looked + self._refresh:
+            self._looked = time.monotonic()
+            self._present = self._post.nodes()
+            self._nodes = {client: node for client, node in self._nodes.items() if node in self._present}
+            self._said = {node: text for node, text in self._said.items() if node in self._present}
+            self._ask()
+        for name, response in self._post.collect(list(self._asked)) if self._asked else ():
+            self._hear(self._asked.pop(name), response)
+
+    def _ask(self) -> None:
+        known, letter = set(self._nodes.values()), Hello("" if self._own is None else self._own.pack())
+        for node in sorted(self._present.keys() - known):
+            if time.monotonic() >= self._again.get(node, 0.0):
+                self._again[node] = time.monotonic() + AGAIN
+                self._asked = {name: each for name, each in self._asked.items() if each != node}
+                self._asked[self._post.send(node, letter)] = node
+
+    def _hear(self, node: int, response: Response) -> None:
+        if not isinstance(response, Introduced):
+            LOG.debug("node %s does not say who it is: %s", node, response)
+            return
+        reason = self._objection(node, response)
+        if reason:
+            if self._said.get(node) != reason:
+                LOG.warning(reason)
+            self._said[node] = reason
+            return
+        self._said.pop(node, None)
+        before = self._nodes.get(response.client)
+        if before not in (None, node):
+            LOG.warning(f"client {response.client}: node {node} takes the place of node {before}")
+        self._nodes[response.client] = node
+
+    def _objection(self, node: int, response: Introduced) -> str:
+        """Return why a node is refused, or nothing."""
+        client = response.client
+        if client in self._keys and self._present.get(node) != self._keys[client]:
+            return f"a node says that it works for client {client}, but its key is not that client's; it is refused"
+        if self._own is None:
+            return ""
+        try:
+            other = unpack_introduction(response.introduction)
+        except MalformedError as error:
+            return f"the node of client {client} is refused: {error}"
+        found = self._own.objections(other)
+        if found:
+            more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+            listed = "".join(f"\n    {each[:200]}" for each in [*found[:SHOWN], *more])
+            return f"the node of client {client} works on something else and is refused:{listed}"
+        if other.threads != self._own.threads:
+            LOG.warning(
+                f"the node of client {client} computes on {other.threads} threads, and this process on "
+                f"{self._own.threads}: results may differ in the last bits (engine.threads)"
+            )
+        return ""

@@ -1,0 +1,63 @@
+"""A process that works for clients, away from the server: it replays what it is sent to keep the global parameters."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedmezo.errors import ConfigurationError
+from fedmezo.federation.aggregation import Aggregation
+from fedmezo.federation.execution import Work
+from fedmezo.federation.messages import Message, Order, Reply, unpack_order
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The answer of a node that lacks rounds before those it was sent: it knows the effect of ``rounds``."""
+
+    rounds: int
+
+
+@dataclass
+class Node:
+    """The state of a node: the global parameters as of the last order, whichever client it was for.
+
+    Args:
+        work: what clients do.
+        identity: of the run.
+        aggregation: the arithmetic of its rounds.
+        parameters: global parameters [d], at first the run's initial ones.
+        in_place: whether they stay the same tensor, whose values change.
+        rounds: done.
+    """
+
+    work: Work
+    identity: bytes
+    aggregation: Aggregation
+    parameters: Tensor
+    in_place: bool = False
+    rounds: int = 0
+
+    def __call__(self, message: Message) -> Reply | Behind:
+        """Do what an order asks for.
+
+        Raises:
+            MalformedError: the message is none.
+            ConfigurationError: it is an order of another run.
+        """
+        order = unpack_order(message)
+        if order.identity != self.identity:
+            raise ConfigurationError("the order is of another configuration, model or starting point than this node's")
+        if order.parameters is None and not order.first <= self.rounds <= order.task.round_index:
+            return Behind(self.rounds)
+        self._catch_up(order)
+        return self.work(order.task, self.parameters)
+
+    def _catch_up(self, order: Order) -> None:
+        out = self.parameters if self.in_place else None
+        if order.parameters is not None:
+            given = order.parameters.to(self.parameters.device)
+            self.parameters = given if out is None else out.copy_(given)
+            self.rounds = order.first
+        for record in order.missed[self.rounds - order.first :]:
+            self.parameters = self.aggregation.apply(record, self.parameters, out)
+            self.rounds = record.rounds_done
