@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from torch import Tensor
 
@@ -43,15 +43,14 @@ from flwr.app import Message as Envelope  # noqa: E402
 from flwr.clientapp import ClientApp  # noqa: E402
 from flwr.serverapp import Grid, ServerApp  # noqa: E402
 
-NEVER = 366 * 24 * 3600.0  # seconds
-START = 300.0  # seconds that Ray has to start
+T = TypeVar("T")
 FORWARD = "train"  # Flower's type of all our messages
 
-TYPES: dict[str, Callable[..., Any]] = {
-    "Hello": Hello,
-    "Introduced": Introduced,
-    "Behind": Behind,
-    "Failed": Failed,
+SMALL: dict[str, tuple[Callable[..., Letter | Response], dict[str, type]]] = {
+    "Hello": (Hello, {"introduction": str}),
+    "Introduced": (Introduced, {"client": int, "introduction": str}),
+    "Behind": (Behind, {"rounds": int}),
+    "Failed": (Failed, {"text": str}),
 }
 _SERVERS: dict[str, NodeServer] = {}  # of this process, by simulation
 
@@ -81,12 +80,18 @@ def content_of(content: RecordDict) -> Letter | Response:
         fields: dict[str, Any] = dict(content["fields"])
         kind = fields.pop("kind")
         if kind in ("Message", "Answered"):
-            message = Message(bytes(fields["head"]), _parameters(content))
-            return message if kind == "Message" else Answered(message, float(fields["seconds"]))
-        found: Letter | Response = TYPES[kind](**fields)
-        return found
+            message = Message(_typed(fields["head"], bytes), _parameters(content))
+            return message if kind == "Message" else Answered(message, _typed(fields["seconds"], float))
+        make, types = SMALL[kind]
+        return make(**{name: _typed(value, types[name]) for name, value in fields.items()})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return Lost(f"its node has sent what is no message ({type(error).__name__})")
+
+
+def _typed(value: Any, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} for {kind.__name__}")
+    return value
 
 
 def _parameters(content: RecordDict) -> memoryview | None:

@@ -1,0 +1,78 @@
+"""Nodes come to the server's bits, whichever client they work for, however long they were away."""
+
+import numpy as np
+import pytest
+import torch
+
+from fedmezo.errors import ConfigurationError, MalformedError
+from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.messages import Message, Reply, Task, pack_answer
+from fedmezo.federation.node import Behind, Node
+from fedmezo.trainers import LocalUpdate
+from fedmezo.zeroth_order.directions import direction
+from tests.engines.alone import Alone
+from tests.federation.test_downlink import CLIENTS, NAME, STEPS, a_round, aggregation, taking_part
+
+
+def a_node(size: int, seen: list[torch.Tensor], *, in_place: bool = False) -> Node:
+    def work(task: Task, parameters: torch.Tensor) -> Reply:
+        seen.append(parameters.clone())
+        return Reply(task, pack_answer(NAME, task, LocalUpdate(1.0, 1, 0, gradients=np.zeros((1, 1), np.float32))), 0.0)
+
+    return Node(Alone(work), NAME, aggregation(size), direction(1, 0, size), in_place)
+
+
+@pytest.mark.parametrize("size", [40, 4000])
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("workers", [1, 2, CLIENTS])
+def test_clients_may_be_worked_for_by_any_node(size: int, in_place: bool, workers: int) -> None:
+    """As in the simulation: a client's next order may go to a process that lacks what its last one knew."""
+    seen: list[torch.Tensor] = []
+    nodes = [a_node(size, seen, in_place=in_place) for _ in range(workers)]
+    folding, server, downlink = aggregation(size), direction(1, 0, size), Downlink(NAME, size, scalars=True)
+    draw, behind = np.random.default_rng(0), 0
+    for index in range(12):
+        record = a_round(index, taking_part(index))
+        for row in record.clients:
+            task, node = Task(index, row.client, 0.1, STEPS), nodes[draw.integers(workers)]
+            found = node(Message(bytes(downlink.order(task, server))))
+            if isinstance(found, Behind):
+                behind += 1
+                found = node(Message(bytes(downlink.order(task, server, found.rounds))))
+            assert isinstance(found, Reply) and found.task == task
+            assert torch.equal(seen[-1], server) and torch.equal(node.parameters, server)
+        downlink.observe(record)
+        server = folding.apply(record, server)
+    assert (behind > 0) == (workers > 1)
+
+
+def test_a_node_from_the_beginning_of_a_run_catches_up_in_one_order() -> None:
+    seen: list[torch.Tensor] = []
+    folding, server, downlink = aggregation(4000), direction(1, 0, 4000), Downlink(NAME, 4000, scalars=True)
+    for index in range(5):
+        record = a_round(index, (0, 1))
+        downlink.observe(record)
+        server = folding.apply(record, server)
+    node, task = a_node(4000, seen), Task(5, 0, 0.1, STEPS)
+    assert node(downlink.order(task, server)) == Behind(0)
+    assert isinstance(node(downlink.order(task, server, 0)), Reply)
+    assert torch.equal(seen[-1], server) and node.rounds == 5
+    assert isinstance(node(downlink.order(task, server)), Reply)  # asked again: nothing to catch up with
+    first = Downlink(NAME, 4000, scalars=True).order(Task(0, 0, 0.1, STEPS), server)
+    assert node(first) == Behind(5)  # an order that is long over
+
+
+def test_where_weights_travel_an_order_brings_them() -> None:
+    seen: list[torch.Tensor] = []
+    node, downlink = a_node(40, seen), Downlink(NAME, 40, scalars=False)
+    server = direction(2, 0, 40)
+    assert isinstance(node(Message(bytes(downlink.order(Task(0, 0, 0.1, STEPS), server)))), Reply)
+    assert torch.equal(seen[-1], server)
+
+
+def test_orders_of_other_runs_and_nonsense_are_refused() -> None:
+    node = a_node(40, [])
+    with pytest.raises(ConfigurationError, match="another configuration, model or starting point"):
+        node(Downlink(b"another!", 40, scalars=True).order(Task(0, 0, 0.1, 1), torch.zeros(40)))
+    with pytest.raises(MalformedError):
+        node(Message(b"nonsense"))
