@@ -35,20 +35,6 @@ EXIT_CODES = """exit codes:
   130  interrupted; --resume goes on
   141  the reader of the output has gone"""
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
-# keys that may change when a run goes on: the rounds already done would have been the same, and what is where may move
-RESUMABLE = (
-    *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "verbose"),
-    *(
-        "eval.batch_size",
-        "extensions",
-        "data.root",
-        "federate.participation",
-        "use_gpu",
-        "device",
-        "engine.threads",
-        "llm.cache.model",
-    ),
-)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,10 +96,10 @@ def resume(options: argparse.Namespace) -> int:
     """Go on with a run."""
     folder = run_folder.existing(options.resume)
     cfg = config.load(folder.config, options.overrides)
-    refused = [key for key in options.overrides[::2] if key not in RESUMABLE]
+    refused = [key for key in options.overrides[::2] if key not in config.RESUMABLE]
     if refused:
         raise ConfigurationError(
-            f"command line  {', '.join(refused)}\n    cannot change when a run goes on; only {', '.join(RESUMABLE)} can"
+            f"command line  {', '.join(refused)}\n    cannot change when a run goes on; only {', '.join(config.RESUMABLE)} can"
         )
     return perform(options, cfg, lambda: folder)
 

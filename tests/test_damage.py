@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fedmezo.assembly.identity import INCIDENTAL
-from fedmezo.main import RESUMABLE, main
+from fedmezo.config import RESUMABLE
+from fedmezo.main import main
 from fedmezo.replay import main as replay
 from fedmezo.run_folder import RunFolder
 from tests.test_main import Run, resume, same, train
