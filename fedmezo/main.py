@@ -99,7 +99,8 @@ def resume(options: argparse.Namespace) -> int:
     refused = [key for key in options.overrides[::2] if key not in config.RESUMABLE]
     if refused:
         raise ConfigurationError(
-            f"command line  {', '.join(refused)}\n    cannot change when a run goes on; only {', '.join(config.RESUMABLE)} can"
+            f"command line  {', '.join(refused)}\n    cannot change when a run goes on; "
+            f"only {', '.join(config.RESUMABLE)} can"
         )
     return perform(options, cfg, lambda: folder)
 

@@ -29,7 +29,9 @@ from fedmezo.config.kinds import (
 from fedmezo.config.names import registered
 from fedmezo.config.schema import DEFAULTS, KEYS
 
-TEXT = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(["1e-2", "(a, b)", "null", "~", "1_0", "<<"])
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | st.sampled_from(
+    ["1e-2", "(a, b)", "null", "~", "1_0", "<<"]
+)
 FREE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
