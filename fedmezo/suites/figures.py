@@ -1,0 +1,71 @@
+"""The figure of a suite: curves, or a measure against an axis, means over seeds with 90 % intervals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fedmezo.saving import saving
+from fedmezo.suites.interval import Interval, interval
+from fedmezo.suites.results import UNITS, Finished
+from fedmezo.suites.suite import Arm, Suite
+
+FORMATS = ("png", "pdf")
+
+
+def draw(suite: Suite, runs: Sequence[Finished], stem: Path) -> list[Path]:
+    """Write the figure of a suite and return its files."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    if suite.x == "rounds":
+        _curves(axes, suite, runs)
+    else:
+        _bars(axes, suite, runs)
+    axes.set_title(suite.title, fontsize=10)
+    axes.grid(alpha=0.3)
+    files = [stem.with_suffix(f".{kind}") for kind in FORMATS]
+    for file in files:
+        with saving(file):
+            figure.savefig(file, dpi=150, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
+    return files
+
+
+def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
+    """Draw a metric over rounds, an arm a line, its interval a band."""
+    for arm in suite.arms:
+        points = _points(suite.y, [run for run in runs if run.job.arm == arm])
+        if not points:
+            continue
+        rounds, means = list(points), [value.mean for value in points.values()]
+        (line,) = axes.plot(rounds, means, label=_label(arm), linewidth=1.5, marker=".", markersize=4)
+        widths = [0.0 if value.count < 2 else value.half_width for value in points.values()]
+        low, high = zip(*((mean - width, mean + width) for mean, width in zip(means, widths, strict=True)), strict=True)
+        axes.fill_between(rounds, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+    axes.set(xlabel="rounds done", ylabel=suite.y.replace("_", " "))
+    axes.legend(fontsize=7)
+
+
+def _points(metric: str, runs: Sequence[Finished]) -> dict[int, Interval]:
+    found: dict[int, list[float]] = {}
+    for run in runs:
+        for rounds, value in run.curve(metric):
+            found.setdefault(rounds, []).append(value)
+    return {rounds: interval(values) for rounds, values in sorted(found.items())}
+
+
+def _bars(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
+    """Draw a measure of every arm."""
+    found = [(arm, [run.measure(suite.y) for run in runs if run.job.arm == arm]) for arm in suite.arms]
+    known = [(_label(arm), interval(values)) for arm, values in found if values]
+    names, values = [name for name, _ in known], [value for _, value in known]
+    errors = [0.0 if value.count < 2 else value.half_width for value in values]
+    axes.bar(range(len(names)), [value.mean for value in values], yerr=errors, capsize=3, color="tab:blue", alpha=0.8)
+    axes.set_xticks(range(len(names)), names, fontsize=7, rotation=30 if len(names) > 4 else 0, ha="right")
+    axes.set_ylabel(UNITS.get(suite.y, suite.y))
+    if values and max(value.mean for value in values) > 100 * max(1e-12, min(value.mean for value in values)):
+        axes.set_yscale("log")
+
+
+def _label(arm: Arm) -> str:
+    return ", ".join(arm.labels.values())

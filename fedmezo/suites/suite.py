@@ -1,0 +1,147 @@
+"""A suite as data: ``configs/paper/NAME.yaml``.
+
+title: what it shows
+items: [figure 2]            # of the paper
+axes:                        # arms are the product of the axes
+  mu: {5e-3: {zo.mu: 5.0e-3}, 1e-3: {zo.mu: 1.0e-3}}
+x: rounds                    # of the figure: rounds, or an axis whose labels are numbers
+y: test_loss                 # of the figure
+columns: [before, after, drop]
+baseline: {mu: 1e-3}         # arms are compared with this one, seed by seed
+fresh: true                  # each run in a process of its own (where memory is measured)
+published: {columns: [...], rows: [[...]]}
+scales:
+  cpu:
+    cfg: ../_base_/gsm8k.yaml
+    set: {federate.total_round_num: 6}     # for all arms, before those of the axes
+    axes: {mu: {5e-3: {...}}}              # instead of the axis of that name
+    seeds: 3
+"""
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedmezo.config.problems import nearest
+from fedmezo.errors import ConfigurationError
+
+KEYS = ("title", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
+SCALE_KEYS = ("cfg", "set", "axes", "seeds", "note")
+NEEDED = ("title", "items", "axes", "y", "columns", "scales")
+
+Overrides = Mapping[str, Any]
+Axes = Mapping[str, Mapping[str, Overrides]]
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One setting of a suite.
+
+    Args:
+        labels: its value on each axis.
+        cfg: the configuration that it starts from.
+        overrides: of keys.
+    """
+
+    labels: Mapping[str, str]
+    cfg: Path
+    overrides: Overrides
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        return "_".join(re.sub(r"[^\w.-]+", "-", label).strip("-") for label in self.labels.values()) or "run"
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """A suite at one scale: see the module's text for the fields."""
+
+    name: str
+    scale: str
+    title: str
+    items: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    x: str
+    y: str
+    columns: tuple[str, ...]
+    baseline: Mapping[str, str] | None
+    seeds: int
+    fresh: bool = False
+    note: str = ""
+    published: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the axes."""
+        return tuple(self.arms[0].labels)
+
+
+def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
+    """Return a suite at a scale.
+
+    Args:
+        path: its file.
+        scale: of its scales.
+        seeds: instead of the scale's own number.
+
+    Raises:
+        ConfigurationError: the file is no suite, or has no such scale.
+    """
+    tree = _mapping(path, yaml.safe_load(path.read_text(encoding="utf-8")), KEYS, "")
+    missing = [key for key in NEEDED if key not in tree]
+    if missing:
+        raise ConfigurationError(f"{path}\n    a suite needs {', '.join(missing)}")
+    scales = tree["scales"]
+    if scale not in scales:
+        raise ConfigurationError(f"{path}  scales\n    there is no {scale}{nearest(scale, scales)}")
+    own = _mapping(path, scales[scale], SCALE_KEYS, f"scales.{scale}.")
+    axes: Axes = {name: _labelled(own.get("axes", {}).get(name, values)) for name, values in tree["axes"].items()}
+    cfg = (path.parent / own["cfg"]).resolve()
+    note = " ".join(filter(None, [tree.get("note", ""), own.get("note", "")]))
+    baseline = tree.get("baseline")
+    return Suite(
+        name=path.stem,
+        scale=scale,
+        title=tree["title"],
+        items=tuple(tree["items"]),
+        arms=tuple(_arms(path, cfg, own.get("set", {}), axes)),
+        x=tree.get("x", "rounds"),
+        y=tree["y"],
+        columns=tuple(tree["columns"]),
+        baseline=None if baseline is None else {name: str(label) for name, label in baseline.items()},
+        seeds=seeds or own.get("seeds", 1),
+        fresh=tree.get("fresh", False),
+        note=" ".join(note.split()),
+        published=tree.get("published", {}),
+    )
+
+
+def _arms(path: Path, cfg: Path, common: Overrides, axes: Axes) -> list[Arm]:
+    found = []
+    for labels in itertools.product(*axes.values()):
+        own: dict[str, Any] = dict(common)
+        for axis, label in zip(axes, labels, strict=True):
+            own |= axes[axis][label]
+        start = own.pop("cfg", None)
+        named = dict(zip(axes, labels, strict=True))
+        found.append(Arm(named, cfg if start is None else (path.parent / start).resolve(), own))
+    return found
+
+
+def _labelled(values: Mapping[Any, Overrides | None]) -> dict[str, Overrides]:
+    return {str(label): overrides or {} for label, overrides in values.items()}
+
+
+def _mapping(path: Path, tree: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"{path}  {where or 'it'}\n    expected a mapping with {', '.join(keys)}")
+    for key in tree:
+        if key not in keys:
+            raise ConfigurationError(f"{path}  {where}{key}\n    there is no such key{nearest(str(key), keys)}")
+    return tree

@@ -1,0 +1,19 @@
+"""The paper's tables and figures, and our own additions: one suite each, from grids in configs/paper/*.yaml.
+
+python scripts/paper.py SUITE ... [--scale smoke|cpu|paper] [--seeds 3] [-- key value ...]
+
+- smoke: the tiny model, one seed: that everything works.
+- cpu: SmolLM2-135M with few rounds on two cores; wants data: -- data.root FOLDER
+- paper: the published settings, for a GPU.
+
+A suite is gone on with where it stopped. Its results are in results/SUITE/SCALE: README.md (a page with table and
+figure), runs.csv, table.tex, figure.png, figure.pdf, environment.json; every run is an ordinary one, in runs/ there.
+"""
+
+import sys
+from pathlib import Path
+
+from fedmezo.suites.program import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path(__file__).parents[1] / "configs" / "paper", __doc__))
