@@ -72,6 +72,10 @@ class Loopback:
 
     def node(self, client: int, *more: str, name: str = "", key: str = "") -> None:
         """Start a node; ``key``: the name of its file in the certificates' folder."""
+        self.start(name or f"node{client}", [*self.node_command(client, key), *more])
+
+    def node_command(self, client: int, key: str = "") -> list[str]:
+        """Return the command of a node."""
         command = [
             *(sys.executable, "-m", "fedmezo.engines.flower_node", "--cfg", str(self.cfg)),
             *("--superlink", self.address, "--client", str(client), "--poll", "0.1"),
@@ -79,7 +83,7 @@ class Loopback:
         if self.certificates is not None:
             command += ["--root-certificates", str(self.certificates / "ca.crt")]
             command += ["--key", str(self.certificates / (key or f"node{client}"))]
-        self.start(name or f"node{client}", [*command, *more])
+        return command
 
     def register(self, *nodes: int) -> None:
         """Make the keys of nodes known to the SuperLink, as an administrator does."""
