@@ -17,8 +17,10 @@ Private files can be read by their owner only. The certificate names ``--host`` 
 import argparse
 import ipaddress
 import os
+import re
 import secrets
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LOOPBACK = ("localhost", "127.0.0.1")
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +39,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nodes", type=int, default=3, metavar="N", help="how many keys (default 3)")
-    parser.add_argument("--host", action="append", default=[], help="name or address of the SuperLink")
+    parser.add_argument("--host", action="append", type=_host, default=[], help="name or address of the SuperLink")
     parser.add_argument("--days", type=int, default=365, help="until certificates expire (default 365)")
     options = parser.parse_args(arguments)
     if options.nodes < 1 or options.days < 1:
@@ -75,7 +78,7 @@ def make_authority(folder: Path, hosts: list[str], days: int) -> None:
         .add_extension(signing, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), critical=False)
     )
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "federation server")])
     servers = (
         _certificate(subject, name, server.public_key(), days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -115,6 +118,15 @@ def _certificate(
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=days))
     )
+
+
+def _host(text: str) -> str:
+    """Return a name or an address that can stand in a certificate."""
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(text))
+    if not re.fullmatch(rf"{LABEL}(\.{LABEL})*", text, re.IGNORECASE | re.ASCII):
+        raise argparse.ArgumentTypeError(f"expected the name of a host (in ASCII) or an address, not {text!r}")
+    return text.lower()
 
 
 def _name(host: str) -> x509.GeneralName:
