@@ -7,7 +7,7 @@
 # removed at the end) gets certificates, logs, the SuperLink's database and the run. PORT: of the SuperLink (9443).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-PORT=${PORT:-9443}
+HOST=localhost PORT=${PORT:-9443}
 if [ $# -gt 0 ]; then
     mkdir -p "$1"
     FOLDER=$(cd "$1" && pwd)
@@ -45,8 +45,8 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; }
 if listens; then fail "somebody listens at port $PORT already: set PORT" /dev/null; fi
 
 echo "== certificates and keys"
-export CERTIFICATES=$FOLDER/certificates
-python scripts/make_certificates.py "$CERTIFICATES" --nodes 3 --host localhost
+CERTIFICATES=$FOLDER/certificates
+python scripts/make_certificates.py "$CERTIFICATES" --nodes 3 --host "$HOST"
 
 echo "== the SuperLink"
 export FLWR_HOME=$FOLDER/flwr FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1
@@ -62,19 +62,20 @@ until_true "the SuperLink does not start" "$FOLDER/superlink.log" "$superlink" l
 echo "== registering the nodes' keys"
 mkdir -p "$FLWR_HOME"
 printf '[superlink.federation]\naddress = "127.0.0.1:%s"\nroot-certificates = "%s"\n' \
-    "$PORT" "$CERTIFICATES/ca.crt" > "$FLWR_HOME/config.toml"
+    "$PORT" "$CERTIFICATES/ca.crt" >"$FLWR_HOME/config.toml"
 flwr supernode register "$CERTIFICATES/node0.pub" federation
 flwr supernode register "$CERTIFICATES/node1.pub" federation
 flwr supernode register "$CERTIFICATES/node2.pub" federation
+flwr supernode list federation
 
 echo "== three nodes"
-fedmezo-node --cfg configs/federation.yaml --client 0 --superlink "127.0.0.1:$PORT" \
+fedmezo-node --cfg configs/federation.yaml --client 0 --superlink "$HOST:$PORT" \
     --root-certificates "$CERTIFICATES/ca.crt" --key "$CERTIFICATES/node0" >"$FOLDER/node0.log" 2>&1 &
 pids+=($!)
-fedmezo-node --cfg configs/federation.yaml --client 1 --superlink "127.0.0.1:$PORT" \
+fedmezo-node --cfg configs/federation.yaml --client 1 --superlink "$HOST:$PORT" \
     --root-certificates "$CERTIFICATES/ca.crt" --key "$CERTIFICATES/node1" >"$FOLDER/node1.log" 2>&1 &
 pids+=($!)
-fedmezo-node --cfg configs/federation.yaml --client 2 --superlink "127.0.0.1:$PORT" \
+fedmezo-node --cfg configs/federation.yaml --client 2 --superlink "$HOST:$PORT" \
     --root-certificates "$CERTIFICATES/ca.crt" --key "$CERTIFICATES/node2" >"$FOLDER/node2.log" 2>&1 &
 pids+=($!)
 

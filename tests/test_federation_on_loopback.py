@@ -1,16 +1,13 @@
 """The script that takes a reader from nothing to a federation, and the page that quotes it."""
 
 import os
-import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fedmezo import config, node
 from tests.conftest import REPOSITORY
 from tests.engines.loopback import free_port
 

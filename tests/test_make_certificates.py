@@ -14,7 +14,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from fedmezo.engines.flower import public_key
 from fedmezo.engines.flower_node import read_private_key
 from fedmezo.errors import ConfigurationError
-from scripts.make_certificates import main
+from tests.certificates import make_certificates
 
 HOSTS = ["federation.example.org", "192.0.2.7", "localhost", "127.0.0.1"]
 
@@ -23,7 +23,7 @@ HOSTS = ["federation.example.org", "192.0.2.7", "localhost", "127.0.0.1"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("certificates") / "deep" / "folder"
     options = ["--nodes", "2", "--host", HOSTS[0], "--host", HOSTS[1], "--host", HOSTS[2], "--days", "30"]
-    assert main([str(made), *options]) == 0
+    assert make_certificates(str(made), *options) == 0
     return made
 
 
@@ -58,7 +58,7 @@ def test_no_other_name_and_no_other_authority(folder: Path, tmp_path: Path) -> N
     own = PolicyBuilder().store(Store([certificate(folder / "ca.crt")]))
     with pytest.raises(VerificationError):
         own.build_server_verifier(x509.DNSName("example.org")).verify(server, [])
-    assert main([str(tmp_path / "other"), "--nodes", "1"]) == 0
+    assert make_certificates(str(tmp_path / "other"), "--nodes", "1") == 0
     other = PolicyBuilder().store(Store([certificate(tmp_path / "other" / "ca.crt")]))
     with pytest.raises(VerificationError):
         other.build_server_verifier(name(HOSTS[0])).verify(server, [])
@@ -97,18 +97,18 @@ def test_the_nodes_keys_are_read_by_node_and_server(folder: Path) -> None:
 
 
 def test_secrets_differ(folder: Path, tmp_path: Path) -> None:
-    assert main([str(tmp_path / "other")]) == 0
+    assert make_certificates(str(tmp_path / "other")) == 0
     secret = (folder / "secret").read_text(encoding="ascii")
     assert len(bytes.fromhex(secret)) == 32 and secret != (tmp_path / "other" / "secret").read_text(encoding="ascii")
 
 
 def test_what_exists_is_left_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert main([str(folder)]) == 2
+    assert make_certificates(str(folder)) == 2
     assert "File exists; nothing was written" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     (tmp_path / "file").write_text("")
-    assert main([str(tmp_path / "file" / "folder")]) == 2
+    assert make_certificates(str(tmp_path / "file" / "folder")) == 2
     assert "Not a directory; nothing was written" in capsys.readouterr().err
 
 
@@ -117,7 +117,7 @@ def test_what_exists_is_left_alone(folder: Path, tmp_path: Path, capsys: pytest.
 )
 def test_bad_arguments_write_nothing(tmp_path: Path, options: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main([str(tmp_path / "new"), *options])
+        make_certificates(str(tmp_path / "new"), *options)
     assert caught.value.code == 2
     assert not (tmp_path / "new").exists()
 
@@ -125,6 +125,6 @@ def test_bad_arguments_write_nothing(tmp_path: Path, options: list[str]) -> None
 @pytest.mark.parametrize("host", ["", "an address", "höhe.example", "a" * 64 + ".org"])
 def test_a_name_that_is_none_writes_nothing(tmp_path: Path, host: str) -> None:
     with pytest.raises(SystemExit) as caught:
-        main([str(tmp_path / "new"), "--host", host])
+        make_certificates(str(tmp_path / "new"), "--host", host)
     assert caught.value.code == 2
     assert not (tmp_path / "new").exists()

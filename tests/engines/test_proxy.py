@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.make_certificates import main as make_certificates
+from tests.certificates import make_certificates
 from tests.conftest import REPOSITORY
 from tests.engines.loopback import Loopback, free_port, listens
 from tests.test_main import Run, same, train
@@ -42,7 +42,7 @@ def status(certificates: Path, port: int, path: str, body: bytes = b"", method: 
 
 
 def test_a_node_works_through_it_and_the_rest_is_closed(tiny_yaml: Callable[..., Path], tmp_path: Path) -> None:
-    assert make_certificates([str(tmp_path / "certificates"), "--nodes", "1"]) == 0
+    assert make_certificates(str(tmp_path / "certificates"), "--nodes", "1") == 0
     path = tiny_yaml(federate={"client_num": 1})
     local = train(path, "local")
     with Loopback(tmp_path, path, tmp_path / "certificates") as deployment:

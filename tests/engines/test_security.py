@@ -7,7 +7,7 @@ import pytest
 
 from fedmezo import node
 from fedmezo.main import main
-from scripts.make_certificates import main as make_certificates
+from tests.certificates import make_certificates
 from tests.engines.loopback import Loopback
 from tests.test_main import Run, same, train
 
@@ -33,7 +33,7 @@ def test_only_registered_keys_join_and_a_run_goes_on(
 ) -> None:
     """One deployment for all, as a SuperLink takes seconds to start."""
     own, foreign = tmp_path / "certificates", tmp_path / "foreign"
-    assert make_certificates([str(own), "--nodes", "5"]) == make_certificates([str(foreign), "--nodes", "1"]) == 0
+    assert make_certificates(str(own), "--nodes", "5") == make_certificates(str(foreign), "--nodes", "1") == 0
     keys = [str(own / f"node{client}.pub") for client in range(3)]
     path = tiny_yaml()
     with Loopback(tmp_path, path, own) as deployment:
