@@ -8,7 +8,7 @@ from fedmezo.errors import MalformedError
 from fedmezo.federation.joining import Introduction, unpack_introduction
 from fedmezo.log import LOG
 
-AGAIN = 10.0  # seconds until a node that was refused, or did not answer, is asked again
+AGAIN, LONGEST = 10.0, 160.0  # seconds until a node that was refused, or did not answer, is asked again; it doubles
 SHOWN = 5  # differing keys that are named
 
 
@@ -31,7 +31,7 @@ class Roster:
         self._refresh = refresh
         self._nodes: dict[int, int] = {}  # by client
         self._asked: dict[str, int] = {}  # letters without an answer yet
-        self._again: dict[int, float] = {}  # when a node may be asked again
+        self._again: dict[int, tuple[float, float]] = {}  # when a node may be asked again, and how long that was put off
         self._said: dict[int, str] = {}  # why a node was refused
         self._present: Mapping[int, bytes] = {}
         self._looked = float("-inf")
@@ -56,6 +56,8 @@ class Roster:
             self._present = self._post.nodes()
             self._nodes = {client: node for client, node in self._nodes.items() if node in self._present}
             self._said = {node: text for node, text in self._said.items() if node in self._present}
+            self._again = {node: each for node, each in self._again.items() if node in self._present}
+            self._asked = {name: node for name, node in self._asked.items() if node in self._present}
             self._ask()
         for name, response in self._post.collect(list(self._asked)) if self._asked else ():
             self._hear(self._asked.pop(name), response)
@@ -63,10 +65,11 @@ class Roster:
     def _ask(self) -> None:
         known, letter = set(self._nodes.values()), Hello("" if self._own is None else self._own.pack())
         for node in sorted(self._present.keys() - known):
-            if time.monotonic() >= self._again.get(node, 0.0):
-                self._again[node] = time.monotonic() + AGAIN
-                self._asked = {name: each for name, each in self._asked.items() if each != node}
-                self._asked[self._post.send(node, letter)] = node
+            at, wait = self._again.get(node, (0.0, AGAIN / 2))
+            if time.monotonic() >= at:
+                wait = min(2 * wait, LONGEST)
+                self._again[node] = (time.monotonic() + wait, wait)
+                self._asked[self._post.send(node, letter)] = node  # a late answer to an earlier one counts as well
 
     def _hear(self, node: int, response: Response) -> None:
         if not isinstance(response, Introduced):
