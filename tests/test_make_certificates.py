@@ -88,7 +88,7 @@ def test_the_nodes_keys_are_read_by_node_and_server(folder: Path) -> None:
     for node in range(2):
         private, own = read_private_key(folder / f"node{node}")
         assert own == private.public_key()
-    for path in ("secret",):
+    for path in ("secret", "node0", "ca.crt"):
         with pytest.raises(ConfigurationError, match=r"engine\.keys"):
             public_key(folder / path)
     for path in ("node0.pub", "server.key"):

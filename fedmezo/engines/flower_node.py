@@ -6,6 +6,7 @@ loaded and executes no code that it is sent. The server's rounds run in the serv
 SuperLink with ``--isolation process``: a SuperLink that is killed does not take them with it.
 """
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -70,7 +71,10 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 R = TypeVar("R")
 APP = Path(__file__).parents[1] / "flower_app"
 ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
-ALREADY_ACTIVE = 2004  # the SuperLink has not yet noticed that the node was gone
+NOT_ACTIVATED = 2004  # its key is not registered, or the SuperLink has not yet noticed that the node was gone
+NO_SECRET = 1008
+PATIENCE = 75.0  # seconds after which it has noticed: two heartbeats of 30 s, and some
+HOPELESS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")  # of what TLS complains of; a cut is none of them
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 SHORTEST, GROWTH, LONGEST = 0.02, 1.3, 30.0  # seconds between attempts, and how it grows
 OWN_RUN = 30.0  # seconds that the SuperLink has to hand the run to this process
@@ -97,12 +101,14 @@ class NodeConnection:
         self._own_key = private_key is not None
         keys = generate_key_pairs() if private_key is None else read_private_key(private_key)
         self._public_key = public_key_to_bytes(keys[1])
-        self._client = FleetHttpClient.from_server_address(
-            superlink,
-            root_certificates is None,
-            None if root_certificates is None else root_certificates.read_bytes(),
-            interceptors=[RuntimeVersionHttpInterceptor(component_name="SuperNode"), NodeAuthHttpInterceptor(*keys)],
-        )
+        self._plain = root_certificates is None
+        with _trusting("--root-certificates", root_certificates) as certificates:
+            self._client = FleetHttpClient.from_server_address(
+                superlink,
+                self._plain,
+                certificates,
+                [RuntimeVersionHttpInterceptor(component_name="SuperNode"), NodeAuthHttpInterceptor(*keys)],
+            )
         self._where = superlink
         self._node = ProtoNode()
         self._lost = threading.Event()
@@ -117,7 +123,7 @@ class NodeConnection:
         if not self._own_key:
             self._call(self._client.RegisterNode, RegisterNodeFleetRequest(public_key=self._public_key))
         request = ActivateNodeRequest(public_key=self._public_key, heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL)
-        self._node = ProtoNode(node_id=self._call(self._client.ActivateNode, request, (ALREADY_ACTIVE,)).node_id)
+        self._node = ProtoNode(node_id=self._call(self._client.ActivateNode, request, (NOT_ACTIVATED,)).node_id)
         heart = HeartbeatSender(self._beat)
         heart.start()
         try:
@@ -184,19 +190,26 @@ class NodeConnection:
 
     def _call(self, method: Callable[[Any], R], request: Any, again: tuple[int, ...] = ()) -> R:
         """Call the SuperLink until it answers; ``again``: codes of Flower's errors to wait for the end of."""
-        wait, said = 0.5, False
+        wait, said, began = 0.5, False, time.monotonic()
         while True:
             try:
                 return method(request)
             except httpx.TransportError as error:
-                if "certificate" in str(error).lower() or "ssl" in str(error).lower():
+                if any(word in str(error) for word in HOPELESS):
                     raise ResourceError(f"--superlink {self._where}\n    no secure connection: {error}") from error
                 reason = f"nothing answers at {self._where}"
+                if self._plain and isinstance(error, httpx.RemoteProtocolError):
+                    reason = f"no answer in plain HTTP from {self._where}: it may want TLS (--root-certificates)"
             except httpx.HTTPStatusError as error:
                 if error.response.status_code == httpx.codes.FORBIDDEN and not again:
                     raise RunOverError from error
                 reason = told(error)
-                if error.response.status_code not in TRANSIENT and not any(f"code: {code}" in reason for code in again):
+                waiting = any(f"code: {code}" in reason for code in again)
+                if waiting:
+                    reason += " Its key is not registered, or another node holds it, or one did a minute ago"
+                if error.response.status_code not in TRANSIENT and not (
+                    waiting and time.monotonic() < began + PATIENCE
+                ):
                     raise ResourceError(f"--superlink {self._where}\n    it refuses this node: {reason}") from error
             LOG.log(*((10, "%s") if said else (30, "%s; trying again")), reason)
             said = True
@@ -269,8 +282,7 @@ def served_grid(superlink: str, root_certificates: Path | None, secret: Path | N
         ResourceError: the SuperLink cannot be reached, refuses, or has given the run to another process.
     """
     plain = root_certificates is None
-    certificates = None if root_certificates is None else root_certificates.read_bytes()
-    with _told_of(superlink):
+    with _trusting("engine.root_certificates", root_certificates) as certificates, _told_of(superlink):
         run, token = _acquired(superlink, plain, certificates, secret)
     grid = http_grid.HttpGrid(superlink, plain, certificates, token=token)
     runtime = grid._runtime_client
@@ -327,11 +339,23 @@ def _acquired(superlink: str, plain: bool, certificates: bytes | None, secret: P
 
 
 @contextmanager
+def _trusting(option: str, path: Path | None) -> Iterator[bytes | None]:
+    """Give the certificates of a file, and have an error in them name the option."""
+    try:
+        yield None if path is None else path.read_bytes()
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"{option} {path}\n    expected certificates in PEM: {error}") from error
+
+
+@contextmanager
 def _told_of(superlink: str) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPStatusError as error:
-        raise ResourceError(f"engine.superlink = {superlink}\n    it refuses the run: {told(error)}") from error
+        reason = told(error)
+        if f"code: {NO_SECRET}" in reason:
+            reason += " engine.secret must be the file of its --superexec-auth-secret-file"
+        raise ResourceError(f"engine.superlink = {superlink}\n    it refuses the run: {reason}") from error
     except httpx.TransportError as error:
         raise ResourceError(f"engine.superlink = {superlink}\n    it cannot be reached: {error}") from error
 
@@ -363,7 +387,10 @@ def read_public_key(data: bytes) -> bytes:
     Raises:
         ValueError: it is none of that kind.
     """
-    key = load_ssh_public_key(data)
+    try:
+        key: object = load_ssh_public_key(data)
+    except UnsupportedAlgorithm:
+        key = None
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError("expected a public key as of scripts/make_certificates.py (ECDSA)")
     return bytes(public_key_to_bytes(key))

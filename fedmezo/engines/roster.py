@@ -31,7 +31,7 @@ class Roster:
         self._refresh = refresh
         self._nodes: dict[int, int] = {}  # by client
         self._asked: dict[str, int] = {}  # letters without an answer yet
-        self._again: dict[int, tuple[float, float]] = {}  # when a node may be asked again, and how long that was put off
+        self._again: dict[int, tuple[float, float]] = {}  # when a node may be asked again, after which wait
         self._said: dict[int, str] = {}  # why a node was refused
         self._present: Mapping[int, bytes] = {}
         self._looked = float("-inf")

@@ -1,11 +1,13 @@
 """Who cannot join a federation with TLS and node authentication, and that its run does not mind."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fedmezo import node
+from fedmezo.engines import flower_node
 from fedmezo.main import main
 from tests.certificates import make_certificates
 from tests.engines.loopback import Loopback
@@ -13,6 +15,7 @@ from tests.test_main import Run, same, train
 
 Write = Callable[..., Path]
 CLAIMANT, STRANGER = 3, 4  # their keys: registered, but no client's; not registered
+NO_SECRET = "it refuses the run: [code: 1008] Authentication failed. engine.secret must be"
 KEY_OF_ANOTHER = "a node says that it works for client 1, but its key is not that client's; it is refused"
 
 
@@ -29,7 +32,7 @@ def refused_server(deployment: Loopback, *overrides: str) -> int:
 
 
 def test_only_registered_keys_join_and_a_run_goes_on(
-    tiny_yaml: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_yaml: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One deployment for all, as a SuperLink takes seconds to start."""
     own, foreign = tmp_path / "certificates", tmp_path / "foreign"
@@ -40,11 +43,11 @@ def test_only_registered_keys_join_and_a_run_goes_on(
         deployment.superlink()
         deployment.register(0, 1, 2, CLAIMANT)
         deployment.node(1, name="claimant", key=f"node{CLAIMANT}")
-        deployment.node(0, name="stranger", key=f"node{STRANGER}")
         deployment.start("plaintext", plaintext_node(deployment))
         for client in range(3):
             deployment.node(client)
         local = train(path, "local")
+        monkeypatch.setattr(flower_node, "PATIENCE", 1.0)
         refuse_in_this_process(deployment, foreign, capsys)
 
         deployment.said("claimant", "connected to")
@@ -52,10 +55,10 @@ def test_only_registered_keys_join_and_a_run_goes_on(
         assert deployment.processes["server"].wait(90) == 0, deployment.log("server")
         assert KEY_OF_ANOTHER in deployment.log("server")
 
-        for name, reason in (("stranger", "[code: 2004] Failed to activate SuperNode"), ("plaintext", "trying again")):
-            assert deployment.log(name).count(reason) == 1 and "connected to" not in deployment.log(name)
-            deployment.kill(name, 15)
-            assert deployment.log(name).endswith("left\n") and "Traceback" not in deployment.log(name)
+        said = deployment.log("plaintext")
+        assert said.count("it may want TLS (--root-certificates); trying again") == 1 and "connected to" not in said
+        deployment.kill("plaintext", 15)
+        assert deployment.log("plaintext").endswith("left\n") and "Traceback" not in deployment.log("plaintext")
     run = Run(tmp_path / "runs" / "deployed")
     assert same(run, local)
 
@@ -70,7 +73,9 @@ def refuse_in_this_process(deployment: Loopback, foreign: Path, capsys: pytest.C
     own = deployment.certificates
     assert own is not None
     trusted, key = ("--root-certificates", str(own / "ca.crt")), ("--key", str(own / "node0"))
+    stranger = ("--key", str(own / f"node{STRANGER}"))
     nodes: list[tuple[tuple[str, ...], str]] = [
+        ((*trusted, *stranger), "[code: 2004] Failed to activate SuperNode. Its key is not registered"),
         (trusted, "it refuses this node: [code: 2001] SuperNode authentication is enabled"),
         (("--root-certificates", str(foreign / "ca.crt"), *key), "no secure connection: [SSL: CERTIFICATE_VERIFY"),
     ]
@@ -80,8 +85,8 @@ def refuse_in_this_process(deployment: Loopback, foreign: Path, capsys: pytest.C
         assert message in one_message(capsys)
     roots, secret = ("engine.root_certificates", str(own / "ca.crt")), ("engine.secret", str(own / "secret"))
     servers: list[tuple[tuple[str, ...], str]] = [
-        (roots, "it refuses the run: [code: 1008] Authentication failed"),
-        ((*roots, "engine.secret", str(foreign / "secret")), "it refuses the run: [code: 1008] Authentication failed"),
+        (roots, NO_SECRET),
+        ((*roots, "engine.secret", str(foreign / "secret")), NO_SECRET),
         (("engine.root_certificates", str(foreign / "ca.crt"), *secret), "cannot be reached: [SSL: CERTIFICATE_VERIFY"),
     ]
     for overrides, message in servers:
@@ -95,3 +100,19 @@ def one_message(capsys: pytest.CaptureFixture[str]) -> str:
     said = capsys.readouterr().err
     assert said.count("fedmezo: ") == 1 and "Traceback" not in said, said
     return said
+
+
+def test_a_cut_connection_is_opened_again(tiny_yaml: Write, tmp_path: Path) -> None:
+    """A SuperLink that is killed, or a proxy that is restarted, may end a connection before TLS has begun."""
+    assert make_certificates(str(tmp_path / "certificates"), "--nodes", "1") == 0
+    with Loopback(tmp_path, tiny_yaml(), tmp_path / "certificates") as deployment, socket.socket() as listener:
+        listener.bind(("127.0.0.1", deployment.port))
+        listener.listen()
+        deployment.node(0)
+        for _ in range(2):
+            connection, _ = listener.accept()
+            connection.recv(1)
+            connection.close()
+        deployment.said("node0", f"nothing answers at {deployment.address}; trying again")
+        deployment.kill("node0", 15)
+        assert deployment.log("node0").endswith("left\n")
