@@ -111,7 +111,8 @@ def test_a_cut_connection_is_opened_again(tiny_yaml: Write, tmp_path: Path) -> N
         deployment.node(0)
         for _ in range(2):
             connection, _ = listener.accept()
-            connection.recv(1)
+            connection.recv(65536)
+            connection.shutdown(socket.SHUT_WR)
             connection.close()
         deployment.said("node0", f"nothing answers at {deployment.address}; trying again")
         deployment.kill("node0", 15)
