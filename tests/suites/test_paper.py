@@ -1,0 +1,45 @@
+"""scripts/paper.py at scale smoke: every table and figure of the paper, from runs that are gone on with."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fedmezo.suites.program import main
+from tests.conftest import REPOSITORY
+from tests.suites.test_suites import FOLDER, SUITES
+
+LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "environment.json", "runs"}
+
+
+def test_all_suites(tmp_path: Path) -> None:
+    """As a user calls it: in processes of its own."""
+    command = [sys.executable, "scripts/paper.py", "all", "--scale", "smoke", "--out", str(tmp_path)]
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=280, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    for suite in (path.stem for path in SUITES):
+        folder = tmp_path / suite / "smoke"
+        assert {path.name for path in folder.iterdir()} == LEFT
+        page = (folder / "README.md").read_text()
+        assert (
+            page.startswith("# ") and "| --- |" in page and "nan" not in page and "`python scripts/paper.py all" in page
+        )
+        with (folder / "runs.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert rows and all(row["value"] not in ("", "nan") for row in rows)
+        assert (folder / "figure.png").read_bytes()[:4] == b"\x89PNG" and (folder / "figure.pdf").stat().st_size > 5000
+    again = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=280, check=False)
+    assert again.returncode == 0 and " 0 of them to do" in again.stdout
+
+
+def test_an_unknown_suite_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["strategy"], FOLDER) == 2
+    assert "there is no such suite; the nearest is strategies" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_is_told_and_the_others_count(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--", "trainer.type", "nobodys"]
+    assert main(words, FOLDER) == 1
+    assert "2 runs failed" in capfd.readouterr().err
