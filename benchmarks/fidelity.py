@@ -32,7 +32,7 @@ def rows(options: argparse.Namespace, model: str, trainable: str, batch: int) ->
     cfg = config.load(options.cfg, shared)
     problem = assemble_problem(cfg)
     scorers = {"fp32": problem.scorer}
-    if "True" in options.half and rank:  # all parameters in half precision are refused
+    if "True" in options.half:
         scorers["bf16"] = assemble_problem(config.load(options.cfg, [*shared, "train.is_enable_half", "True"])).scorer
     chosen = [name for name in scorers if ("False" in options.half if name == "fp32" else True)]
     cases = list(product(chosen, options.estimator, options.mu))

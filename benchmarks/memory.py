@@ -46,6 +46,9 @@ CASES: dict[str, list[str]] = {
     "all parameters: mezotrainer, 3 clients": ALL,
     "all parameters: mezotrainer, 3 clients, rademacher": [*ALL, "zo.distribution", "rademacher"],
     "all parameters: llmtrainer, 3 clients": [*ALL, *BACKPROP],
+    "all parameters, bf16: inference": [*ALL, *HALF],
+    "all parameters, bf16: mezotrainer, 3 clients": [*ALL, *HALF],
+    "all parameters, bf16: mezotrainer, 3 clients, rademacher": [*ALL, *HALF, "zo.distribution", "rademacher"],
 }
 COMMON = ["trainer.type", "mezotrainer", "federate.sample_client_num", "3", "train.local_update_steps", "3"]
 

@@ -2,6 +2,7 @@
 
 import math
 
+from torch import Tensor
 from yacs.config import CfgNode
 
 from fedmezo.assembly import (
@@ -33,11 +34,10 @@ def describe(cfg: CfgNode) -> str:
     """
     problem = assemble_problem(cfg)
     federation = assemble_federation(cfg, problem)
-    size = problem.parameters.size
     plan = federation.server.plan(0)
     steps = [task.steps for task in plan.tasks]
     scoring = f"scoring: {problem.scorer.manner}"
-    lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, size, steps)]
+    lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, problem.start, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
     lines += _cost_lines(cfg, _tried(cfg, problem, federation))
     return "\n".join([*lines, *precision_warnings(cfg, problem.scorer)])
@@ -53,8 +53,9 @@ def _tried(cfg: CfgNode, problem: Problem, federation: Federation) -> Cost:
         raise ClientError(f"a step that was tried: {type(error).__name__}: {error}") from error
 
 
-def _bytes_line(cfg: CfgNode, size: int, steps: list[int]) -> str:
-    travelling = round_traffic(size, steps, cfg.zo.queries, scalars=False)
+def _bytes_line(cfg: CfgNode, point: Tensor, steps: list[int]) -> str:
+    size = point.numel()
+    travelling = round_traffic(size, steps, cfg.zo.queries, scalars=False, itemsize=point.element_size())
     weights = f"{human(travelling.up)} up, {human(travelling.down)} down"
     if not scalars_travel(cfg):
         return f"bytes per client and round: {weights} (parameters travel)"

@@ -213,7 +213,7 @@ def _finish(
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)
-    LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size))
+    LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size, problem.start.element_size()))
     LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, outcome, len(reports))))
     if cfg.federate.save_to and outcome in ("completed", "stopped early"):
         _copy_adapter(folder, Path(cfg.federate.save_to))

@@ -54,6 +54,20 @@ def rademacher(stream: int, size: int) -> np.ndarray:
     return (1.0 - 2.0 * bits.reshape(-1)[:size]).astype(np.float32)
 
 
+def widened(bits: np.ndarray) -> np.ndarray:
+    """The fp32 values that bits of bf16 (uint16) are."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def halved(values: np.ndarray, stream: int) -> np.ndarray:
+    """fp32 values as bits of bf16, rounded stochastically; the first has the flat index 0."""
+    bits, word = values.view(np.uint32).astype(np.uint64), words(stream, -(-len(values) // 2))
+    draws = np.stack([word & np.uint64(0xFFFF), word >> np.uint64(16)], axis=1).reshape(-1)[: len(values)]
+    size = bits & np.uint64(0x7FFFFFFF)
+    found = np.where(size < 0x7F7F0000, bits + draws, bits) >> np.uint64(16)
+    return np.where(size > 0x7F800000, found | np.uint64(64), found).astype(np.uint16)
+
+
 def initial(seed: int, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
     """The initial LoRA parameters in flat order: A uniform within 1/sqrt(fan in), B zero."""
     size = sum(int(np.prod(shape)) for shape in shapes.values())
@@ -75,7 +89,7 @@ def replay(
     configuration: Mapping[str, Any],
     layout: Mapping[str, tuple[int, ...]],
 ) -> np.ndarray:
-    """Return the parameters after some rounds, fp32 [d].
+    """Return the parameters after some rounds, fp32 [d], or the bits of bf16 (uint16) where they were given.
 
     Args:
         point: the parameters before them.
@@ -99,7 +113,8 @@ def _after(
         return point
     decays = _by_element(layout, lambda name, shape: float(len(shape) > 1)).astype(bool)
     scales = _by_element(layout, lambda name, shape: _scale(name, configuration["zo.scales"]))
-    decay, summed, factor = configuration["train.optimizer.weight_decay"], np.zeros_like(point), 0.0
+    start = widened(point) if point.dtype == np.uint16 else point
+    decay, summed, factor = configuration["train.optimizer.weight_decay"], np.zeros_like(start), 0.0
     for client in row["clients"]:
         share, horizon = client["weight"] / total, len(client["gradients"])
         keep = 1.0 - client["learning_rate"] * decay
@@ -111,7 +126,8 @@ def _after(
             z = _direction(configuration, row["round"], client["client"], step, query, len(point))
             summed = summed + (c * scales).astype(np.float32) * z
     kept = np.where(decays, np.float32(factor if decay else 1.0), np.float32(1.0))
-    return np.asarray(kept * point + summed)
+    after = np.asarray(kept * start + summed)
+    return halved(after, key(configuration["seed"], "rounding", row["round"])) if point.dtype == np.uint16 else after
 
 
 def _direction(configuration: Mapping[str, Any], t: int, client: int, step: int, query: int, size: int) -> np.ndarray:

@@ -48,7 +48,7 @@ class Federation:
 
     def new_downlink(self) -> Downlink:
         """Return the memory of a server that has sent nothing yet."""
-        return _downlink(self.work, self.header, self.scalars)
+        return _downlink(self.work, self.header, self.scalars, self.server)
 
 
 def assemble_federation(
@@ -64,7 +64,7 @@ def assemble_federation(
     sizes = [len(examples) for examples in work.data.examples.values()]
     sample = assemble_participation(cfg, work.data.steps)
     server = assemble_server(cfg, problem, work.uplink.identity, sizes, sample)
-    downlink = _downlink(work, header, scalars)
+    downlink = _downlink(work, header, scalars, server)
     return Federation(server, assemble_engine(cfg, header, work, downlink), downlink, work, header, scalars)
 
 
@@ -91,8 +91,8 @@ def assemble_work(
     )
 
 
-def _downlink(work: ClientWork, header: Header, scalars: bool) -> Downlink:
-    return Downlink(work.uplink.identity, header.size, scalars)
+def _downlink(work: ClientWork, header: Header, scalars: bool, server: Server) -> Downlink:
+    return Downlink(work.uplink.identity, header.size, scalars, server.parameters.element_size())
 
 
 def assemble_server(
@@ -172,5 +172,5 @@ def _aggregation(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int]) -> Aggreg
     measured = strategies.registry[cfg.train.train_strategy].needs_update_distance
     spans = tunable.parameters.spans if measured else ()
     if scalars_travel(cfg):
-        return ScalarAggregation(_replay(cfg, tunable), _keys(cfg), weighting, spans)
+        return ScalarAggregation(_replay(cfg, tunable), _keys(cfg), weighting, spans, cfg.seed)
     return WeightAggregation(weighting, spans)

@@ -35,7 +35,7 @@ class Tunable:
         model: with its adapter, in eval mode, on the device.
         tokenizer: of the model.
         parameters: the trainable ones.
-        start: the initial point, fp32 [d].
+        start: the initial point, fp32 (bf16 where a model trained as a whole is) [d].
         scorer: of the model.
     """
 
@@ -73,7 +73,8 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
 
     Raises:
         ResourceError: it cannot be had.
-        ConfigurationError: it does not go together with the configuration.
+        ConfigurationError: it does not go together with the configuration, or all of it is to be trained in half
+            precision and cannot be where it is.
     """
     import_extensions(cfg.extensions)
     criterion = make_criterion(cfg.criterion.type)
@@ -98,6 +99,11 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
         movable=movable and zeroth_order(cfg),
         folder=cache_folder(cfg.llm.cache.model),
     )
+    if movable and parameters.buffer.dtype == torch.bfloat16 and not scorer.in_place:
+        raise ConfigurationError(
+            f"model.device_map = {cfg.model.device_map}\n    in half precision all parameters are trained on one "
+            "device: leave it empty, or set train.is_enable_half False"
+        )
     if start is parameters.buffer and not scorer.in_place:
         start = start.clone()
     return Tunable(model, base.tokenizer, parameters, start, scorer)
@@ -120,7 +126,7 @@ def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
             "set train.is_enable_half True, or take a smaller one"
         )
     if dtype != torch.float32:
-        with_half_products(base.model)
+        with_half_products(base.model, whole=not cfg.llm.adapter.use)
     return base
 
 

@@ -31,8 +31,8 @@ def precision_warnings(cfg: CfgNode, scorer: Scorer) -> list[str]:
     """Return what a user should know about the dtype; nothing where what was measured is good enough."""
     if not cfg.train.is_enable_half or not zeroth_order(cfg):
         return []
-    if scorer.shares_rounding and cfg.zo.estimator == "central":
-        return []
+    if scorer.in_place or (scorer.shares_rounding and cfg.zo.estimator == "central"):
+        return []  # in place, what is scored alone is scored in fp32
     device = chosen_device(cfg.use_gpu, cfg.device)
     dtype = str(base_dtype(True, device)).removeprefix("torch.")
     found = nearest(dtype, device.type, cfg.zo.mu)

@@ -18,6 +18,9 @@ _PLAIN_STEPS = {
 }
 
 
+_NEED_MASTERS = {"trainer.type": "llmtrainer", "federate.transport": "weights", "train.compile": True}
+
+
 @dataclass(frozen=True)
 class Contradiction:
     """Keys that do not go together, the one to blame first, and why."""
@@ -134,12 +137,16 @@ def _interval_of_rates(values: Values) -> Iterator[Contradiction]:
 
 
 def _half_precision_masters(values: Values) -> Iterator[Contradiction]:
-    if values["train.is_enable_half"] and not values["llm.adapter.use"]:
-        yield Contradiction(
-            ("train.is_enable_half", "llm.adapter.use"),
-            "training all parameters in half precision is not supported: set train.is_enable_half False "
-            "or llm.adapter.use True",
-        )
+    """All parameters in half precision have no fp32 masters: only what scalars lead to is rounded to them."""
+    if not values["train.is_enable_half"] or values["llm.adapter.use"]:
+        return
+    for key, wrong in _NEED_MASTERS.items():
+        if values[key] == wrong:
+            yield Contradiction(
+                ("train.is_enable_half", "llm.adapter.use", key),
+                f"all parameters in half precision are trained by mezotrainer with scalars, and not compiled; "
+                f"{key} = {wrong} wants train.is_enable_half False or llm.adapter.use True",
+            )
 
 
 def _dirichlet(values: Values) -> Iterator[Contradiction]:

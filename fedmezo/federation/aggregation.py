@@ -18,6 +18,7 @@ from fedmezo.federation.distance import update_distances
 from fedmezo.federation.messages import Plan, Task
 from fedmezo.ledger.records import ClientRecord, Rejection, RoundRecord
 from fedmezo.models.flat import Span, point_digest
+from fedmezo.randomness import stream_key
 from fedmezo.trainers import LocalUpdate
 from fedmezo.zeroth_order.replay import Replay, Steps
 
@@ -74,12 +75,14 @@ class ScalarAggregation:
         keys: stream keys of the directions.
         weighting: numerators of the average.
         spans: parameter tensors, for update distances; empty if no strategy asks for them.
+        seed: of the run, for what rounds parameters in half precision, once a round.
     """
 
     replay: Replay
     keys: DirectionKeys
     weighting: Weighting
     spans: tuple[Span, ...] = ()
+    seed: int = 0
 
     def aggregate(self, plan: Plan, results: Iterable[Result], start: Tensor) -> RoundRecord:
         """Return the record of the round; with ``spans``, clients are replayed once more for their distances."""
@@ -93,14 +96,20 @@ class ScalarAggregation:
         if not self.spans:
             return record
         own = self._steps(record, shares=[1.0] * len(clients))
-        return _with_distances(record, lambda: (self.replay(start, [steps]) for steps in own), self.spans)
+        precision = torch.promote_types(start.dtype, torch.float32)  # rounding to half would drown the differences
+
+        def points() -> Iterator[Tensor]:
+            return (self.replay(start, [steps], torch.empty_like(start, dtype=precision)) for steps in own)
+
+        return _with_distances(record, points, self.spans)
 
     def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the replay of the record from ``start`` [d]."""
         total = sum(client.weight for client in record.clients)
         if total == 0:
             return start
-        return self.replay(start, self._steps(record, [client.weight / total for client in record.clients]), out)
+        steps = self._steps(record, [client.weight / total for client in record.clients])
+        return self.replay(start, steps, out, stream_key(self.seed, "rounding", round_index=record.round_index))
 
     def seconds(self, record: RoundRecord, size: int) -> float:
         """Return about how long :meth:`apply` takes for ``size`` parameters, by trying its directions on a few."""

@@ -21,11 +21,12 @@ class Downlink:
         identity: of the run.
         size: number of parameters d.
         scalars: whether scalars travel; otherwise every client is sent the parameters.
+        itemsize: bytes of a parameter.
     """
 
-    def __init__(self, identity: bytes, size: int, scalars: bool) -> None:
+    def __init__(self, identity: bytes, size: int, scalars: bool, itemsize: int = 4) -> None:
         self._identity = identity
-        self._size = size
+        self._weights = itemsize * size  # bytes of all parameters
         self._scalars = scalars
         self._rounds: list[RoundRecord] = []
         self._bytes = [0]  # of the logs of the first n rounds
@@ -60,12 +61,12 @@ class Downlink:
         return traffic
 
     def _log_pays(self, first: int) -> bool:
-        return self._scalars and self._bytes[-1] - self._bytes[first] <= 4 * self._size
+        return self._scalars and self._bytes[-1] - self._bytes[first] <= self._weights
 
     def _down(self, record: RoundRecord, client: ClientRecord) -> int:
         task = Task(record.round_index, client.client, client.learning_rate, 0)
         first = self._known.get(client.client, 0)
-        payload = self._bytes[-1] - self._bytes[first] if self._log_pays(first) else 4 * self._size
+        payload = self._bytes[-1] - self._bytes[first] if self._log_pays(first) else self._weights
         return len(pack_order(self._identity, task, first, ())) + payload
 
     def _up(self, record: RoundRecord, client: ClientRecord) -> int:
@@ -73,4 +74,4 @@ class Downlink:
         gradients = client.gradients if self._scalars else np.zeros((0, 0), dtype=np.float32)
         failed = () if client.failed is None else tuple((int(s), int(q)) for s, q in np.argwhere(client.failed))
         update = LocalUpdate(client.train_loss, client.examples, client.nonfinite, gradients=gradients, failed=failed)
-        return len(pack_answer(self._identity, task, update)) + (0 if self._scalars else 4 * self._size)
+        return len(pack_answer(self._identity, task, update)) + (0 if self._scalars else self._weights)

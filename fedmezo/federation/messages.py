@@ -12,7 +12,7 @@ who works on something else is noticed::
           scalars: rounds ``first``, ``first + 1``, ... that the client has missed, each
                    count queries | count clients, and of each of these count client | count steps | count weight
                    | float64 rate | float32 g [steps, queries]   (a count is in LEB128, as in the ledger)
-          weights (flag 1): parameters [d] after ``first`` rounds
+          weights (flag 1): float32 (flag 8: bfloat16) parameters [d] after ``first`` rounds
 
 Nothing is folded: a client rebuilds the parameters from raw gradients, as the server does (numerics: what travels).
 """
@@ -36,8 +36,9 @@ IDENTITY_SIZE = 8
 
 _UP = struct.Struct(f"<BB{IDENTITY_SIZE}sIIIIHHf")
 _DOWN = struct.Struct(f"<BB{IDENTITY_SIZE}sIIIdI")
-_WEIGHTS, _FAILED, _DOUBLE = 1, 2, 4
+_WEIGHTS, _FAILED, _DOUBLE, _HALF = 1, 2, 4, 8
 _MOST = (1 << 16) - 1
+_WORDS = {2: "<i2", 4: "<f4", 8: "<f8"}  # as numpy reads parameters, by their size
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def pack_order(
     identity: bytes, task: Task, first: int, missed: Sequence[RoundRecord], parameters: Tensor | None = None
 ) -> Message:
     """Return the message that sends a client to work: with rounds it has missed, or parameters."""
-    flags = 0 if parameters is None else _WEIGHTS
+    flags = 0 if parameters is None else _WEIGHTS | (_HALF if parameters.dtype == torch.bfloat16 else 0)
     head = _DOWN.pack(*(VERSION, flags, identity, task.round_index, task.client, task.steps, task.learning_rate, first))
     if parameters is not None:
         return Message(head, _view(parameters))
@@ -186,11 +187,12 @@ def unpack_order(message: Message) -> Order:
     """
     reader = Reader(message.head)
     version, flags, identity, round_index, client, steps, rate, first = reader.unpack(_DOWN)
-    if version != VERSION or flags & ~_WEIGHTS or not 0.0 <= rate < float("inf"):
+    if version != VERSION or flags not in (0, _WEIGHTS, _WEIGHTS | _HALF) or not 0.0 <= rate < float("inf"):
         raise MalformedError(f"a message of version {version} with flags {flags} and rate {rate}")
     task = Task(round_index, client, rate, steps)
     if flags & _WEIGHTS:
-        return Order(identity, task, first, parameters=_parameters(message, reader, torch.float32))
+        kind = torch.bfloat16 if flags & _HALF else torch.float32
+        return Order(identity, task, first, parameters=_parameters(message, reader, kind))
     missed = tuple(_unpack_log(reader, number) for number in range(first, round_index))
     reader.end()
     return Order(identity, task, first, missed)
@@ -202,7 +204,7 @@ def _unpack_log(reader: Reader, number: int) -> RoundRecord:
 
 
 def _view(parameters: Tensor) -> memoryview:
-    return parameters.detach().cpu().contiguous().numpy().data.cast("B")
+    return parameters.detach().cpu().contiguous().view(torch.uint8).numpy().data
 
 
 def _parameters(message: Message, reader: Reader, dtype: torch.dtype) -> Tensor:
@@ -211,5 +213,5 @@ def _parameters(message: Message, reader: Reader, dtype: torch.dtype) -> Tensor:
     reader.end()
     if data.nbytes % dtype.itemsize or not data.nbytes:
         raise MalformedError(f"{data.nbytes} bytes of parameters")
-    values = np.frombuffer(data, dtype="<f8" if dtype == torch.float64 else "<f4")
-    return torch.from_numpy(values if values.flags.writeable else values.copy())
+    values = np.frombuffer(data, dtype=_WORDS[dtype.itemsize])
+    return torch.from_numpy(values if values.flags.writeable else values.copy()).view(dtype)

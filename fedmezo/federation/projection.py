@@ -13,7 +13,7 @@ from fedmezo.tracking import Traffic
 CLIENTS, ROUNDS, STEPS, PARAMETERS = 3, 500, 30, 21_299_200
 
 
-def round_traffic(size: int, steps: list[int], queries: int, scalars: bool) -> Traffic:
+def round_traffic(size: int, steps: list[int], queries: int, scalars: bool, itemsize: int = 4) -> Traffic:
     """Return the most that a client sends and is sent in a round in which all take part, as in the one before.
 
     Args:
@@ -21,8 +21,9 @@ def round_traffic(size: int, steps: list[int], queries: int, scalars: bool) -> T
         steps: of each client.
         queries: Q of a step.
         scalars: whether scalars travel.
+        itemsize: bytes of a parameter.
     """
-    downlink = Downlink(bytes(IDENTITY_SIZE), size, scalars)
+    downlink = Downlink(bytes(IDENTITY_SIZE), size, scalars, itemsize)
     downlink.observe(_round(0, steps, queries))
     found = downlink.observe(_round(1, steps, queries))
     return Traffic(max(traffic.up for traffic in found), max(traffic.down for traffic in found))

@@ -62,7 +62,7 @@ class Snapshots:
         with suppress(SafetensorError, OSError, KeyError), safe_open(self._path(rounds_done), framework="pt") as file:
             parameters: Tensor = file.get_tensor("parameters")
             whole = (file.metadata() or {}).get("parameters") == point_digest(parameters).hex()
-            if whole and parameters.shape == (size,) and parameters.dtype == torch.float32:
+            if whole and parameters.shape == (size,) and parameters.dtype in (torch.float32, torch.bfloat16):
                 return parameters
         return None
 

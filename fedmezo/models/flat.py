@@ -1,4 +1,4 @@
-"""The trainable parameters as one flat fp32 buffer.
+"""The trainable parameters as one flat buffer: fp32, or bf16 where a model trained as a whole is its own master.
 
 The parameters of the model become views into the buffer, in the order of their names, so that a parameter point is
 one vector and copying it in is one copy. Only where a model spans several devices are there copies: parameters on other
@@ -39,26 +39,20 @@ class FlatParameters:
         device: of the buffer; the first parameter's if left out.
 
     Attributes:
-        buffer: fp32 [d], the point that the model stands at.
+        buffer: fp32 or bf16 [d], the point that the model stands at.
         spans: one per tensor, in flat order.
 
     Raises:
-        ConfigurationError: there is nothing to train, or a trainable parameter is not fp32 (only fp32 is its own
-            master).
+        ConfigurationError: there is nothing to train, or trainable parameters are neither all fp32 nor all bf16.
     """
 
     def __init__(self, model: nn.Module, device: torch.device | None = None) -> None:
         trainable = sorted((name, p) for name, p in model.named_parameters() if p.requires_grad)
         if not trainable:
             raise ConfigurationError("llm.adapter.args leaves nothing to train")
-        half = [(name, parameter.dtype) for name, parameter in trainable if parameter.dtype != torch.float32]
-        if half:
-            raise ConfigurationError(
-                f"train.is_enable_half\n    {half[0][0]} is {half[0][1]}: trainable parameters must be float32"
-            )
         self.spans = _spans(trainable)
         self.size = self.spans[-1].stop
-        self.buffer = torch.empty(self.size, device=device or trainable[0][1].device)
+        self.buffer = torch.empty(self.size, dtype=_dtype(trainable), device=device or trainable[0][1].device)
         self._remote: list[tuple[Tensor, nn.Parameter]] = []
         for (_, parameter), view in zip(trainable, self.tensors(self.buffer).values(), strict=True):
             view.copy_(parameter.data)
@@ -113,8 +107,20 @@ class FlatParameters:
 
 
 def point_digest(point: Tensor) -> bytes:
-    """Return a hash (BLAKE2b, 16 bytes) of the values of a flat vector [d]."""
-    return hashlib.blake2b(point.detach().cpu().numpy().data, digest_size=16).digest()
+    """Return a hash (BLAKE2b, 16 bytes) of the values of a flat vector [d], as they are in memory."""
+    return hashlib.blake2b(point.detach().cpu().view(torch.uint8).numpy().data, digest_size=16).digest()
+
+
+def _dtype(trainable: list[tuple[str, nn.Parameter]]) -> torch.dtype:
+    """Return the dtype of trainable parameters, if all have one that can be trained."""
+    found = trainable[0][1].dtype
+    for name, parameter in trainable:
+        if parameter.dtype != found or found not in (torch.float32, torch.bfloat16):
+            raise ConfigurationError(
+                f"train.is_enable_half\n    {name} is {parameter.dtype}: trainable parameters must be float32, or all "
+                "of them bfloat16"
+            )
+    return found
 
 
 def _spans(trainable: list[tuple[str, nn.Parameter]]) -> tuple[Span, ...]:

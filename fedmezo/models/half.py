@@ -6,6 +6,9 @@ fp32, and a linear layer does not multiply x+ and x- (the activations of theta +
 but x+ and their difference, which by linearity is the same: W x- = W x+ - W (x+ - x-). The products are in half
 precision, at the same cost; the rounding of the first is common to both signs, and the difference, a small number of
 its own, is rounded relative to itself.
+
+Where weights themselves are perturbed, (W + mu z) x+ and (W - mu z) x- are made of three products: of W with the mean
+and the difference of x+ and x-, and of z with the mean. So mu z is never rounded beside a weight that is much larger.
 """
 
 from collections.abc import Iterator
@@ -52,6 +55,17 @@ class Pairing:
             self._last = (x, both)
         return self._last[1]
 
+    def centred(self, x: Tensor, dtype: torch.dtype, scale: float) -> Tensor:
+        """Return m, the mean of x+ and x-, x+ - m, and scale m of the pairs x, in half precision [3, n, ...]."""
+        if self._last is None or self._last[0] is not x:
+            above, below = x.chunk(2)
+            parts = x.new_empty((3, *above.shape))
+            mean = torch.lerp(above, below, 0.5, out=parts[0])
+            torch.sub(above, mean, out=parts[1])
+            torch.mul(mean, scale, out=parts[2])
+            self._last = (x, parts.to(dtype))
+        return self._last[1]
+
 
 def join(y: Tensor) -> Tensor:
     """Return the pairs, fp32 [2n, ...], whose first ones and differences are y [2, n, ...]."""
@@ -76,7 +90,7 @@ class _HalfProduct(nn.Module):
     bias: Tensor | None
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.T if isinstance(self, Conv1D) else self.weight
+        weight = as_rows(self, self.weight)
         if self.pairing.active:
             y = join(functional.linear(self.pairing.split(x, weight.dtype), weight))
         else:
@@ -84,33 +98,86 @@ class _HalfProduct(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
+def as_rows(layer: nn.Module, weight: Tensor) -> Tensor:
+    """Return the weight of a linear layer with a row for each output."""
+    return weight.T if isinstance(layer, Conv1D) else weight
+
+
+def perturbed_product(x: Tensor, weight: Tensor, z: Tensor, scale: float, pairing: Pairing) -> Tensor:
+    """Return (W + scale z) x+ and (W - scale z) x- of the pairs x, fp32 [2n, ..., out].
+
+    With m the mean of x+ and x-, and d half their difference, these are W m + (W d + scale z m) and W m - (...), but
+    for scale z d: of second order, the same for both, and left out.
+
+    Args:
+        x: pairs, fp32 [2n, ..., in].
+        weight: W, half precision [out, in].
+        z: in half precision [out, in].
+        scale: of z.
+        pairing: splits x.
+    """
+    parts = pairing.centred(x, weight.dtype, scale)
+    y = functional.linear(parts[:2], weight)
+    y[1].flatten(0, -2).addmm_(parts[2].flatten(0, -2), z.T)
+    found = y.float()
+    torch.sub(found[0].add_(found[1]), found[1], alpha=2, out=found[1])
+    return found.flatten(0, 1)
+
+
 @cache
-def _half_class(kind: type[nn.Module]) -> type[nn.Module]:
+def half_class(kind: type[nn.Module]) -> type[nn.Module]:
     """Return a class of linear layers with another forward pass; a class, so that a compiler sees all layers alike."""
     return type(f"Half{kind.__name__}", (_HalfProduct, kind), {})
 
 
-def with_half_products(model: PreTrainedModel) -> PreTrainedModel:
+def with_half_products(model: PreTrainedModel, *, whole: bool = False) -> PreTrainedModel:
     """Have a model of half-precision weights compute as described above, in place.
 
     Weights of linear layers and embeddings stay in half precision; all other parameters become fp32.
+
+    Args:
+        model: as it was loaded.
+        whole: all of it is to be trained, so that everything stays in half precision: other parameters are fp32 while
+            their module computes.
     """
     pairing = Pairing()
     setattr(model, _ATTRIBUTE, pairing)
     for module in model.modules():
         if isinstance(module, nn.Linear | Conv1D):
             kind: Any = type(module)
-            module.__class__ = _half_class(kind)
+            module.__class__ = half_class(kind)
             module.pairing = pairing
             if hasattr(module, "_hf_hook"):  # where a model spans devices, accelerate has wrapped forward
                 module._old_forward = MethodType(_HalfProduct.forward, module)
-            module.bias = None if module.bias is None else nn.Parameter(module.bias.float(), requires_grad=False)
+            if module.bias is not None and not whole:
+                module.bias = nn.Parameter(module.bias.float(), requires_grad=False)
         elif isinstance(module, nn.Embedding):
             module.register_forward_hook(lambda embedding, inputs, output: output.float())
+        elif whole:
+            _widen_while_computing(module)
         else:
             for parameter in module.parameters(recurse=False):
                 parameter.data = parameter.data.float()
     return model
+
+
+def _widen_while_computing(module: nn.Module) -> None:
+    """Have a module's own parameters be fp32 copies of themselves during its forward pass."""
+    own = list(module.parameters(recurse=False))
+    kept: list[Tensor] = []
+
+    def widen(*_: Any) -> None:
+        kept[:] = [parameter.data for parameter in own]
+        for parameter in own:
+            parameter.data = parameter.data.float()
+
+    def narrow(*_: Any) -> None:
+        for parameter, values in zip(own, kept, strict=True):
+            parameter.data = values
+
+    if own:
+        module.register_forward_pre_hook(widen)
+        module.register_forward_hook(narrow, always_call=True)
 
 
 def pairing_of(model: nn.Module) -> Pairing | None:

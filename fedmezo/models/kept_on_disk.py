@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +17,7 @@ CHUNK = 1 << 22  # elements written or read at a time
 
 @contextmanager
 def kept_on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
-    """Bring an fp32 vector [d] back, bit for bit, at the end of the block.
+    """Bring a vector [d] back, bit for bit, at the end of the block.
 
     It is read, not mapped: mapped pages would count as memory of the process.
 
@@ -33,7 +32,7 @@ def kept_on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
     with file:
         try:
             for part in torch.split(vector, CHUNK):
-                _write(file, part.cpu().numpy().data.cast("B"))
+                _write(file, _bytes(part.cpu()))
             file.seek(0)
         except OSError as error:
             raise _no_room(folder, error) from error
@@ -50,16 +49,20 @@ def _write(file: Any, values: memoryview) -> None:
 
 
 def _read(file: Any, vector: Tensor) -> None:
-    scratch = np.empty(min(CHUNK, vector.numel()), dtype=np.float32)
+    scratch = torch.empty(min(CHUNK, vector.numel()), dtype=vector.dtype)
     for part in torch.split(vector, CHUNK):
         values = scratch[: part.numel()]
-        wanted = values.data.cast("B")
+        wanted = _bytes(values)
         while wanted:
             count = file.readinto(wanted)
             if not count:
                 raise OSError("the file of a round's start ended early")
             wanted = wanted[count:]
-        part.copy_(torch.from_numpy(values))
+        part.copy_(values)
+
+
+def _bytes(values: Tensor) -> memoryview:
+    return values.view(torch.uint8).numpy().data
 
 
 def _no_room(folder: Path, error: OSError) -> ResourceError:

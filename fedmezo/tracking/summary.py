@@ -67,8 +67,8 @@ def _groups(evaluations: Sequence[EvaluationRecord], kind: str) -> dict[str, dic
     }
 
 
-def summary_table(summary: Mapping[str, Any], changes: Changes, size: int) -> str:
-    """Return the final table, ``size`` being the number of trainable parameters."""
+def summary_table(summary: Mapping[str, Any], changes: Changes, size: int, itemsize: int = 4) -> str:
+    """Return the final table, ``size`` being the number of trainable parameters, and ``itemsize`` bytes of one."""
     rows = [("rounds", f"{summary['rounds']} ({summary['outcome']})")]
     rows += [
         (f"{split} {metric.replace('_', ' ')}", str(change))
@@ -89,7 +89,7 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int) -> st
         ),
         (
             "parameters",
-            f"{size:,} trained; sending them would take {human(4 * size)} each way per client and round",
+            f"{size:,} trained; sending them would take {human(itemsize * size)} each way per client and round",
         ),
         *_projection(summary.get("paper_bytes")),
         ("peak memory", f"{summary['peak_memory_mib']:,.0f} MiB"),

@@ -17,6 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from fedmezo.models.scoring import Request, Scorer
+from fedmezo.randomness import stream_key
 from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, register, step_context
 from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Projection
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
@@ -41,6 +42,7 @@ class MezoTrainer:
         estimator: of projected gradients.
         clip: bound on |g| * ||z||, or None.
         retry: whether a step whose loss is not finite tries the following batches.
+        seed: of the run, for what rounds a point in half precision.
     """
 
     sends: ClassVar[Literal["scalars", "weights"]] = "scalars"
@@ -51,6 +53,7 @@ class MezoTrainer:
     estimator: EstimatorName = "central"
     clip: float | None = None
     retry: bool = False
+    seed: int = 0
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Take ``work.steps`` steps from ``start`` [d] and return their projected gradients."""
@@ -86,7 +89,7 @@ class MezoTrainer:
 
     def _steps(self, start: Tensor, work: LocalWork) -> Generator[Asked, list[float], LocalUpdate]:
         """Take the steps of a client, asking for losses."""
-        prefix = (MovingPrefix if self.scorer.in_place else Prefix)(self.replay, start, work.keys, work.learning_rate)
+        prefix = self._prefix(start, work)
         losses: list[float] = []
         failures: list[tuple[int, int]] = []
         examples = nonfinite = 0
@@ -102,6 +105,15 @@ class MezoTrainer:
             work.on_step(losses[-1] if finite else math.nan)
         mean = math.fsum(losses) / len(losses) if losses else math.nan
         return LocalUpdate(mean, examples, nonfinite, gradients=prefix.gradients, failed=tuple(failures))
+
+    def _prefix(self, start: Tensor, work: LocalWork) -> Prefix | MovingPrefix:
+        if not self.scorer.in_place:
+            return Prefix(self.replay, start, work.keys, work.learning_rate)
+
+        def rounding(step: int) -> int:
+            return stream_key(self.seed, "rounding", round_index=work.round_index, client=work.client, step=step)
+
+        return MovingPrefix(self.replay, start, work.keys, work.learning_rate, rounding)
 
     def _step(
         self, point: Tensor, keys: list[int], work: LocalWork, step: int

@@ -7,13 +7,15 @@ One arithmetic for a client's own steps, for the server and for anybody who rebu
 
 in ascending (client, step, query). The coefficients c are computed in fp64 and rounded to fp32 once. Weight decay
 enters as a factor 1 - rate * weight_decay per later step; parameters that do not decay have the factor 1. A point in
-fp64 is rebuilt in fp64 throughout: what the arithmetic is compared with.
+fp64 is rebuilt in fp64 throughout: what the arithmetic is compared with. A point in bf16, where a model is its own
+master in half precision, has its sums in fp32 all the same, and theta is rounded to bf16 stochastically, once a replay
+(:mod:`fedmezo.zeroth_order.directions`).
 
 The one exception is a client that trains all parameters of a model in place (:class:`MovingPrefix`).
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -90,13 +92,16 @@ class Replay:
             self.directions.add(total, keys, [1.0] * PROBED)
         return (time.perf_counter() - started) / (PROBE * PROBED)
 
-    def __call__(self, start: Tensor, sequences: Sequence[Steps], out: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, start: Tensor, sequences: Sequence[Steps], out: Tensor | None = None, rounding: int | None = None
+    ) -> Tensor:
         """Return the point [d] that the steps of one or several clients lead to from ``start`` [d].
 
         Args:
             start: what the clients started from.
             sequences: their steps, in client order.
             out: written to instead of a new vector; may be ``start``.
+            rounding: stream key by which a point in bf16 is rounded; None rounds it to nearest.
         """
         found = [term for steps in sequences for term in terms(steps, self.weight_decay)]
         point = torch.empty_like(start) if out is None else out
@@ -109,6 +114,7 @@ class Replay:
                 begin,
                 source=start[begin:end],
                 factor=factor if decays else 1.0,
+                rounding=rounding,
             )
         return point
 
@@ -173,23 +179,42 @@ class Prefix:
 class MovingPrefix:
     """A client's own point after each of its steps where there is memory for one vector only: ``point`` itself moves.
 
-    Its arithmetic is that of the textbook: theta = fl32(fl32(keep * theta) + fl32(c * z)), a step after the other. The
-    server's is that of :class:`Replay` all the same: what clients send are scalars.
+    Its arithmetic is that of the textbook: theta = fl32(fl32(keep * theta) + fl32(c * z)), a step after the other. In
+    bf16 each step is the replay of itself, rounded once. The server's is that of :class:`Replay` all the same: what
+    clients send are scalars.
+
+    Args:
+        replay: the arithmetic of the run's updates.
+        point: [d], fp32 or bf16.
+        keys: stream keys of the directions, [H][Q].
+        learning_rate: of the client.
+        rounding: gives the stream key by which a step's point is rounded to bf16.
     """
 
-    def __init__(self, replay: Replay, point: Tensor, keys: Sequence[Sequence[int]], learning_rate: float) -> None:
+    def __init__(
+        self,
+        replay: Replay,
+        point: Tensor,
+        keys: Sequence[Sequence[int]],
+        learning_rate: float,
+        rounding: Callable[[int], int],
+    ) -> None:
         self._replay = replay
         self._keys = keys
         self._rate = learning_rate
+        self._rounding = rounding
         self.gradients = np.empty((0, len(keys[0]) if keys else 1), dtype=np.float32)
         self.point = point
 
     def append(self, gradients: Sequence[float]) -> None:
         """Take one more step with projected gradients [Q]; each is rounded to fp32 once, here."""
         self.gradients = np.vstack([self.gradients, np.asarray(gradients, dtype=np.float32)])
-        steps = Steps(self._keys[: len(self.gradients)], self.gradients, self._rate)
+        last = _last(Steps(self._keys[: len(self.gradients)], self.gradients, self._rate))
+        if self.point.dtype == torch.bfloat16:
+            self._replay(self.point, [last], self.point, self._rounding(len(self.gradients) - 1))
+            return
         self._replay.decay(self.point, self._rate)
-        self._replay.add(self.point, list(terms(_last(steps), 0.0)))
+        self._replay.add(self.point, list(terms(last, 0.0)))
 
 
 def _last(steps: Steps) -> Steps:

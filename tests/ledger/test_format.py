@@ -36,6 +36,7 @@ from fedmezo.ledger.records import (
 )
 from fedmezo.main import main
 from fedmezo.models.flat import point_digest
+from fedmezo.models.hubs import load_base_model
 from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.replay import Replay
 from tests import ledger_reader, numpy_replay
@@ -204,6 +205,7 @@ class Vector:
 
     records: list[Record]
     after: np.ndarray
+    half: np.ndarray
 
     def frames(self) -> list[bytes]:
         chain, found = first_chain(), []
@@ -216,8 +218,13 @@ class Vector:
         """Return it as the document says it: a line for each part."""
         parts = {"preamble": PREAMBLE, "first chain": first_chain(), "start": START.tobytes()}
         parts |= dict(zip(("header", "round", "hash"), self.frames(), strict=True))
-        parts["after"] = self.after.tobytes()
+        parts |= {"after": self.after.tobytes(), "after in bf16": self.half.tobytes()}
         return "".join(f"{name}\n{_lines(value.hex())}" for name, value in parts.items())
+
+
+def bits_of(half: torch.Tensor) -> np.ndarray:
+    """Return the bits of bf16, uint16."""
+    return half.detach().reshape(-1).view(torch.int16).numpy().view(np.uint16)
 
 
 def _lines(digits: str) -> str:
@@ -239,10 +246,12 @@ def vector() -> Vector:
         ClientRecord(2, 0.1, 3, 3, math.nan, gradients=gradients[1]),
     )
     record = RoundRecord(0, clients, (Rejection(1, "a value that is not finite"),))
-    aggregation = ScalarAggregation(REPLAY, DirectionKeys(CONFIGURATION["seed"]), Weighting([1, 1, 3]))
+    seed = CONFIGURATION["seed"]
+    aggregation = ScalarAggregation(REPLAY, DirectionKeys(seed), Weighting([1, 1, 3]), seed=seed)
     after = aggregation.apply(record, torch.from_numpy(START.copy()))
+    half = aggregation.apply(record, torch.from_numpy(START).bfloat16())
     header = Header(hashes, len(START), CONFIGURATION)
-    return Vector([header, record, HashRecord(1, point_digest(after))], after.numpy())
+    return Vector([header, record, HashRecord(1, point_digest(after))], after.numpy(), bits_of(half))
 
 
 def documented() -> dict[str, bytes]:
@@ -295,6 +304,9 @@ def test_numpy_rebuilds_the_documents_parameters() -> None:
     after = numpy_replay.replay(start, [row], header["configuration"], LAYOUT)
     assert after.tobytes() == parts["after"] and last["digest"] == ledger_reader.hash16(parts["after"])
     assert header["hashes"]["initial"] == ledger_reader.hash16(parts["start"])
+    cut_off = (start.view(np.uint32) >> np.uint32(16)).astype(np.uint16)  # exactly the same values
+    half = numpy_replay.replay(cut_off, [row], header["configuration"], LAYOUT)
+    assert half.tobytes() == parts["after in bf16"]
 
 
 # ---- whole runs
@@ -337,7 +349,7 @@ def assert_rebuilt(run: Finished, start: np.ndarray) -> ledger_reader.Reading:
     """Make sure that the ledger leads from a start to the saved adapter, and through every recorded hash."""
     found, layout = run.reading(), run.layout()
     header, *entries = found.records
-    assert start.dtype == np.float32 and header["size"] == len(start)
+    assert start.dtype in (np.float32, np.uint16) and header["size"] == len(start)
     assert header["hashes"]["configuration"] == ledger_reader.hash16(header["text"])
     assert header["hashes"]["initial"] == ledger_reader.hash16(start.tobytes())
     point, hashes = start, 0
@@ -347,7 +359,7 @@ def assert_rebuilt(run: Finished, start: np.ndarray) -> ledger_reader.Reading:
         elif row["kind"] == "hash":
             assert row["digest"] == ledger_reader.hash16(point.tobytes())
             hashes += 1
-    assert point.dtype == np.float32 and point.tobytes() != start.tobytes() and hashes > 0
+    assert point.dtype == start.dtype and point.tobytes() != start.tobytes() and hashes > 0
     assert point.tobytes() == run.saved()
     return found
 
@@ -418,6 +430,31 @@ def test_the_layouts_hash_is_that_of_names_and_shapes(tiny_yaml: Write) -> None:
     names = {name.replace(".weight", ".default.weight"): shape for name, shape in run.layout().items()}
     layout = "\n".join(f"{name} {tuple(shape)}" for name, shape in names.items())
     assert run.reading().records[0]["hashes"]["parameters"] == ledger_reader.hash16(layout.encode())
+
+
+class Whole(Finished):
+    """A finished run of all parameters in half precision."""
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return the model's tensors in flat order, as the bits of bf16."""
+        with safe_open(self.folder / "adapter" / "model.safetensors", framework="pt") as file:
+            found = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        assert {tensor.dtype for tensor in found.values()} == {torch.bfloat16}
+        return {name: bits_of(tensor).reshape(tensor.shape) for name, tensor in found.items()}
+
+
+@pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
+@pytest.mark.parametrize("weight_decay", ["0", "0.1"])
+def test_numpy_rebuilds_all_parameters_in_half_precision(
+    tiny_yaml: Write, weight_decay: str, distribution: str
+) -> None:
+    whole = ("llm.adapter.use", "False", "train.is_enable_half", "True", "zo.distribution", distribution)
+    path = tiny_yaml(zo={"mu": 0.005, "queries": 2, "seed": 99}, train={"optimizer": {"lr": 0.001}})
+    run = Whole(run_of(path, *SHORT, *whole, "train.optimizer.weight_decay", weight_decay).folder)
+    base = load_base_model("tiny-llama@random_llm", dtype=torch.bfloat16, cache=path.parent).model
+    start = {name: bits_of(parameter) for name, parameter in sorted(base.named_parameters())}
+    assert list(start) == list(run.tensors())
+    assert_rebuilt(run, flat(start))
 
 
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])

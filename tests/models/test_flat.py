@@ -1,3 +1,4 @@
+import hashlib
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fedmezo.errors import ConfigurationError
-from fedmezo.models.flat import FlatParameters
+from fedmezo.models.flat import FlatParameters, point_digest
 from fedmezo.models.scoring import SwapScorer
 
 Layout = dict[str, list[int]]
@@ -98,13 +99,30 @@ def test_tied_parameters_are_one() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_only_float32_is_its_own_master(dtype: torch.dtype) -> None:
-    model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2, dtype=dtype)})
-    with pytest.raises(
-        ConfigurationError,
-        match=rf"^train\.is_enable_half\n    b\.bias is {dtype}: trainable parameters must be float32$",
-    ):
+@pytest.mark.parametrize("first", [torch.float32, torch.bfloat16])
+def test_masters_are_all_float32_or_all_bfloat16(first: torch.dtype, dtype: torch.dtype) -> None:
+    model = nn.ModuleDict({"a": nn.Linear(2, 2, dtype=first), "b": nn.Linear(2, 2, dtype=dtype)})
+    if first == dtype:
+        assert FlatParameters(model).buffer.dtype == first
+        return
+    words = rf"b\.bias is {dtype}: trainable parameters must be float32, or all of them bfloat16$"
+    with pytest.raises(ConfigurationError, match=rf"^train\.is_enable_half\n    {words}"):
         FlatParameters(model)
+
+
+def test_float16_is_no_master() -> None:
+    with pytest.raises(ConfigurationError, match=r"bias is torch\.float16: trainable"):
+        FlatParameters(nn.Linear(2, 2, dtype=torch.float16))
+
+
+def test_a_half_precision_buffer_is_what_the_model_computes_with_and_has_its_own_hash() -> None:
+    model = nn.Linear(2, 1, dtype=torch.bfloat16)
+    parameters = FlatParameters(model)
+    parameters.write(torch.tensor([0.5, 2.0, 3.0]))
+    assert model(torch.tensor([1.0, 10.0]).bfloat16()).item() == 32.5
+    assert model.weight.data_ptr() == parameters.buffer[1:].data_ptr()
+    words = parameters.buffer.view(torch.int16).numpy().astype("<i2").tobytes()
+    assert point_digest(parameters.buffer) == hashlib.blake2b(words, digest_size=16).digest()
 
 
 def test_tensors_that_do_not_fit_are_refused() -> None:

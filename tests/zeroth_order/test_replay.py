@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from fedmezo.zeroth_order.directions import direction
 from fedmezo.zeroth_order.directions.eager import CHUNK
 from fedmezo.zeroth_order.directions.scaled import Directions
-from fedmezo.zeroth_order.replay import Prefix, Replay, Runs, Steps, terms
+from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Runs, Steps, terms
+from tests.numpy_replay import halved, widened
 
 SIZE = 700
 RUNS: Runs = ((0, 300, True), (300, 420, False), (420, SIZE, True))
@@ -51,6 +52,44 @@ def test_replay_equals_numpy_to_the_bit(weight_decay: float, queries: int) -> No
     ]
     found = Replay(RUNS, weight_decay, Directions("gaussian"))(start, sequences)
     assert found.numpy().tobytes() == numpy_replay(start.numpy(), sequences, weight_decay).tobytes()
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_a_half_precision_replay_is_rounded_once(weight_decay: float) -> None:
+    start = direction(99, 0, SIZE).bfloat16()
+    sequences = [steps_of(client, 5, 2, 1e-3, 0.5) for client in range(2)]
+    wanted = halved(numpy_replay(start.float().numpy(), sequences, weight_decay), 44)
+    replay = Replay(RUNS, weight_decay, Directions("gaussian"))
+    found = replay(start, sequences, rounding=44)
+    assert found.view(torch.int16).numpy().tobytes() == wanted.tobytes()
+    assert torch.equal(replay(start, sequences, start, rounding=44), found) and torch.equal(start, found)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_a_client_in_half_precision_replays_each_step_by_itself(weight_decay: float) -> None:
+    replay, whole = Replay(RUNS, weight_decay, Directions("gaussian")), steps_of(3, 20, 2, 1e-2)
+    point = direction(3, 0, SIZE).bfloat16()
+    wanted = point.float().numpy()
+    moving = MovingPrefix(replay, point, whole.keys, whole.learning_rate, rounding=lambda step: 500 + step)
+    for step in range(20):
+        moving.append(whole.gradients[step].tolist())
+        one = Steps(whole.keys[step : step + 1], whole.gradients[step : step + 1], whole.learning_rate)
+        bits = halved(numpy_replay(wanted, [one], weight_decay), 500 + step)
+        wanted = widened(bits)
+        assert moving.point is point and point.view(torch.int16).numpy().tobytes() == bits.tobytes()
+
+
+def test_small_steps_are_kept_on_average() -> None:
+    """500 steps of a hundredth of what separates two bf16: rounded to nearest, nothing would move."""
+    count, start = 1 << 16, torch.ones(1 << 16).bfloat16()
+    replay = Replay(((0, count, False),), 0.0, Directions("rademacher"))
+    z, moved = direction(7, 0, count, "rademacher"), start.clone()
+    step = Steps([[7]], np.array([[-0.01]], dtype=np.float32), 2.0**-7)
+    for number in range(500):
+        replay(moved, [step], moved, rounding=number)
+    found = float(((moved.double() - 1.0) * z).mean())
+    assert found == pytest.approx(500 * 0.01 * 2.0**-7, rel=0.02)
+    assert torch.equal(replay(start, [step]), start)
 
 
 @given(weight_decay=st.sampled_from([0.0, 0.05]), horizon=st.integers(1, 8), queries=st.integers(1, 2))

@@ -18,6 +18,7 @@ from fedmezo.models.tokenizers import ModelTokenizer
 
 # PEFT keeps of a prompt encoder what it computes, not its parameters: those are kept beside it
 TRAINABLE = "trainable.safetensors"
+_WORDS = {torch.float32: torch.int32, torch.bfloat16: torch.int16}  # what numpy can hold instead
 # settings that change what an adapter's weights mean, but not their names and shapes
 _MEANING = ("lora_alpha", "alpha_pattern", "use_rslora", "encoder_reparameterization_type")
 _KIND = ("r", "rank_pattern", "use_dora", "num_virtual_tokens", "prefix_projection")
@@ -50,8 +51,8 @@ def save_trained(model: PreTrainedModel | PeftModel, folder: Path, tokenizer: Mo
 
 def _apart(tensor: Tensor) -> Tensor:
     """Return a tensor with a storage of its own: over the same memory where that can be, else a copy."""
-    if tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.is_contiguous():
-        return torch.from_numpy(tensor.detach().numpy())
+    if tensor.device.type == "cpu" and tensor.dtype in _WORDS and tensor.is_contiguous():
+        return torch.from_numpy(tensor.detach().view(_WORDS[tensor.dtype]).numpy()).view(tensor.dtype)
     return tensor.clone()
 
 

@@ -2,33 +2,37 @@
 
 Before a decoder layer (or the embedding, a norm, the head) computes, its perturbed weights are made in a scratch buffer
 of its size and stand in for its own, which are never written to. There is no second copy of the model.
+
+In half precision the copies are fp32; where both signs share a forward, linear layers have no copies but a direction to
+multiply by (:func:`fedmezo.models.half.perturbed_product`).
 """
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.pytorch_utils import Conv1D
 
 from fedmezo.cache import cache_folder
 from fedmezo.log import LOG
 from fedmezo.models.flat import FlatParameters, Span
+from fedmezo.models.half import Pairing, as_rows, half_class, pairing_of, perturbed_product
 from fedmezo.models.kept_on_disk import kept_on_disk
+from fedmezo.models.scoring.division import UndividedError, check_divisible, check_rows, joined, rows_of
 from fedmezo.models.scoring.packing import packs
+from fedmezo.models.scoring.responses import MOST_LOGITS
 from fedmezo.models.scoring.scorer import Request, Scorer, Total
 from fedmezo.models.stand_in import computing
 from fedmezo.zeroth_order.estimators import Lane
 
 MOST_ELEMENTS = 1 << 22  # of the head that are perturbed at a time
 MOST_TOKENS = 1024  # of both signs in one forward
-# arguments of decoder layers that have a row for every example, or one for all of them
-DIVISIBLE = {"hidden_states", "attention_mask", "causal_mask", "position_ids", "position_embeddings", "cache_position"}
 
 
 def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
@@ -56,11 +60,20 @@ class InPlaceScorer(Scorer):
         super().__init__(model, parameters, *rest, **others)
         spans = {span.name: span for span in parameters.spans}
         self._spans = {id(parameter): spans[name] for name, parameter in model.named_parameters()}
-        self._units = list(_units(model))
+        self._pairing = pairing_of(model)
+        if self._pairing is not None:
+            self.most_logits = MOST_LOGITS
+        self._units, self._leaves = list(_units(model)), list(_units(model, divided=True))
         self.folder: Path | None = None  # where the point waits
         self._scratch: Tensor | None = None
+        self._held: tuple[Span, int] | None = None  # of which z is in it
         self._both_signs = True
         self._examples = 0  # of a sign, in the forward that is under way
+
+    @property
+    def shares_rounding(self) -> bool:
+        """Whether products are in half precision, of one sign and of the difference of both."""
+        return self._pairing is not None
 
     @contextmanager
     def restoring(self, point: Tensor) -> Iterator[None]:
@@ -72,14 +85,15 @@ class InPlaceScorer(Scorer):
         found = [[Total(0.0, 0)] * len(request.lanes) for request in requests]
         try:
             self._fill(found, requests, MOST_TOKENS if self._both_signs else 0)
-        except _UndividedError as error:
+        except UndividedError as error:
             LOG.debug("scoring: one sign after the other, because %s", error)
             self._both_signs = False
             self._fill(found, requests, 0)
         return found
 
     def _fill(self, found: list[list[Total]], requests: Sequence[Request], most_tokens: int) -> None:
-        for pack in packs(requests, most_tokens, always_paired=False, most_units=1):
+        paired = self._both_signs and self._pairing is not None
+        for pack in packs(requests, most_tokens, always_paired=paired, most_units=1):
             request, number = pack.places[0]
             point, lane = requests[request].point, requests[request].lanes[number]
             batch, signs = pack.batch(requests), len(pack.places)
@@ -92,15 +106,20 @@ class InPlaceScorer(Scorer):
     @contextmanager
     def _perturbed(self, lane: Lane, signs: int) -> Iterator[None]:
         """Have the model compute at a lane; with two signs the second half of a batch is at its mirror."""
-        if not lane.scale:
+        if not lane.scale and self._pairing is None:
             yield
             return
+        pairing = self._pairing if signs > 1 else None
         with ExitStack() as stack:
-            for module in self._units:
+            if pairing is not None:
+                stack.enter_context(pairing.on())
+            for module in self._units if pairing is None else self._leaves:
                 if type(module) is nn.Embedding:
                     forward: Callable[..., Any] = self._embedding(module, lane, signs)
-                elif type(module) is nn.Linear:
-                    forward = self._linear(module, lane, signs)
+                elif pairing is not None and isinstance(module, nn.Linear | Conv1D):
+                    forward = self._pairs(module, lane, pairing)
+                elif type(module) in (nn.Linear, half_class(nn.Linear)):
+                    forward = self._linear(cast(nn.Linear, module), lane, signs)
                 else:
                     forward = self._layer(module, lane, signs)
                 stack.enter_context(computing(module, forward))
@@ -113,7 +132,9 @@ class InPlaceScorer(Scorer):
 
         def perturbed(*args: Any, **kwargs: Any) -> Any:
             if signs > 1 and isinstance(module, GradientCheckpointingLayer):
-                _check_divisible(module, args, kwargs)
+                check_divisible(module, args, kwargs)
+            elif signs > 1 and self._pairing is not None:
+                check_rows(module, [*args, *kwargs.values()], {1, signs * self._examples})
             values = [parameter.data for parameter in own]
             found = []
             try:
@@ -122,11 +143,11 @@ class InPlaceScorer(Scorer):
                         parameter.data = copy
                     rows = slice(sign * self._examples, (sign + 1) * self._examples)
                     every = signs * self._examples
-                    found.append(forward(*_rows(args, rows, every), **_rows(kwargs, rows, every)))
+                    found.append(forward(*rows_of(args, rows, every), **rows_of(kwargs, rows, every)))
             finally:
                 for parameter, value in zip(own, values, strict=True):
                     parameter.data = value
-            return _joined(found, self._examples)
+            return joined(found, self._examples)
 
         return perturbed
 
@@ -141,7 +162,7 @@ class InPlaceScorer(Scorer):
                 self._perturb(copies[:, row * width : (row + 1) * width], rows[row], first + number * width, lane)
             tables = copies.view(signs, len(used), width)
             if len(ids) == 1:  # positions, say, which are the same for all examples
-                return _joined([table[places] for table in tables], self._examples)
+                return joined([table[places] for table in tables], self._examples)
             return torch.cat([table[each] for table, each in zip(tables, places.chunk(signs), strict=True)])
 
         return forward
@@ -159,14 +180,30 @@ class InPlaceScorer(Scorer):
                 self._perturb(copies, part.flatten(), first + start * width, lane)
                 for copy, each, target in zip(copies, x.chunk(signs), y.chunk(signs), strict=True):
                     target[..., start : start + step] = each @ copy.view_as(part).T
-            if module.bias is not None:
-                biases = torch.empty(signs, module.out_features, device=x.device)
-                self._perturb(biases, module.bias.data, self._span(module.bias).start, lane)
-                for bias, target in zip(biases, y.chunk(signs), strict=True):
-                    target.add_(bias)
-            return y
+            return self._with_bias(y, module, lane, signs)
 
         return forward
+
+    def _pairs(self, module: nn.Linear | Conv1D, lane: Lane, pairing: Pairing) -> Callable[[Tensor], Tensor]:
+        """Return the forward pass of a linear layer of both signs in half precision."""
+        weight, span = module.weight.data, self._span(module.weight)
+
+        def forward(x: Tensor) -> Tensor:
+            check_rows(module, [x], {2, 2 * self._examples})
+            z = self._direction(span, lane.key).view_as(weight)
+            y = perturbed_product(x, as_rows(module, weight), as_rows(module, z), lane.scale, pairing)
+            return self._with_bias(y, module, lane, 2)
+
+        return forward
+
+    def _with_bias(self, y: Tensor, module: nn.Linear | Conv1D, lane: Lane, signs: int) -> Tensor:
+        """Add the perturbed biases of a linear layer to its outputs y, and return them."""
+        if module.bias is not None:
+            biases = torch.empty(signs, y.shape[-1], device=y.device)
+            self._perturb(biases, module.bias.data, self._span(module.bias).start, lane)
+            for bias, target in zip(biases, y.chunk(signs), strict=True):
+                target.add_(bias)
+        return y
 
     def _copies(self, spans: list[Span], lane: Lane, signs: int) -> list[list[Tensor]]:
         """Return perturbed copies of some parameters, in flat order, for each sign."""
@@ -185,54 +222,27 @@ class InPlaceScorer(Scorer):
         mirror = copies[1] if len(copies) == 2 else None
         self.directions.add(copies[0], [lane.key], [lane.scale], start, source=source, factor=1.0, mirror=mirror)
 
+    def _direction(self, span: Span, key: int) -> Tensor:
+        """Return z(key) of a tensor, rounded to the parameters' dtype, in scratch memory.
+
+        It is made once where it is asked for several times in a row: the head has its input in parts.
+        """
+        size, held = span.stop - span.start, self._held
+        z = self._room(1, -(-size // 2))[0].view(self.parameters.buffer.dtype)[:size]
+        if held != (span, key):
+            self.directions.add(z.zero_(), [key], [1.0], span.start)
+        self._held = (span, key)
+        return z
+
     def _span(self, parameter: Tensor) -> Span:
         return self._spans[id(parameter)]
 
     def _room(self, signs: int, elements: int) -> Tensor:
         """Return scratch memory [signs, elements]; what was there before is done with."""
+        self._held = None
         if self._scratch is None or self._scratch.numel() < signs * elements:
             self._scratch = torch.empty(signs * elements, device=self.parameters.buffer.device)
         return self._scratch[: signs * elements].view(signs, elements)
-
-
-def _rows(value: Any, rows: slice, every: int) -> Any:
-    """Return some examples of a layer's arguments: of each tensor that has a row for every example."""
-    if isinstance(value, Tensor):
-        return value[rows] if value.ndim > 1 and len(value) == every else value
-    if isinstance(value, tuple):
-        return tuple(_rows(each, rows, every) for each in value)
-    if isinstance(value, dict):
-        return {name: _rows(each, rows, every) for name, each in value.items()}
-    return value
-
-
-class _UndividedError(Exception):
-    """A layer takes a tensor that may or may not have a row for every example."""
-
-
-def _check_divisible(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Make sure that it is known which of a layer's arguments have a row for every example.
-
-    Raises:
-        _UndividedError: one is not (the position biases of BLOOM and MPT have rows for heads).
-    """
-    bound = inspect.signature(type(layer).forward).bind(layer, *args, **kwargs).arguments
-    rest = bound.pop("kwargs", {})
-    for name, value in (bound | rest).items():
-        tensors = value if isinstance(value, tuple) else (value,)
-        if name not in DIVISIBLE and any(isinstance(each, Tensor) for each in tensors):
-            raise _UndividedError(f"{type(layer).__name__} takes {name}")
-
-
-def _joined(found: list[Any], examples: int) -> Any:
-    """Return the outputs of all signs as one, each with a row for every example of its sign."""
-    if len(found) == 1:
-        return found[0]
-    if isinstance(found[0], Tensor):
-        return torch.cat([each.expand(examples, *each.shape[1:]) for each in found])
-    if isinstance(found[0], tuple):
-        return tuple(_joined(list(each), examples) for each in zip(*found, strict=True))
-    return found[0]
 
 
 def _runs(spans: list[Span]) -> list[tuple[int, int]]:
@@ -246,11 +256,11 @@ def _runs(spans: list[Span]) -> list[tuple[int, int]]:
     return runs
 
 
-def _units(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the parts of a model that hold all its parameters and compute one after the other."""
+def _units(module: nn.Module, *, divided: bool = False) -> Iterator[nn.Module]:
+    """Yield the parts of a model that hold all its parameters and compute one after the other; layers whole, or not."""
     direct = next(module.parameters(recurse=False), None) is not None
-    if direct or isinstance(module, GradientCheckpointingLayer):
+    if direct or (isinstance(module, GradientCheckpointingLayer) and not divided):
         yield module
         return
     for child in module.children():
-        yield from _units(child)
+        yield from _units(child, divided=divided)

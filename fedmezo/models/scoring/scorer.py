@@ -63,7 +63,7 @@ class Scorer(ABC):
 
     manner: ClassVar[str]
     in_place: ClassVar[bool] = False
-    most_logits: ClassVar[int] = MOST_LOGITS
+    most_logits: int = MOST_LOGITS
 
     def __init__(
         self,

@@ -9,6 +9,12 @@ The bits come from Philox4x32-10 (Salmon et al., "Parallel random numbers: as ea
   ``log`` and ``cos`` would differ in the last bit between libraries.
 - ``rademacher``: element i takes bit i % 32 of word (i // 32) % 4 of block i // 128; 1 means -1.
 
+A vector may be bf16, where a model is its own master in half precision. It is read as what it is in fp32; sums are
+fp32, and the last one is rounded to bf16 once: to nearest, or stochastically. Then element i takes half i % 2 (the low
+one first) of word i % 8 // 2 of block i // 8 of a stream of its own, a number u below 2**16, and the bits b of an fp32
+sum become (b + u) >> 16: up with the probability that keeps the mean. What bf16 holds exactly stays, and a finite sum
+stays finite: one that is as large as the largest bf16 is cut off.
+
 Values do not depend on device, dtype of a target, thread count, chunking, tensor order or torch version: three
 implementations give the same bits: plain torch (:mod:`.eager`, any device), numba (:mod:`.compiled`, the CPU) and
 Triton (:mod:`.cuda`).
@@ -33,7 +39,11 @@ except ImportError:
     cuda = None  # type: ignore[assignment]
 
 
-_EXACT = (torch.float32, torch.float64)
+_PRECISIONS = {  # of sums, by that of a vector
+    torch.float64: torch.float64,
+    torch.float32: torch.float32,
+    torch.bfloat16: torch.float32,
+}
 
 
 def accumulate(
@@ -46,6 +56,7 @@ def accumulate(
     source: Tensor | None = None,
     factor: float | None = None,
     mirror: Tensor | None = None,
+    rounding: int | None = None,
 ) -> None:
     """Add sum_k c_k z(key_k)[start : start + n] to a vector, reading and writing memory once.
 
@@ -54,40 +65,43 @@ def accumulate(
     ``total = fl32(fl32(factor * source) + sum)``.
 
     Args:
-        total: contiguous fp32 [n], written to (or fp64, as what fp32 is compared with: every vector then is).
+        total: contiguous fp32 [n], written to (or fp64, as what fp32 is compared with: every vector then is), or bf16.
         keys: stream keys of :func:`fedmezo.randomness.stream_key`, [K].
         coefficients: fp32 values, [K].
         distribution: of the directions.
         start: flat index of the first element.
-        source: contiguous fp32 [n]; ``total`` itself if left out.
+        source: contiguous fp32 or bf16 [n]; ``total`` itself if left out.
         factor: of the source, an fp32 value.
         mirror: contiguous fp32 [n]; with a factor, ``fl32(fl32(factor * source) - sum)`` is written there.
+        rounding: stream key by which a bf16 ``total`` is rounded stochastically; None rounds it to nearest.
 
     Raises:
-        ValueError: one of the vectors is not a contiguous fp32 vector, or numbers or sizes differ.
+        ValueError: one of the vectors is not a contiguous vector of those dtypes, or numbers or sizes differ.
     """
     source = total if source is None else source
-    if mirror is not None and (factor is None or mirror.shape != total.shape):
-        raise ValueError("a mirror needs a factor, and the size of the vector")
+    if mirror is not None and (factor is None or mirror.shape != total.shape or total.dtype == torch.bfloat16):
+        raise ValueError("a mirror needs a factor, and the size of the vector, which is not bf16")
     for vector in (total, source, *([] if mirror is None else [mirror])):
-        if vector.dtype not in _EXACT or vector.dtype != total.dtype or vector.ndim != 1 or not vector.is_contiguous():
+        alike = _PRECISIONS.get(vector.dtype) == _PRECISIONS.get(total.dtype, ...)
+        if not alike or vector.ndim != 1 or not vector.is_contiguous():
             raise ValueError(f"expected a contiguous fp32 vector, found {vector.dtype} of shape {list(vector.shape)}")
     if len(keys) != len(coefficients) or total.shape != source.shape:
         raise ValueError(f"{len(keys)} keys and {len(coefficients)} coefficients, {len(source)} to {len(total)} values")
-    task = Task(total.detach(), source.detach(), factor, tuple(keys), tuple(coefficients), distribution, start, mirror)
+    terms = tuple(keys), tuple(coefficients)
+    task = Task(total.detach(), source.detach(), factor, *terms, distribution, start, mirror, rounding)
     if total.dtype == torch.float64:
         eager.accumulate(task)
     elif total.device.type == "cpu" and compiled is not None:
         compiled.accumulate(task, torch.get_num_threads())
-    elif total.device.type == "cuda" and cuda is not None:
+    elif total.device.type == "cuda" and cuda is not None and total.dtype == source.dtype == torch.float32:
         cuda.accumulate(task)
     else:
         eager.accumulate(task)
 
 
 def rounded(value: float, dtype: torch.dtype) -> float:
-    """Return a coefficient as a value of a vector's dtype."""
-    return float(np.float32(value)) if dtype == torch.float32 else value
+    """Return a coefficient as a value of the precision that sums for a vector of a dtype have."""
+    return value if dtype == torch.float64 else float(np.float32(value))
 
 
 def direction(

@@ -11,11 +11,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+from torch import Tensor
 
+from fedmezo.zeroth_order.directions.eager import INFINITE, LARGEST
 from fedmezo.zeroth_order.directions.table import quantile_table
 from fedmezo.zeroth_order.directions.task import Task
 
@@ -47,6 +50,19 @@ def _float_of_bits(typingctx: Any, word: Any) -> Any:
     return types.float32(types.uint32), codegen
 
 
+def _fp32_of_either(typingctx: Any, value: Any) -> Any:
+    """Give an fp32 as it is, and the bits of a bf16 as the fp32 that it is."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if value == types.float32:
+            return arguments[0]
+        word = builder.zext(arguments[0], ir.IntType(32))
+        return builder.bitcast(builder.shl(word, ir.Constant(ir.IntType(32), 16)), ir.FloatType())
+
+    return types.float32(value), codegen
+
+
+_exact: Any = intrinsic(_fp32_of_either)
 _leading_zeros: Any = intrinsic(_count_leading_zeros)
 _as_bits: Any = intrinsic(_bits_of_a_float)
 _as_float: Any = intrinsic(_float_of_bits)
@@ -115,6 +131,17 @@ def _with_sign(bits: Any, word: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _halve(part: Any, draws: Any, target: Any, nearest: Any) -> None:
+    """Round fp32 to the bits of bf16: see :func:`fedmezo.zeroth_order.directions.eager.halved`."""
+    for i in range(len(part)):
+        bits = _U32(_as_bits(part[i]))
+        size = bits & _U32(0x7FFFFFFF)
+        draw = _U32(0x7FFF) + ((bits >> _U32(16)) & _U32(1)) if nearest else _U32(draws[i])
+        found = (bits + draw if size < _U32(LARGEST) else bits) >> _U32(16)
+        target[i] = found | (_U32(64) if size > _U32(INFINITE) else _U32(0))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _accumulate(
     total: Any,
     mirror: Any,
@@ -126,16 +153,21 @@ def _accumulate(
     scales: Any,
     gaussian: Any,
     table: Any,
+    half: Any,
+    rounding: Any,
 ) -> None:
     """Do a task on vectors whose first element has the flat index ``start``, tile by tile.
 
     ``apart``: terms are summed by themselves, and the sum is added to ``factor * source``, giving ``total``, and
-    subtracted, giving ``mirror`` unless that is empty.
+    subtracted, giving ``mirror`` unless that is empty. ``half``: 0 if ``total`` is fp32; else it holds the bits of
+    bf16, rounded to nearest (1) or by the stream of ``rounding`` (2).
     """
     words = np.empty(TILE if gaussian else TILE // 32, dtype=np.uint32)
     sums = np.empty(TILE, dtype=np.float32)
     cells, withins, pairs = np.empty(TILE, np.int32), np.empty(TILE, np.float32), np.empty(TILE, np.uint64)
     found = pairs.view(np.float32)
+    drawn = np.empty(TILE // 2, dtype=np.uint32)
+    draws = drawn.view(np.uint16)
     end = start + len(total)
     for tile in range(start // TILE, (end + TILE - 1) // TILE):
         first, last = max(start, tile * TILE), min(end, (tile + 1) * TILE)
@@ -144,7 +176,8 @@ def _accumulate(
         if apart:
             part[:] = np.float32(0.0)
         else:
-            part[:] = origin
+            for i in range(len(part)):
+                part[i] = _exact(origin[i])
         for k in range(len(keys)):
             _philox(words, keys[k], tile * len(words) // 4)
             if gaussian:
@@ -156,11 +189,19 @@ def _accumulate(
             if len(mirror):
                 opposite = mirror[first - start : last - start]
                 for i in range(len(part)):
-                    opposite[i] = origin[i] * factor - part[i]
-            for i in range(len(part)):
-                target[i] = origin[i] * factor + part[i]
-        else:
+                    opposite[i] = _exact(origin[i]) * factor - part[i]
+            if half:
+                for i in range(len(part)):
+                    part[i] = _exact(origin[i]) * factor + part[i]
+            else:  # straight to its place, which counts
+                for i in range(len(part)):
+                    target[i] = _exact(origin[i]) * factor + part[i]
+        elif not half:
             target[:] = part
+        if half:
+            if half == 2:
+                _philox(drawn, rounding, tile * (TILE // 8))
+            _halve(part, draws[skipped:], target, half == 1)
 
 
 @cache
@@ -175,10 +216,18 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="directions")
 
 
+def _array(vector: Tensor) -> NDArray[Any]:
+    """Return a vector as numpy has it: bf16 as its bits."""
+    if vector.dtype == torch.bfloat16:
+        return vector.view(torch.int16).numpy().view(np.uint16)
+    return vector.numpy()
+
+
 def accumulate(task: Task, threads: int) -> None:
     """Do a task; see :func:`fedmezo.zeroth_order.directions.accumulate`."""
-    total, source = task.total.numpy(), task.source.numpy()
-    mirror = total[:0] if task.mirror is None else task.mirror.numpy()
+    total, source = _array(task.total), _array(task.source)
+    mirror = np.empty(0, np.float32) if task.mirror is None else task.mirror.numpy()
+    half = 0 if task.total.dtype == torch.float32 else 1 if task.rounding is None else 2
     fixed: tuple[Any, ...] = (
         np.float32(1.0 if task.factor is None else task.factor),
         task.factor is not None,
@@ -186,6 +235,8 @@ def accumulate(task: Task, threads: int) -> None:
         np.array(task.coefficients, dtype=np.float32),
         task.distribution == "gaussian",
         _table(),
+        half,
+        np.uint64(task.rounding or 0),
     )
     parts = max(1, min(threads, len(total) // _SMALLEST_SHARE))
     edges = [len(total) * part // parts for part in range(parts + 1)]

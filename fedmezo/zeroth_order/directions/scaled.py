@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,8 +35,9 @@ class Directions:
         source: Tensor | None = None,
         factor: float | None = None,
         mirror: Tensor | None = None,
+        rounding: int | None = None,
     ) -> None:
-        """Add sum_k c_k S z(key_k)[start : start + n] to a vector, each c_k S rounded to the vector's dtype.
+        """Add sum_k c_k S z(key_k)[start : start + n] to a vector, each c_k S rounded to fp32 (fp64 for fp64).
 
         See :func:`fedmezo.zeroth_order.directions.accumulate`.
         """
@@ -43,9 +45,8 @@ class Directions:
             scaled = coefficients if scale == 1.0 else [rounded(c * scale, total.dtype) for c in coefficients]
             inside = slice(first - start, stop - start)
             given, mirrored = (None if vector is None else vector[inside] for vector in (source, mirror))
-            accumulate(
-                total[inside], keys, scaled, self.distribution, first, source=given, factor=factor, mirror=mirrored
-            )
+            vectors: dict[str, Any] = {"source": given, "factor": factor, "mirror": mirrored, "rounding": rounding}
+            accumulate(total[inside], keys, scaled, self.distribution, first, **vectors)
 
     def values(self, key: int, start: int, stop: int, device: torch.device | str = "cpu") -> Tensor:
         """Return S z(key)[start:stop] as an fp32 tensor [stop - start]."""

@@ -16,6 +16,7 @@ class Task:
         factor: None: one term after the other is added to the source; a number: their sum is added to factor * source.
         start: flat index of the first element.
         mirror: fp32 [n], also written to where there is a factor: the sum is subtracted instead.
+        rounding: stream key of what a bf16 ``total`` is rounded by, by flat index; None: to nearest, ties to even.
     """
 
     total: Tensor
@@ -26,3 +27,4 @@ class Task:
     distribution: Distribution
     start: int
     mirror: Tensor | None = None
+    rounding: int | None = None

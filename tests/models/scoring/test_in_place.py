@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, BloomConfig, MptConfig, PreTrainedConfig
 
 from fedmezo.data.batches import Batch
+from fedmezo.models.half import Pairing, perturbed_product, with_half_products
 from fedmezo.models.kept_on_disk import kept_on_disk
 from fedmezo.models.scoring import InPlaceScorer, Request, SwapScorer, in_place, make_scorer
 from fedmezo.zeroth_order.directions import Distribution, direction
@@ -23,6 +24,13 @@ BATCH = make_batch((3, 5), (1, 9), (6, 2))
 
 def whole(family: str = "tiny-llama") -> Tuned:
     return tuned(tiny_base(family=family).requires_grad_(True))
+
+
+def halves(family: str = "tiny-llama") -> tuple[Tuned, Tuned]:
+    """Return a model trained as a whole in half precision, and one of the same weights in fp32."""
+    half = tuned(with_half_products(tiny_base(torch.bfloat16, family), whole=True).requires_grad_(True))
+    assert half.parameters.buffer.dtype == torch.bfloat16
+    return half, tuned(tiny_base(torch.bfloat16, family).float().requires_grad_(True))
 
 
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
@@ -64,6 +72,77 @@ def test_a_thousand_losses_leave_no_trace(family: str) -> None:
     assert untouched(model.model)
 
 
+@pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_keeps_the_signal(family: str, distribution: Distribution) -> None:
+    """Both signs in one forward: projected gradients are those of fp32. A lane alone: so is its loss, to the bit."""
+    half, full = halves(family)
+    rows = []
+    for model in (half, full):
+        scorer = InPlaceScorer(model.model, model.parameters, Directions(distribution))
+        assert scorer.shares_rounding is (model is half)
+        pairs = [
+            scorer.losses(model.parameters.buffer, ESTIMATORS["central"].lanes([k], 1e-3), BATCH) for k in range(30)
+        ]
+        alone = scorer.losses(model.parameters.buffer, ESTIMATORS["one-sided"].lanes([3, 4], 1e-3), BATCH)
+        rows.append(([above - below for above, below in pairs], [above for above, _ in pairs], alone))
+    (found, losses, single), (wanted, exact, exact_single) = rows
+    assert torch.corrcoef(torch.tensor([found, wanted]))[0, 1] > 0.999
+    assert losses == pytest.approx(exact, abs=5e-3) and single == exact_single
+
+
+def test_a_perturbed_product_is_that_of_both_points_to_second_order() -> None:
+    weight, z = (direction(key, 0, 24 * 16).view(24, 16).bfloat16() for key in (1, 2))
+    x = direction(3, 0, 2 * 3 * 5 * 16).view(6, 5, 16)
+    x[3:] = x[:3] + 1e-3 * direction(4, 0, 3 * 5 * 16).view(3, 5, 16)
+    found = perturbed_product(x, weight, z, 1e-3, Pairing()).double()
+    above, below = (x[rows].double() for rows in (slice(3), slice(3, 6)))
+    wanted_above, wanted_below = above @ (weight + 1e-3 * z.double()).T, below @ (weight - 1e-3 * z.double()).T
+    torch.testing.assert_close(found, torch.cat([wanted_above, wanted_below]), rtol=2**-7, atol=2**-5)
+    torch.testing.assert_close(found[:3] - found[3:], wanted_above - wanted_below, rtol=2**-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_many_losses_in_half_precision_leave_no_trace(family: str) -> None:
+    model, batch = halves(family)[0], make_batch((2, 3))
+    scorer = InPlaceScorer(model.model, model.parameters)
+    before, where = bits(model.model), places(model.model)
+    for estimator in (*["central"] * 10, "one-sided"):
+        scorer.losses(model.parameters.buffer, ESTIMATORS[estimator].lanes(range(20), 1e-2), batch)
+        scorer.example_scores(model.parameters.buffer, batch)
+    assert bits(model.model) == before and places(model.model) == where
+    assert not any("forward" in vars(module) for module in model.model.modules())
+    assert {parameter.dtype for parameter in model.model.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("family", ["tiny-llama", "tiny-phi"])
+def test_an_error_in_half_precision_leaves_no_trace(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = halves(family)[0]
+    scorer, before, where = InPlaceScorer(model.model, model.parameters), bits(model.model), places(model.model)
+
+    def broken(*_: object, **__: object) -> Tensor:
+        raise RuntimeError("a product fails")
+
+    monkeypatch.setattr(nn.functional, "linear", broken)
+    for lanes in (PAIRS, LANES):
+        with pytest.raises(RuntimeError, match="a product fails"):
+            scorer.losses(model.parameters.buffer, lanes, BATCH)
+    norm = next(module for module in model.model.modules() if "Norm" in type(module).__name__)
+    monkeypatch.setattr(type(norm), "forward", broken)
+    with pytest.raises(RuntimeError, match="a product fails"):
+        scorer.example_scores(model.parameters.buffer, BATCH)
+    assert bits(model.model) == before and places(model.model) == where
+
+
+def test_what_has_other_rows_than_examples_goes_one_sign_after_the_other() -> None:
+    """OPT puts all tokens of all examples in one dimension."""
+    half, full = halves("tiny-opt")
+    scorer = InPlaceScorer(half.model, half.parameters)
+    found = scorer.losses(half.parameters.buffer, PAIRS, BATCH)
+    assert found == InPlaceScorer(full.model, full.parameters).losses(full.parameters.buffer, PAIRS, BATCH)
+    assert not scorer._both_signs
+
+
 def test_an_error_inside_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     model = whole()
     scorer, before, where = InPlaceScorer(model.model, model.parameters), bits(model.model), places(model.model)
@@ -101,9 +180,12 @@ def test_together_means_one_after_the_other() -> None:
     assert scorer.losses_together(requests) == [scorer.losses(*request) for request in requests]
 
 
-def test_a_kept_vector_comes_back_whatever_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_kept_vector_comes_back_whatever_happens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dtype: torch.dtype
+) -> None:
     monkeypatch.setattr("fedmezo.models.kept_on_disk.CHUNK", 1000)
-    vector = direction(1, 0, 4321)
+    vector = direction(1, 0, 4321).to(dtype)
     before = vector.clone()
     with pytest.raises(RuntimeError, match="in the middle"), kept_on_disk(vector, tmp_path / "new"):
         vector.mul_(torch.nan)
@@ -120,7 +202,8 @@ def test_a_clients_point_is_the_replay_of_its_prefix_over_200_steps(weight_decay
     gradients = direction(77, 0, 200).numpy()[:, None]
     keys = [[1000 + step] for step in range(200)]
     start = direction(1, 0, size)
-    moving, prefix = MovingPrefix(replay, start.clone(), keys, rate), Prefix(replay, start, keys, rate)
+    moving = MovingPrefix(replay, start.clone(), keys, rate, rounding=lambda step: step)
+    prefix = Prefix(replay, start, keys, rate)
     theta, keep = start.numpy().copy(), start.new_tensor(1.0 - rate * weight_decay).numpy()
     for step in range(200):
         moving.append(gradients[step].tolist())

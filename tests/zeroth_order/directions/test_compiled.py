@@ -110,7 +110,7 @@ def test_without_numba_it_is_slower_and_the_same(distribution: Distribution, mon
     assert torch.equal(direction(3, 5, 5000, distribution), wanted)
 
 
-@pytest.mark.parametrize("total", [torch.zeros(4).bfloat16(), torch.zeros(8)[::2], torch.zeros(2, 2)])
+@pytest.mark.parametrize("total", [torch.zeros(4).half(), torch.zeros(8)[::2], torch.zeros(2, 2)])
 def test_what_is_no_contiguous_fp32_vector_is_refused(total: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="expected a contiguous fp32 vector"):
         accumulate(total, [1], [1.0])
