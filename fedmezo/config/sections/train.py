@@ -53,7 +53,12 @@ SECTION = Section(
         Key("train.optimizer.weight_decay", 0.0, Number(low=0), "Weight decay (not of biases and norms)."),
         Key("train.optimizer.momentum", 0.0, Number(low=0), "Momentum (mezotrainer: 0 only)."),
         Key("train.scheduler.type", "", Choice(_SCHEDULERS), "Schedule of the rate over rounds; '': none."),
-        Key("train.is_enable_half", False, Boolean(), "Hold the base model in half precision."),
+        Key(
+            "train.is_enable_half",
+            False,
+            Boolean(),
+            "Hold the base model in half precision; where all parameters are trained, by mezotrainer, them too.",
+        ),
         Key("train.compile", False, Boolean(), "Compile the model's layers (mezotrainer; needs a C++ compiler)."),
         Key("train.gradient_checkpointing", False, Boolean(), "Save memory in backpropagation (llmtrainer)."),
     ),

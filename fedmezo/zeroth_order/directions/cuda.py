@@ -1,8 +1,8 @@
 # mypy: disable-error-code="no-untyped-def,untyped-decorator,misc"
 """Directions on CUDA devices, compiled by Triton: one program a tile, which is read and written once for all terms.
 
-Not run on a GPU so far: ``tests/zeroth_order/directions/test_cuda.py`` holds it to the bits of :mod:`.eager` where
-there is one. ``enable_fp_fusion=False`` keeps multiplication and addition two roundings.
+For fp32 vectors. Not run on a GPU so far: ``tests/zeroth_order/directions/test_cuda.py`` holds it to the bits of
+:mod:`.eager` where there is one. ``enable_fp_fusion=False`` keeps multiplication and addition two roundings.
 """
 
 from typing import Any

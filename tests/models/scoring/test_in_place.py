@@ -13,7 +13,7 @@ from fedmezo.models.kept_on_disk import kept_on_disk
 from fedmezo.models.scoring import InPlaceScorer, Request, SwapScorer, in_place, make_scorer
 from fedmezo.zeroth_order.directions import Distribution, direction
 from fedmezo.zeroth_order.directions.scaled import Directions
-from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane
+from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Lane
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Steps
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_base, tiny_lora, tuned
 
@@ -107,7 +107,8 @@ def test_many_losses_in_half_precision_leave_no_trace(family: str) -> None:
     model, batch = halves(family)[0], make_batch((2, 3))
     scorer = InPlaceScorer(model.model, model.parameters)
     before, where = bits(model.model), places(model.model)
-    for estimator in (*["central"] * 10, "one-sided"):
+    names: tuple[EstimatorName, ...] = (*("central",) * 10, "one-sided")
+    for estimator in names:
         scorer.losses(model.parameters.buffer, ESTIMATORS[estimator].lanes(range(20), 1e-2), batch)
         scorer.example_scores(model.parameters.buffer, batch)
     assert bits(model.model) == before and places(model.model) == where
