@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmezo.errors import ConfigurationError
-from fedmezo.models.mapped import forget_pages
+from fedmezo.models.mapped import forget_pages, return_freed_memory
 
 T = TypeVar("T")
 
@@ -61,6 +61,7 @@ class FlatParameters:
                 parameter.data = view
             else:
                 self._remote.append((view, parameter))
+        return_freed_memory()
 
     def write(self, point: Tensor) -> None:
         """Bring the model to a point [d]."""

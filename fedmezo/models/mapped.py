@@ -1,7 +1,8 @@
-"""Memory that is mapped from a file, as weights are after loading."""
+"""Memory that weights take after loading and that nobody needs any more: mapped from a file, or freed and kept."""
 
 import ctypes
 import mmap
+import sys
 from pathlib import Path
 
 from torch import Tensor
@@ -19,6 +20,13 @@ def forget_pages(tensor: Tensor) -> None:
     end = (tensor.data_ptr() + size) // mmap.PAGESIZE * mmap.PAGESIZE
     if tensor.device.type == "cpu" and tensor.is_contiguous() and begin < end and _is_of_a_file(begin, end):
         ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED)
+
+
+def return_freed_memory() -> None:
+    """Give back what the C library keeps of memory that was freed (glibc): a model's tensors, one by one, are much."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _is_of_a_file(begin: int, end: int) -> bool:

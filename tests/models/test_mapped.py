@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
+from fedmezo.models.flat import FlatParameters
 from fedmezo.models.mapped import forget_pages
 
 
@@ -31,3 +33,12 @@ def test_other_memory_stays_as_it_is(size: int) -> None:
     values = torch.arange(size, dtype=torch.float32)
     forget_pages(values)
     assert torch.equal(values, torch.arange(size, dtype=torch.float32))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_parameters_that_became_views_take_no_memory_beside_the_buffer() -> None:
+    model = nn.ParameterList(torch.ones(25_000) for _ in range(1000))
+    before = resident_kib()
+    parameters = FlatParameters(model)
+    assert parameters.buffer.sum() == 25_000_000
+    assert resident_kib() - before < 30_000  # of 97,656 that were copied
