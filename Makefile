@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fuzz crash bench clean
+.PHONY: demo test check fuzz faults crash bench clean
 
 demo: $(STAMP)  ## fine-tune SmolLM2 with three clients, without backpropagation
 	$(RUN) -m fedmezo.main --cfg configs/quickstart.yaml
@@ -21,6 +21,9 @@ check: $(STAMP)
 
 fuzz: $(STAMP)  ## 2,000 mutated configurations: each runs, or is refused with a message
 	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py
+
+faults: $(STAMP)  ## nodes, SuperLink and server killed, clients that fail: a federation on loopback; a quarter of an hour
+	$(RUN) -m scripts.fault_test
 
 crash: $(STAMP)  ## kills, damages and full disks, each resumed; half an hour
 	$(RUN) scripts/crash_test.py --full-disk 20

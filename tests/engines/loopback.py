@@ -23,12 +23,16 @@ class Loopback:
         cfg: configuration of server and nodes.
         certificates: a folder of scripts/make_certificates.py; None: plaintext, and no node authentication.
         threads: of every process.
+        poll: seconds between two looks of an idle node for orders.
+        variables: of the environment of all processes that are started.
     """
 
     folder: Path
     cfg: Path
     certificates: Path | None = None
     threads: int = 1
+    poll: float = 0.1
+    variables: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=lambda: free_port())
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -78,12 +82,30 @@ class Loopback:
         """Return the command of a node."""
         command = [
             *(sys.executable, "-m", "fedmezo.engines.flower_node", "--cfg", str(self.cfg)),
-            *("--superlink", self.address, "--client", str(client), "--poll", "0.1"),
+            *("--superlink", self.address, "--client", str(client), "--poll", str(self.poll)),
         ]
         if self.certificates is not None:
             command += ["--root-certificates", str(self.certificates / "ca.crt")]
             command += ["--key", str(self.certificates / (key or f"node{client}"))]
         return command
+
+    def serve(self, *overrides: str, name: str = "server") -> None:
+        """Start a run on this deployment, in the folder ``runs``."""
+        self.start(name, self.server_command(*overrides))
+
+    def resume(self, run: Path, name: str = "server") -> None:
+        """Start what is left of a run."""
+        self.start(name, [sys.executable, "-m", "fedmezo.main", "--resume", str(run)])
+
+    def ended(self, name: str, patience: float = PATIENCE) -> int:
+        """Wait for the end of a process, and return its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it goes on for longer than is reasonable.
+        """
+        code = self.processes[name].wait(patience)
+        del self.processes[name]
+        return code
 
     def register(self, *nodes: int) -> None:
         """Make the keys of nodes known to the SuperLink, as an administrator does."""
@@ -144,7 +166,7 @@ class Loopback:
         quiet = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "PYTHONUNBUFFERED": "1"}
         own = {"FLWR_HOME": str(self.folder / "flwr"), "OMP_NUM_THREADS": str(self.threads)}
         path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
-        return os.environ | quiet | own | {"PYTHONPATH": path}
+        return os.environ | quiet | own | {"PYTHONPATH": path} | self.variables
 
 
 def free_port() -> int:
