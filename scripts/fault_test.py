@@ -2,9 +2,9 @@
 
 python -m scripts.fault_test [--only NAME ...] [--keep FOLDER]
 
-Each fault hits a federation of its own on this machine's loopback: a SuperLink with a database, three nodes and a server,
-each a process, with a tiny model. Clients sleep 0.6 s in every round, so that something can be hit in the middle of it
-(a client notes the round that it begins: tests/engines/faulty.py). A fault passes if
+Each fault hits a federation of its own on this machine's loopback: a SuperLink with a database, three nodes and a
+server, each a process, with a tiny model. Clients sleep 0.6 s in every round, so that something can be hit in the
+middle of it (a client notes the round that it begins: tests/engines/faulty.py). A fault passes if
 
 - the run ends with exit code 0, where said after ``--resume``, and no process has printed a traceback;
 - what its ledger says of the fault is as expected: who was left out, in which rounds, and why;
@@ -17,6 +17,7 @@ Seconds lost: from the end of the first round to that of the last, less as many 
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ class Scene:
         """Return the seconds that the fault has cost."""
         assert self.started is not None and self.ended is not None
         usual = statistics.median(row["seconds"] for row in read_metrics(self.run / "metrics.jsonl") if row["seconds"])
-        return max(0.0, self.ended - self.started - usual * (len(self.rounds()) - 1))
+        return max(0.0, self.ended - self.started - float(usual) * (len(self.rounds()) - 1))
 
     def summary(self) -> str:
         """Return who was left out, in words."""
@@ -308,6 +308,21 @@ def same_key(scene: Scene) -> None:
     assert "2004" in scene.deployment.log(f"node{VICTIM}"), "the SuperLink did not refuse the node"
 
 
+def medley(scene: Scene) -> None:
+    """A client raises, then a node is killed and waited for, then the server is killed and resumed: all in one run."""
+    scene.begin_deployment()
+    scene.demand("raise", round_index=2)
+    scene.begin_run("federate.on_failure", "drop", "federate.total_round_num", "9")
+    scene.wait_for_hit()
+    scene.deployment.kill(f"node{VICTIM}")
+    scene.deployment.node(VICTIM)
+    scene.wait_for_rounds(HIT + 2)
+    scene.deployment.kill("server")
+    scene.deployment.resume(scene.run)
+    scene.wait_for_end()
+    assert scene.left_out() == [(2, VICTIM, FAILED)], scene.left_out()
+
+
 Fault = Callable[[Scene], None]
 FAULTS: dict[str, Fault] = {
     "node-killed": node_killed,
@@ -322,6 +337,7 @@ FAULTS: dict[str, Fault] = {
     "server-killed": server_killed,
     "all-killed": all_killed,
     "same-key": same_key,
+    "medley": medley,
 }
 SECURE = ("same-key",)
 
@@ -406,16 +422,16 @@ def main() -> int:
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave everything in a new folder")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        if options.keep is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fedmezo-faults-", delete=False)))
-        else:
-            folder = options.keep
-        found = {name: tried(name, folder / name) for name in options.only}
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="fedmezo-faults-"))
+    found = {name: tried(name, folder / name) for name in options.only}
     print("\n| fault | rounds | left out | seconds lost | |\n|---|---|---|---|---|")
     for _, row in found.values():
         print(f"| {' | '.join(row)} |")
-    return 0 if all(passed for passed, _ in found.values()) else 1
+    if not all(passed for passed, _ in found.values()):
+        return 1
+    if options.keep is None:
+        shutil.rmtree(folder)
+    return 0
 
 
 if __name__ == "__main__":
