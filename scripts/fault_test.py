@@ -68,9 +68,11 @@ class Scene:
 
     Args:
         deployment: its processes.
+        common: overrides that server and nodes are given.
     """
 
     deployment: Loopback
+    common: list[str] = field(default_factory=list)
     started: float | None = None  # when the first round was over, and the last
     ended: float | None = None
     notes: list[str] = field(default_factory=list)
@@ -97,11 +99,15 @@ class Scene:
         if self.deployment.certificates is not None:
             self.deployment.register(*range(CLIENTS))
         for client in range(CLIENTS):
-            self.deployment.node(client)
+            self.start_node(client)
+
+    def start_node(self, client: int = VICTIM) -> None:
+        """Start a node."""
+        self.deployment.node(client, *self.common)
 
     def begin_run(self, *overrides: str) -> None:
         """Start the server, and wait for the end of the first round."""
-        self.deployment.serve(*overrides)
+        self.deployment.serve(*self.common, *overrides)
         self.wait_for_rounds(1)
         self.started = time.monotonic()
 
@@ -111,7 +117,12 @@ class Scene:
 
     def wait_for_rounds(self, count: int) -> None:
         """Wait until so many rounds are over."""
-        self.deployment.until(lambda: len(read_metrics(self.run / "metrics.jsonl")) >= count, f"no {count} rounds")
+        server = self.deployment.processes["server"]
+        self.deployment.until(
+            lambda: len(read_metrics(self.run / "metrics.jsonl")) >= count or server.poll() is not None,
+            f"no {count} rounds",
+        )
+        assert server.poll() in (None, 0), f"the server has ended\n{self.deployment.log('server')[-2000:]}"
 
     def wait_for_hit(self) -> None:
         """Wait until the victim is in the middle of its round."""
@@ -191,12 +202,13 @@ def node_killed(scene: Scene) -> None:
     _without_victim(scene)
 
 
-def _node_returns(scene: Scene, *overrides: str) -> None:
-    scene.begin(*DROP, "federate.total_round_num", "26", *overrides)
+def _node_returns(scene: Scene, *common: str) -> None:
+    scene.common += common
+    scene.begin(*DROP, "federate.total_round_num", "26")
     scene.wait_for_hit()
     scene.deployment.kill(f"node{VICTIM}")
     scene.wait_for_rounds(HIT + 2)
-    scene.deployment.node(VICTIM)
+    scene.start_node()
     scene.wait_for_end()
     _without_victim(scene, until=HIT + 1)
 
@@ -291,7 +303,7 @@ def all_killed(scene: Scene) -> None:
         scene.deployment.kill(name)
     scene.deployment.superlink()
     for client in range(CLIENTS):
-        scene.deployment.node(client)
+        scene.start_node(client)
     scene.deployment.resume(scene.run)
     scene.wait_for_end()
     assert not scene.left_out(), scene.left_out()
@@ -302,7 +314,7 @@ def same_key(scene: Scene) -> None:
     scene.begin("federate.retries", "3", "engine.timeout", "20", "engine.wait", "150")
     scene.wait_for_hit()
     scene.deployment.kill(f"node{VICTIM}")
-    scene.deployment.node(VICTIM)
+    scene.start_node()
     scene.wait_for_end()
     assert not scene.left_out(), scene.left_out()
     assert "2004" in scene.deployment.log(f"node{VICTIM}"), "the SuperLink did not refuse the node"
@@ -315,7 +327,7 @@ def medley(scene: Scene) -> None:
     scene.begin_run("federate.on_failure", "drop", "federate.total_round_num", "9")
     scene.wait_for_hit()
     scene.deployment.kill(f"node{VICTIM}")
-    scene.deployment.node(VICTIM)
+    scene.start_node()
     scene.wait_for_rounds(HIT + 2)
     scene.deployment.kill("server")
     scene.deployment.resume(scene.run)
