@@ -134,8 +134,13 @@ class Scene:
 
     def wait_for_end(self, expected: int = 0) -> None:
         """Wait for the end of the server, which is to have an exit code."""
-        code = self.deployment.ended("server", PATIENCE)
-        self.ended = time.monotonic()
+        server, until, seen = self.deployment.processes["server"], time.monotonic() + PATIENCE, 0
+        while server.poll() is None and time.monotonic() < until:
+            count = len(read_metrics(self.run / "metrics.jsonl"))
+            if count != seen:  # what follows the last round, pictures and files, is no round's time
+                seen, self.ended = count, time.monotonic()
+            time.sleep(0.1)
+        code = self.deployment.ended("server", 0.1)
         assert code == expected, f"exit code {code}, expected {expected}\n{self.deployment.log('server')[-2000:]}"
 
     def rounds(self) -> list[RoundRecord]:
