@@ -10,7 +10,8 @@ Overhead of a round is its seconds without those of the clients' work, as the cl
 where one works after the other (local, one worker); of several workers the busiest one's, each client in turn having
 gone to the one that was free first; the slowest client's where each has a node. So waiting for messages, replaying
 rounds on nodes and aggregation are overhead. Figures are medians over all rounds but the first and the last (which
-evaluates).
+evaluates). The load is the machine's, averaged over the last minute of the run: with more than its cores, every figure
+is too high.
 
 Start-up is from the start of the server's process to the beginning of the first round, nodes being there already.
 Memory is the peak of a process (VmHWM). Bytes are counted by a proxy between a node and the SuperLink, both ways, with
@@ -236,6 +237,7 @@ def measured(case: Case, model: str, rounds: int, data: Path | None) -> dict[str
             "model": model,
             "start_up": wire["first"] - started - rows[0]["seconds"],
             "first_round": rows[0]["seconds"],
+            "load": os.getloadavg()[0],
             **({"wire": wire["bytes"] | {"idle_per_second": wire["idle"]}} if proxy else {}),
         }
 
@@ -308,7 +310,8 @@ def row_of(found: dict[str, Any]) -> str:
     low, high = found["overhead_range"]
     return (
         f"| {found['model']} | {found['engine']} | {found['start_up']:.1f} | {found['first_round']:.2f} "
-        f"| {found['seconds']:.3f} | {found['compute']:.3f} | **{found['overhead']:.3f}** ({low:.3f} .. {high:.3f}) |"
+        f"| {found['seconds']:.3f} | {found['compute']:.3f} | **{found['overhead']:.3f}** ({low:.3f} .. {high:.3f}) "
+        f"| {found['load']:.1f} |"
     )
 
 
@@ -336,8 +339,8 @@ def tables(found: list[dict[str, Any]]) -> str:
     wired = [each for each in found if "wire" in each]
     parts: list[tuple[str, str, list[dict[str, Any]], Callable[[dict[str, Any]], str]]] = [
         (
-            "| model | engine | start-up, s | first round, s | round, s | compute, s | overhead, s (range) |",
-            "|---|---|---|---|---|---|---|",
+            "| model | engine | start-up, s | first round, s | round, s | compute, s | overhead, s (range) | load |",
+            "|---|---|---|---|---|---|---|---|",
             *(timed, row_of),
         ),
         (
