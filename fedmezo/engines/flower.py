@@ -44,6 +44,7 @@ from flwr.clientapp import ClientApp  # noqa: E402
 from flwr.serverapp import Grid, ServerApp  # noqa: E402
 
 T = TypeVar("T")
+HELD = 256 << 20  # bytes of parameters that may be under way at a time, where so few tasks keep the workers busy
 FORWARD = "train"  # Flower's type of all our messages
 
 SMALL: dict[str, tuple[Callable[..., Letter | Response], dict[str, type]]] = {
@@ -218,8 +219,9 @@ class FlowerSimulation(_GridEngine):
         poll: float,
     ) -> None:
         super().__init__()
+        window = max(2 * workers, HELD // downlink.most_bytes)
         self._make: Callable[[Post], RemoteEngine] = lambda post: RemoteEngine(
-            post, Roster(post, None), downlink, on_step, timeout, timeout, poll, window=2 * max(1, workers)
+            post, Roster(post, None), downlink, on_step, timeout, timeout, poll, window
         )
         self._clients = clients
         self._app = client_app(Simulation(os.urandom(8).hex(), make_node))

@@ -15,6 +15,7 @@ from fedmezo.federation.execution import Failure, place
 from fedmezo.federation.messages import Plan, Reply, Task, unpack_answer
 from fedmezo.federation.node import Behind
 
+GROWTH, LONGEST = 1.1, 5.0  # of the time between two looks, while nothing comes; LONGEST is in times ``poll``
 BEHIND = 3  # times that a client says it lacks earlier rounds before it is sent the parameters
 
 
@@ -29,7 +30,7 @@ class RemoteEngine:
         on_step: told of every local step's loss, once the client has answered.
         timeout: seconds that a client has for its answer.
         wait: seconds that a node which is not there is waited for.
-        poll: seconds from one look for answers to the next.
+        poll: seconds from one look for answers to the next, at first.
         window: tasks given, or answers held back, at the same time.
     """
 
@@ -84,11 +85,12 @@ class _Round:
     def result(self, task: Task) -> Reply | Failure:
         """Return what became of a task."""
         self._fill()
+        wait = self._engine.poll
         while task not in self._done:
-            time.sleep(self._engine.poll)
+            time.sleep(wait)
             self._engine.roster.refresh()
             self._move()
-            self._collect()
+            wait = self._engine.poll if self._collect() else min(GROWTH * wait, LONGEST * self._engine.poll)
         return self._done.pop(task)
 
     def _fill(self) -> None:
@@ -122,15 +124,18 @@ class _Round:
         until = time.monotonic() + self._engine.timeout if deadline is None else deadline
         self._sent[self._engine.post.send(node, order)] = _Sent(task, node, until, n)
 
-    def _collect(self) -> None:
-        """Take the answers that have come, and give up on those that are overdue."""
+    def _collect(self) -> int:
+        """Take the answers that have come, return how many, and give up on those that are overdue."""
+        found = 0
         for name, response in self._engine.post.collect(list(self._sent)):
             self._take(self._sent.pop(name), response)
+            found += 1
         for name, sent in list(self._sent.items()):
             if time.monotonic() >= sent.deadline:
                 del self._sent[name]
                 text = f"{place(sent.task)}: no answer within {self._engine.timeout:g} s"
                 self._fail(sent, text, late=True)
+        return found
 
     def _take(self, sent: _Sent, response: Response) -> None:
         match response:

@@ -37,6 +37,11 @@ class Downlink:
         """How many it has seen."""
         return len(self._rounds)
 
+    @property
+    def most_bytes(self) -> int:
+        """How many a message can have, but for its head: those of all parameters."""
+        return self._weights
+
     def order(self, task: Task, parameters: Tensor, known: int | None = None) -> Message:
         """Return the message that sends a client to work on the global parameters [d].
 

@@ -35,6 +35,11 @@ SECTION = Section(
         ),
         Key("engine.timeout", 3600.0, Number(above=0), "Seconds that a client in another process has for its answer."),
         Key("engine.wait", 300.0, Number(low=0), "flower: seconds that a client's node is waited for."),
-        Key("engine.poll", 0.05, Number(above=0), "Seconds between two looks for answers from other processes."),
+        Key(
+            "engine.poll",
+            0.05,
+            Number(above=0),
+            "Seconds between two looks for answers from other processes, at first.",
+        ),
     ),
 )
