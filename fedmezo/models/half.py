@@ -55,14 +55,12 @@ class Pairing:
             self._last = (x, both)
         return self._last[1]
 
-    def centred(self, x: Tensor, dtype: torch.dtype, scale: float) -> Tensor:
-        """Return m, the mean of x+ and x-, x+ - m, and scale m of the pairs x, in half precision [3, n, ...]."""
+    def centred(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return m, the mean of x+ and x-, and x+ - m of the pairs x [2n, ...], in half precision [2, n, ...]."""
         if self._last is None or self._last[0] is not x:
             above, below = x.chunk(2)
-            parts = x.new_empty((3, *above.shape))
-            mean = torch.lerp(above, below, 0.5, out=parts[0])
-            torch.sub(above, mean, out=parts[1])
-            torch.mul(mean, scale, out=parts[2])
+            parts = x.new_empty((2, *above.shape))
+            torch.sub(above, torch.lerp(above, below, 0.5, out=parts[0]), out=parts[1])
             self._last = (x, parts.to(dtype))
         return self._last[1]
 
@@ -116,9 +114,9 @@ def perturbed_product(x: Tensor, weight: Tensor, z: Tensor, scale: float, pairin
         scale: of z.
         pairing: splits x.
     """
-    parts = pairing.centred(x, weight.dtype, scale)
-    y = functional.linear(parts[:2], weight)
-    y[1].flatten(0, -2).addmm_(parts[2].flatten(0, -2), z.T)
+    parts = pairing.centred(x, weight.dtype)
+    y = functional.linear(parts, weight)
+    y[1].flatten(0, -2).addmm_(parts[0].flatten(0, -2), z.T, alpha=scale)
     found = y.float()
     torch.sub(found[0].add_(found[1]), found[1], alpha=2, out=found[1])
     return found.flatten(0, 1)
