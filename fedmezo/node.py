@@ -11,6 +11,7 @@ if __name__ == "__main__":
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,6 +90,9 @@ def execute(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace, clients: int) -> None:
     if not 0 <= options.client < clients:
         raise ConfigurationError(f"--client {options.client}\n    expected 0 to {clients - 1} (federate.client_num)")
+    host, _, port = options.superlink.rpartition(":")
+    if not re.fullmatch(r"[^\s/:]+", host) or not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError(f"--superlink {options.superlink}\n    expected HOST:PORT")
     if options.poll <= 0:
         raise ConfigurationError(f"--poll {options.poll}\n    expected a number of seconds > 0")
     if options.key is not None and options.root_certificates is None:

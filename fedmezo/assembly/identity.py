@@ -71,7 +71,10 @@ def introduction(cfg: CfgNode, header: Header, client: int = ANY, *, own_data: b
     hashes = {name: header.hashes[name].hex() for name in WORDS}
     if own_data:
         del hashes["partition"], hashes["data"]
-    return Introduction(client, of_work(header.configuration), hashes, torch.get_num_threads())
+    data = {
+        name: value for name, value in header.configuration.items() if _under(name, ("data", "federate.client_num"))
+    }
+    return Introduction(client, of_work(header.configuration), hashes, torch.get_num_threads(), data)
 
 
 def configuration(cfg: CfgNode) -> dict[str, Any]:

@@ -190,7 +190,7 @@ class NodeConnection:
 
     def _call(self, method: Callable[[Any], R], request: Any, again: tuple[int, ...] = ()) -> R:
         """Call the SuperLink until it answers; ``again``: codes of Flower's errors to wait for the end of."""
-        wait, said, began = 0.5, False, time.monotonic()
+        wait, said, began = 0.5, "", time.monotonic()
         while True:
             try:
                 return method(request)
@@ -211,8 +211,9 @@ class NodeConnection:
                     waiting and time.monotonic() < began + PATIENCE
                 ):
                     raise ResourceError(f"--superlink {self._where}\n    it refuses this node: {reason}") from error
-            LOG.log(*((10, "%s") if said else (30, "%s; trying again")), reason)
-            said = True
+            if reason != said:
+                LOG.warning(f"{reason}; trying again")
+            said = reason
             self._sleep(wait)
             wait = min(2 * wait, LONGEST)
 
@@ -319,7 +320,7 @@ def _acquired(superlink: str, plain: bool, certificates: bytes | None, secret: P
     version = RuntimeVersionHttpInterceptor(component_name="flwr CLI")
     with ControlHttpClient.from_server_address(superlink, plain, certificates, [version]) as control:
         data = build_fab_from_disk(APP)
-        run = control.StartRun(StartRunRequest(fab=fab_to_proto(Fab("", data, {})))).run_id
+        control.StartRun(StartRunRequest(fab=fab_to_proto(Fab("", data, {}))))
     interceptors: list[Any] = [RuntimeVersionHttpInterceptor(component_name="SuperExec")]
     if secret is not None:
         interceptors.append(
@@ -329,8 +330,11 @@ def _acquired(superlink: str, plain: bool, certificates: bytes | None, secret: P
         until = time.monotonic() + OWN_RUN
         while time.monotonic() < until:
             found = runtime.AcquireTask(AcquireTaskRequest(supported_task_types={TaskType.SERVER_APP}))
-            if found.HasField("task") and found.token and found.task.run_id == run:
-                return run, found.token
+            if found.HasField("task") and found.token:
+                return (
+                    found.task.run_id,
+                    found.token,
+                )  # perhaps of another server that has started one now: all are alike
             time.sleep(0.1)
     raise ResourceError(
         f"engine.superlink = {superlink}\n    it has not given the run to this process: "
@@ -357,7 +361,8 @@ def _told_of(superlink: str) -> Iterator[None]:
             reason += " engine.secret must be the file of its --superexec-auth-secret-file"
         raise ResourceError(f"engine.superlink = {superlink}\n    it refuses the run: {reason}") from error
     except httpx.TransportError as error:
-        raise ResourceError(f"engine.superlink = {superlink}\n    it cannot be reached: {error}") from error
+        hint = "; it may want TLS (engine.root_certificates)" if isinstance(error, httpx.RemoteProtocolError) else ""
+        raise ResourceError(f"engine.superlink = {superlink}\n    it cannot be reached: {error}{hint}") from error
 
 
 def told(error: httpx.HTTPStatusError) -> str:

@@ -101,7 +101,7 @@ class Roster:
         found = self._own.objections(other)
         if found:
             more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
-            listed = "".join(f"\n    {each[:200]}" for each in [*found[:SHOWN], *more])
+            listed = "".join(f"\n    {each[:400]}" for each in [*found[:SHOWN], *more])
             return f"the node of client {client} works on something else and is refused:{listed}"
         if other.threads != self._own.threads:
             LOG.warning(

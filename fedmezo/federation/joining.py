@@ -8,7 +8,7 @@ says so.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fedmezo.errors import MalformedError
@@ -22,6 +22,8 @@ WORDS = {
     "data": "encoded data",
 }
 
+OF_DATA = ("partition", "data")
+
 
 @dataclass(frozen=True)
 class Introduction:
@@ -32,12 +34,14 @@ class Introduction:
         configuration: the keys that a client's work depends on, by dotted name.
         hashes: in hexadecimal, by the names of :data:`WORDS`; those of the data are missing where they are its own.
         threads: of a forward pass; results are the same bit for bit where they are equal.
+        data: the keys that the division of the data depends on, by dotted name.
     """
 
     client: int
     configuration: Mapping[str, Any]
     hashes: Mapping[str, str]
     threads: int
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     def pack(self) -> str:
         """Return it as text."""
@@ -45,14 +49,12 @@ class Introduction:
 
     def objections(self, other: "Introduction") -> list[str]:
         """Return in what another one differs: its keys with both values, or what it has else."""
-        mine, theirs = self.configuration, other.configuration
-        keys = [
-            f"{key} = {_text(theirs.get(key))} (here: {_text(mine.get(key))})"
-            for key in sorted(mine.keys() | theirs.keys())
-            if _text(mine.get(key)) != _text(theirs.get(key))
-        ]
-        found = (name for name in WORDS if name in other.hashes and other.hashes[name] != self.hashes.get(name))
-        return keys or [f"another {WORDS[name]}" for name in found]
+        common = (name for name in WORDS if name in self.hashes and name in other.hashes)
+        unlike = [name for name in common if self.hashes[name] != other.hashes[name]]
+        keys = _unlike(self.configuration, other.configuration)
+        if any(name in OF_DATA for name in unlike):
+            keys += _unlike(self.data, other.data)
+        return keys or [f"another {WORDS[name]}" for name in unlike]
 
 
 def unpack_introduction(text: str) -> Introduction:
@@ -63,13 +65,27 @@ def unpack_introduction(text: str) -> Introduction:
     """
     try:
         match json.loads(text):
-            case {"client": int(client), "configuration": dict(keys), "hashes": dict(hashes), "threads": int(threads)}:
+            case {
+                "client": int(client),
+                "configuration": dict(keys),
+                "hashes": dict(hashes),
+                "threads": int(threads),
+                "data": dict(data),
+            }:
                 needed = {"model", "parameters", "initial"}
                 if needed <= hashes.keys() and all(isinstance(value, str) for value in hashes.values()):
-                    return Introduction(client, keys, hashes, threads)
+                    return Introduction(client, keys, hashes, threads, data)
     except (ValueError, RecursionError):
         pass
     raise MalformedError("no introduction of a node of this version")
+
+
+def _unlike(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key} = {_text(theirs.get(key))} (here: {_text(mine.get(key))})"
+        for key in sorted(mine.keys() | theirs.keys())
+        if _text(mine.get(key)) != _text(theirs.get(key))
+    ]
 
 
 def _text(value: Any) -> str:

@@ -69,8 +69,16 @@ def test_another_seed_is_named(tiny_yaml: Write) -> None:
 def test_other_data_are_refused_unless_they_are_its_own(tiny_yaml: Write) -> None:
     node = copied(tiny_yaml(data={"type": "arithmetic@llm", "num_examples": 90, "splits": [0.8, 0.1, 0.1]}))
     server = tiny_yaml()
-    assert objections(server, node) == ["another division of the data among clients", "another encoded data"]
+    assert objections(server, node) == ["data.num_examples = 90 (here: 60)"]
     assert objections(server, node, own_data=True) == []
+
+
+def test_a_node_with_data_of_its_own_has_no_objection_to_the_servers(tiny_yaml: Write) -> None:
+    cfg = config.load(tiny_yaml())
+    server = introduction(cfg, assemble_federation(cfg, assemble_problem(cfg)).header)
+    node = config.load(copied(tiny_yaml(data={"type": "arithmetic@llm", "num_examples": 90})))
+    own = assemble_node(node, 1, own_data=True).introduction
+    assert own is not None and own.objections(server) == []
 
 
 @pytest.mark.parametrize("section", [{"train": {"batch_or_epoch": "epoch"}}, {"federate": {"weight_by": "dataset"}}])
