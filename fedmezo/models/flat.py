@@ -114,14 +114,13 @@ def point_digest(point: Tensor) -> bytes:
 
 def _dtype(trainable: list[tuple[str, nn.Parameter]]) -> torch.dtype:
     """Return the dtype of trainable parameters, if all have one that can be trained."""
-    found = trainable[0][1].dtype
-    for name, parameter in trainable:
-        if parameter.dtype != found or found not in (torch.float32, torch.bfloat16):
-            raise ConfigurationError(
-                f"train.is_enable_half\n    {name} is {parameter.dtype}: trainable parameters must be float32, or all "
-                "of them bfloat16"
-            )
-    return found
+    found = {parameter.dtype for _, parameter in trainable}
+    if found in ({torch.float32}, {torch.bfloat16}):
+        return found.pop()
+    name, dtype = next((name, each.dtype) for name, each in trainable if each.dtype != torch.float32)
+    raise ConfigurationError(
+        f"train.is_enable_half\n    {name} is {dtype}: trainable parameters must be float32, or all of them bfloat16"
+    )
 
 
 def _spans(trainable: list[tuple[str, nn.Parameter]]) -> tuple[Span, ...]:
