@@ -105,7 +105,8 @@ def test_masters_are_all_float32_or_all_bfloat16(first: torch.dtype, dtype: torc
     if first == dtype:
         assert FlatParameters(model).buffer.dtype == first
         return
-    words = rf"b\.bias is {dtype}: trainable parameters must be float32, or all of them bfloat16$"
+    name, blamed = ("b", dtype) if first == torch.float32 else ("a", first)  # the first that is not float32
+    words = rf"{name}\.bias is {blamed}: trainable parameters must be float32, or all of them bfloat16$"
     with pytest.raises(ConfigurationError, match=rf"^train\.is_enable_half\n    {words}"):
         FlatParameters(model)
 
