@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from scripts.fault_test import medley, staged
+
+pytestmark = pytest.mark.timeout(900)  # a dozen processes that import torch
 
 
 def test_a_run_survives_a_client_that_raises_a_node_that_dies_and_a_server_that_dies(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.engines.loopback import Loopback
 from tests.test_main import Run, train
 
 Write = Callable[..., Path]
+pytestmark = pytest.mark.timeout(900)  # processes that import torch, beside other tests
 SCALARS: dict[str, Any] = {}
 WEIGHTS: dict[str, Any] = {"trainer": {"type": "llmtrainer"}}
 
@@ -34,7 +35,7 @@ def test_simulation(sections: dict[str, Any], workers: int, tiny_yaml: Write) ->
         [sys.executable, "-m", "fedmezo.main", "--cfg", str(path), *options],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert found.returncode == 0, found.stderr
@@ -51,7 +52,7 @@ def test_deployment(sections: dict[str, Any], tiny_yaml: Write, tmp_path: Path) 
         for client in (2, 0, 1):
             deployment.node(client)
         deployment.start("server", deployment.server_command("expname", "deployed"))
-        assert deployment.processes["server"].wait(150) == 0, deployment.log("server")
+        assert deployment.processes["server"].wait(600) == 0, deployment.log("server")
         for client in range(3):
             deployment.kill(f"node{client}", 15)
             assert deployment.log(f"node{client}").endswith("left\n")

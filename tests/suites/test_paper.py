@@ -11,13 +11,14 @@ from fedmezo.suites.program import main
 from tests.conftest import REPOSITORY
 from tests.suites.test_suites import FOLDER, SUITES
 
+pytestmark = pytest.mark.timeout(900)  # fifty runs
 LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "environment.json", "runs"}
 
 
 def test_all_suites(tmp_path: Path) -> None:
     """As a user calls it: in processes of its own."""
     command = [sys.executable, "scripts/paper.py", "all", "--scale", "smoke", "--out", str(tmp_path)]
-    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=280, check=False)
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     for suite in (path.stem for path in SUITES):
         folder = tmp_path / suite / "smoke"
@@ -30,7 +31,7 @@ def test_all_suites(tmp_path: Path) -> None:
             rows = list(csv.DictReader(file))
         assert rows and all(row["value"] not in ("", "nan") for row in rows)
         assert (folder / "figure.png").read_bytes()[:4] == b"\x89PNG" and (folder / "figure.pdf").stat().st_size > 5000
-    again = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=280, check=False)
+    again = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
     assert again.returncode == 0 and " 0 of them to do" in again.stdout
 
 
