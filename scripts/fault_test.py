@@ -317,7 +317,7 @@ def all_killed(scene: Scene) -> None:
 
 def same_key(scene: Scene) -> None:
     """A node with a key is killed, and started again at once: the SuperLink takes it for alive, and refuses it."""
-    scene.begin("federate.retries", "3", "engine.timeout", "20", "engine.wait", "150")
+    scene.begin("engine.wait", "150")
     scene.wait_for_hit()
     scene.deployment.kill(f"node{VICTIM}")
     scene.start_node()

@@ -1,13 +1,13 @@
 """The paper's tables and figures, and our own additions: one suite each, from grids in configs/paper/*.yaml.
 
-python scripts/paper.py SUITE ... [--scale smoke|cpu|paper] [--seeds 3] [-- key value ...]
+python scripts/paper.py SUITE ... [--scale smoke|cpu|paper] [--seeds 3] [--resume] [-- key value ...]
 
 - smoke: the tiny model, one seed: that everything works.
 - cpu: SmolLM2-135M with few rounds on two cores; wants data: -- data.root FOLDER
 - paper: the published settings, for a GPU.
 
-A suite is gone on with where it stopped. Its results are in results/SUITE/SCALE: README.md (a page with table and
-figure), runs.csv, table.tex, figure.png, figure.pdf, environment.json; every run is an ordinary one, in runs/ there.
+--resume goes on with suites where they stopped. Their results are in results/SUITE/SCALE: README.md (a page with table
+and figure), runs.csv, table.tex, figure.png, figure.pdf, environment.json; every run is an ordinary one, in runs/ there.
 """
 
 import sys

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from torch import Tensor
 
 from fedmezo.engines import register
-from fedmezo.engines.post import Answered, Failed, Hello, Introduced, Letter, Lost, Post, Response
+from fedmezo.engines.post import Answered, Failed, Hello, Introduced, Letter, Lost, Post, Presence, Response
 from fedmezo.engines.remote import RemoteEngine
 from fedmezo.engines.roster import Roster
 from fedmezo.engines.serving import Equipped, NodeServer
@@ -36,7 +36,8 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+for _name, _value in QUIET.items():
+    os.environ.setdefault(_name, _value)
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, RecordDict  # noqa: E402
 from flwr.app import Message as Envelope  # noqa: E402
@@ -132,9 +133,10 @@ class GridPost:
         self._grid = grid
         self._ttl = ttl
 
-    def nodes(self) -> Mapping[int, bytes]:
-        """Return the nodes that are connected, with their public keys."""
-        return {int(node.node_id): bytes(node.public_key) for node in self._grid.get_nodes()}
+    def nodes(self) -> Mapping[int, Presence]:
+        """Return the nodes that are connected."""
+        found = self._grid.get_nodes()
+        return {int(node.node_id): Presence(bytes(node.public_key), str(node.last_activated_at)) for node in found}
 
     def send(self, node: int, letter: Letter) -> str:
         """Send a letter and return its name."""
@@ -346,7 +348,7 @@ class Flower(_GridEngine):
         from fedmezo.engines.flower_node import served_grid
 
         grid = self._exits.enter_context(served_grid(self._superlink, *self._files))
-        self._remote = self._make(GridPost(grid, self._timeout))
+        self._remote = self._make(GridPost(grid, 2 * self._timeout))  # so that a time-out is told as what it is
         return self
 
 

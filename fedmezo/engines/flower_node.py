@@ -112,6 +112,7 @@ class NodeConnection:
         self._where = superlink
         self._node = ProtoNode()
         self._lost = threading.Event()
+        self._heard = False  # an answer in this way of speaking
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -193,12 +194,14 @@ class NodeConnection:
         wait, said, began = 0.5, "", time.monotonic()
         while True:
             try:
-                return method(request)
+                found = method(request)
+                self._heard = True
+                return found
             except httpx.TransportError as error:
                 if any(word in str(error) for word in HOPELESS):
                     raise ResourceError(f"--superlink {self._where}\n    no secure connection: {error}") from error
                 reason = f"nothing answers at {self._where}"
-                if self._plain and isinstance(error, httpx.RemoteProtocolError):
+                if self._plain and not self._heard and isinstance(error, httpx.RemoteProtocolError):
                     reason = f"no answer in plain HTTP from {self._where}: it may want TLS (--root-certificates)"
             except httpx.HTTPStatusError as error:
                 if error.response.status_code == httpx.codes.FORBIDDEN and not again:
@@ -331,10 +334,8 @@ def _acquired(superlink: str, plain: bool, certificates: bytes | None, secret: P
         while time.monotonic() < until:
             found = runtime.AcquireTask(AcquireTaskRequest(supported_task_types={TaskType.SERVER_APP}))
             if found.HasField("task") and found.token:
-                return (
-                    found.task.run_id,
-                    found.token,
-                )  # perhaps of another server that has started one now: all are alike
+                # perhaps of another server that has started one now: all are alike
+                return found.task.run_id, found.token
             time.sleep(0.1)
     raise ResourceError(
         f"engine.superlink = {superlink}\n    it has not given the run to this process: "

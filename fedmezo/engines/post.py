@@ -45,6 +45,19 @@ class Lost:
     text: str
 
 
+@dataclass(frozen=True)
+class Presence:
+    """A node that is there.
+
+    Args:
+        key: its public key, empty where nodes have none.
+        since: when it came; another value than before means that it was away, or was started again, in between.
+    """
+
+    key: bytes = b""
+    since: str = ""
+
+
 Letter = Hello | Message
 Response = Introduced | Answered | Behind | Failed | Lost
 
@@ -52,8 +65,8 @@ Response = Introduced | Answered | Behind | Failed | Lost
 class Post(Protocol):
     """Carries letters to nodes, and their answers back."""
 
-    def nodes(self) -> Mapping[int, bytes]:
-        """Return the nodes that are there now, each with its public key (empty where there are none)."""
+    def nodes(self) -> Mapping[int, Presence]:
+        """Return the nodes that are there now."""
         ...
 
     def send(self, node: int, letter: Letter) -> str:

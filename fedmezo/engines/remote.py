@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from fedmezo.engines.post import Answered, Failed, Introduced, Lost, Post, Response
-from fedmezo.engines.roster import Roster
+from fedmezo.engines.roster import Roster, Stay
 from fedmezo.errors import MalformedError
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.execution import Failure, place
-from fedmezo.federation.messages import Plan, Reply, Task, unpack_answer
+from fedmezo.federation.messages import Plan, Reply, Task, train_loss
 from fedmezo.federation.node import Behind
 
 GROWTH, LONGEST = 1.1, 5.0  # of the time between two looks, while nothing comes; LONGEST is in times ``poll``
@@ -56,7 +56,7 @@ class RemoteEngine:
 
     def _show(self, reply: Reply) -> None:
         try:
-            loss = unpack_answer(reply.message).update.train_loss
+            loss = train_loss(reply.message)
         except MalformedError:
             return
         for _ in range(reply.task.steps):
@@ -66,7 +66,7 @@ class RemoteEngine:
 @dataclass(frozen=True)
 class _Sent:
     task: Task
-    node: int
+    stay: Stay
     deadline: float
     behind: int = 0
 
@@ -96,33 +96,37 @@ class _Round:
     def _fill(self) -> None:
         """Give as many tasks as the window allows."""
         while self._left and len(self._without) + len(self._sent) + len(self._done) < self._engine.window:
-            task = self._left.popleft()
-            wait = 0.0 if task.client in self._engine.absent else self._engine.wait
-            self._without[task] = time.monotonic() + wait
+            self._await(self._left.popleft())
         self._move()
 
     def _move(self) -> None:
-        """Send the tasks whose client has a node, or another one than before."""
+        """Send the tasks whose client has a node, and take back those whose node is not the same any more."""
         roster = self._engine.roster
         for task, until in list(self._without.items()):
-            if (node := roster.node(task.client)) is not None:
+            if (stay := roster.node(task.client)) is not None:
                 del self._without[task]
                 self._engine.absent.discard(task.client)
-                self._send(task, node)
+                self._send(task, stay)
             elif time.monotonic() >= until:
                 del self._without[task]
                 self._engine.absent.add(task.client)
                 self._done[task] = Failure(task, _nobody(task, roster), late=True)
         for name, sent in list(self._sent.items()):
-            node = roster.node(sent.task.client)
-            if node is not None and node != sent.node:
+            if roster.node(sent.task.client) != sent.stay:  # gone, started again, or another has taken its place
                 del self._sent[name]
-                self._send(sent.task, node)
+                self._await(sent.task)
 
-    def _send(self, task: Task, node: int, deadline: float | None = None, known: int | None = None, n: int = 0) -> None:
+    def _await(self, task: Task) -> None:
+        """Have a task wait for a node of its client; not where that was in vain before."""
+        wait = 0.0 if task.client in self._engine.absent else self._engine.wait
+        self._without[task] = time.monotonic() + wait
+
+    def _send(
+        self, task: Task, stay: Stay, deadline: float | None = None, known: int | None = None, n: int = 0
+    ) -> None:
         order = self._engine.downlink.order(task, self._parameters, known)
         until = time.monotonic() + self._engine.timeout if deadline is None else deadline
-        self._sent[self._engine.post.send(node, order)] = _Sent(task, node, until, n)
+        self._sent[self._engine.post.send(stay.node, order)] = _Sent(task, stay, until, n)
 
     def _collect(self) -> int:
         """Take the answers that have come, return how many, and give up on those that are overdue."""
@@ -144,7 +148,7 @@ class _Round:
             case Behind(rounds):
                 enough = sent.behind + 1 >= BEHIND
                 known = self._engine.downlink.rounds + 1 if enough else rounds
-                self._send(sent.task, sent.node, sent.deadline, known, sent.behind + 1)
+                self._send(sent.task, sent.stay, sent.deadline, known, sent.behind + 1)
             case Failed(text):
                 self._fail(sent, text)
             case Lost(text):
@@ -153,10 +157,10 @@ class _Round:
                 self._fail(sent, f"{place(sent.task)}: its node answers something else")
 
     def _fail(self, sent: _Sent, text: str, late: bool = False) -> None:
-        self._engine.roster.forget(sent.node)
+        self._engine.roster.forget(sent.stay.node)
         self._done[sent.task] = Failure(sent.task, text, late)
 
 
 def _nobody(task: Task, roster: Roster) -> str:
-    refused = "".join(f"\n    {reason}" for reason in roster.reasons())
+    refused = "".join(f"\n    {reason}" for reason in roster.reasons(task.client))
     return f"{place(task)}: no node works for this client{refused}"

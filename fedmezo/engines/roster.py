@@ -2,14 +2,22 @@
 
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from fedmezo.engines.post import Hello, Introduced, Post, Response
+from fedmezo.engines.post import Hello, Introduced, Post, Presence, Response
 from fedmezo.errors import MalformedError
 from fedmezo.federation.joining import Introduction, unpack_introduction
 from fedmezo.log import LOG
 
 AGAIN, LONGEST = 10.0, 160.0  # seconds until a node that was refused, or did not answer, is asked again; it doubles
 SHOWN = 5  # differing keys that are named
+
+
+class Stay(NamedTuple):
+    """A node from when it came until it is gone, or started again."""
+
+    node: int
+    presence: Presence
 
 
 class Roster:
@@ -29,41 +37,45 @@ class Roster:
         self._own = own
         self._keys = keys or {}
         self._refresh = refresh
-        self._nodes: dict[int, int] = {}  # by client
+        self._nodes: dict[int, Stay] = {}  # by client
         self._asked: dict[str, int] = {}  # letters without an answer yet
         self._again: dict[int, tuple[float, float]] = {}  # when a node may be asked again, after which wait
-        self._said: dict[int, str] = {}  # why a node was refused
-        self._present: Mapping[int, bytes] = {}
+        self._said: dict[int, tuple[int, str]] = {}  # the client that a refused node is of, and why it was refused
+        self._present: Mapping[int, Presence] = {}
         self._looked = float("-inf")
 
-    def node(self, client: int) -> int | None:
+    def node(self, client: int) -> Stay | None:
         """Return the node of a client, if there is one."""
         return self._nodes.get(client)
 
-    def reasons(self) -> list[str]:
-        """Return why nodes that are there were refused."""
-        return list(self._said.values())
+    def reasons(self, client: int) -> list[str]:
+        """Return why nodes that are there, and say that they are a client's, were refused."""
+        return [text for other, text in self._said.values() if other == client]
 
     def forget(self, node: int) -> None:
         """Ask a node anew who it is: it has failed, and may have been started again with something else."""
-        self._nodes = {client: each for client, each in self._nodes.items() if each != node}
+        self._nodes = {client: each for client, each in self._nodes.items() if each.node != node}
         self._again.pop(node, None)
 
     def refresh(self) -> None:
         """Take note of nodes that have come or gone, and of what those asked have answered."""
         if time.monotonic() >= self._looked + self._refresh:
             self._looked = time.monotonic()
-            self._present = self._post.nodes()
-            self._nodes = {client: node for client, node in self._nodes.items() if node in self._present}
-            self._said = {node: text for node, text in self._said.items() if node in self._present}
-            self._again = {node: each for node, each in self._again.items() if node in self._present}
-            self._asked = {name: node for name, node in self._asked.items() if node in self._present}
+            before, self._present = self._present, self._post.nodes()
+            stayed = {node for node, presence in self._present.items() if before.get(node) == presence}
+            self._nodes = {client: stay for client, stay in self._nodes.items() if stay.node in stayed}
+            self._said = {node: said for node, said in self._said.items() if node in stayed}
+            self._again = {node: each for node, each in self._again.items() if node in stayed}
+            self._asked = {name: node for name, node in self._asked.items() if node in stayed}
             self._ask()
         for name, response in self._post.collect(list(self._asked)) if self._asked else ():
             self._hear(self._asked.pop(name), response)
 
     def _ask(self) -> None:
-        known, letter = set(self._nodes.values()), Hello("" if self._own is None else self._own.pack())
+        known, letter = (
+            {stay.node for stay in self._nodes.values()},
+            Hello("" if self._own is None else self._own.pack()),
+        )
         for node in sorted(self._present.keys() - known):
             at, wait = self._again.get(node, (0.0, AGAIN / 2))
             if time.monotonic() >= at:
@@ -77,20 +89,21 @@ class Roster:
             return
         reason = self._objection(node, response)
         if reason:
-            if self._said.get(node) != reason:
+            said = (response.client, reason)
+            if self._said.get(node) != said:
                 LOG.warning(reason)
-            self._said[node] = reason
+            self._said[node] = said
             return
         self._said.pop(node, None)
         before = self._nodes.get(response.client)
-        if before not in (None, node):
-            LOG.warning(f"client {response.client}: node {node} takes the place of node {before}")
-        self._nodes[response.client] = node
+        if before is not None and before.node != node:
+            LOG.warning(f"client {response.client}: node {node} takes the place of node {before.node}")
+        self._nodes[response.client] = Stay(node, self._present[node])
 
     def _objection(self, node: int, response: Introduced) -> str:
         """Return why a node is refused, or nothing."""
         client = response.client
-        if client in self._keys and self._present.get(node) != self._keys[client]:
+        if client in self._keys and self._present[node].key != self._keys[client]:
             return f"a node says that it works for client {client}, but its key is not that client's; it is refused"
         if self._own is None:
             return ""

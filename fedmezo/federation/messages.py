@@ -139,6 +139,15 @@ def pack_answer(identity: bytes, task: Task, update: LocalUpdate) -> Message:
     return Message(head + packed_floats(gradients) + (packed_flags(failed) if update.failed else b""))
 
 
+def train_loss(message: Message) -> float:
+    """Return the mean loss that a client's message says, without looking at the rest of it.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    return float(Reader(message.head).unpack(_UP)[-1])
+
+
 def unpack_answer(message: Message) -> Answer:
     """Return what a client's message says.
 

@@ -28,7 +28,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--workers", metavar="N", type=int, default=0, help="runs at a time; 0: one for each core")
     parser.add_argument("--threads", metavar="N", type=int, default=1, help="threads of a run (default 1)")
-    parser.add_argument("--resume", action="store_true", help="accepted; what is there is always gone on with")
+    parser.add_argument("--resume", action="store_true", help="go on with the runs that are there")
     parser.add_argument("--report", action="store_true", help="run nothing: write the results of what is finished")
     parser.add_argument("overrides", metavar="key value", nargs="*", help="for all runs, as in data.root FOLDER")
     return parser
@@ -59,6 +59,11 @@ def execute(options: argparse.Namespace, folder: Path, command: str) -> int:
             raise ConfigurationError(f"{name}\n    there is no such suite{nearest(name, names)}; {', '.join(names)}")
     suites = [load(folder / f"{name}.yaml", options.scale, options.seeds) for name in wanted]
     runs = {suite: jobs(suite, options.out) for suite in suites}
+    begun = next((job.folder for own in runs.values() for job in own if job.folder.exists()), None)
+    if begun is not None and not (options.resume or options.report):
+        raise ConfigurationError(
+            f"--out {options.out}\n    {begun} is there already: go on with --resume, or choose another folder"
+        )
     todo = {} if options.report else {job: suite for suite in suites for job in runs[suite] if not job.finished}
     print(f"{sum(map(len, runs.values()))} runs, {len(todo)} of them to do", flush=True)
     failed = 0

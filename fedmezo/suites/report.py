@@ -1,8 +1,9 @@
 """Everything that a suite leaves: tidy rows, tables, a figure, the environment, and a page that shows them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fedmezo.environment import environment
 from fedmezo.suites.figures import draw
@@ -24,15 +25,17 @@ def write(suite: Suite, runs: Sequence[Finished], folder: Path, command: str) ->
     table = measured(suite, runs)
     write_csv(folder / "runs.csv", tidy(runs))
     (folder / "table.tex").write_text(latex(table, suite.title, suite.name), encoding="utf-8")
-    (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
+    facts = environment()
+    (folder / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     picture = draw(suite, runs, folder / "figure")[0]
     page = folder / "README.md"
-    page.write_text(_page(suite, runs, table, picture.name, command), encoding="utf-8")
+    page.write_text(_page(suite, runs, table, picture.name, command, facts), encoding="utf-8")
     return page
 
 
-def _page(suite: Suite, runs: Sequence[Finished], table: Table, picture: str, command: str) -> str:
-    facts = environment()
+def _page(
+    suite: Suite, runs: Sequence[Finished], table: Table, picture: str, command: str, facts: Mapping[str, Any]
+) -> str:
     packages = ", ".join(f"{name} {facts['packages'][name]}" for name in ("torch", "transformers", "peft"))
     parts = [
         f"# {suite.title}\n",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo.ledger.ledger import Ledger
+from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.suites.jobs import Job
 
 Row = dict[str, Any]
@@ -31,12 +32,16 @@ class Finished:
         found: Row = json.loads((self.job.folder / "summary.json").read_text(encoding="utf-8"))
         return found
 
+    @cached_property
+    def evaluations(self) -> list[EvaluationRecord]:
+        """Of the run, in order."""
+        return Ledger(self.job.folder / "ledger.bin").evaluations()
+
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """Return (rounds done, value) of a metric; the evaluation before training is of 0 rounds."""
         split, _, name = metric.partition("_")
         if name == "loss" and split in ("val", "test"):
-            evaluations = Ledger(self.job.folder / "ledger.bin").evaluations()
-            return [(row.rounds_done, row.losses[split]) for row in evaluations if split in row.losses]
+            return [(row.rounds_done, row.losses[split]) for row in self.evaluations if split in row.losses]
         return [(row["round"] + 1, float(row[metric])) for row in self.metrics if row.get(metric) is not None]
 
     def measure(self, name: str) -> float:

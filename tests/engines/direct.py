@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fedmezo.engines.post import Letter, Response
+from fedmezo.engines.post import Letter, Presence, Response
 
 
 @dataclass
@@ -12,16 +12,16 @@ class DirectPost:
 
     Args:
         answers: what each node says to a letter.
-        keys: of the nodes.
+        present: what is known of nodes, where it is something.
     """
 
     answers: dict[int, Callable[[Letter], Response | None]]
-    keys: dict[int, bytes] = field(default_factory=dict)
+    present: dict[int, Presence] = field(default_factory=dict)
     sent: list[tuple[int, Letter]] = field(default_factory=list)
     waiting: dict[str, tuple[int, Letter]] = field(default_factory=dict)
 
-    def nodes(self) -> Mapping[int, bytes]:
-        return {node: self.keys.get(node, b"") for node in self.answers}
+    def nodes(self) -> Mapping[int, Presence]:
+        return {node: self.present.get(node, Presence()) for node in self.answers}
 
     def send(self, node: int, letter: Letter) -> str:
         name = str(len(self.sent))
@@ -31,6 +31,8 @@ class DirectPost:
 
     def collect(self, names: Collection[str]) -> Iterator[tuple[str, Response]]:
         for name in names:
+            if name not in self.waiting:
+                continue
             node, letter = self.waiting[name]
             response = self.answers[node](letter) if node in self.answers else None
             if response is not None:

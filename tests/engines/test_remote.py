@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fedmezo.engines import roster as roster_module
-from fedmezo.engines.post import Answered, Failed, Hello, Introduced, Letter, Lost, Response
+from fedmezo.engines.post import Answered, Failed, Hello, Introduced, Letter, Lost, Presence, Response
 from fedmezo.engines.remote import BEHIND, RemoteEngine
 from fedmezo.engines.roster import Roster
 from fedmezo.federation.downlink import Downlink
@@ -140,6 +140,41 @@ def test_a_node_that_takes_anothers_place_gets_its_order(capsys: pytest.CaptureF
     assert [node for node, letter in post.sent if isinstance(letter, Message)] == [0, 1]
 
 
+def test_a_node_that_was_started_again_under_its_name_gets_its_order_again() -> None:
+    """As one with a registered key is: what the process that died had taken is not sent to it twice by itself."""
+    post = DirectPost({0: silent(0)}, {0: Presence(since="noon")})
+    made = engine(post)
+
+    def dies(letter: Letter) -> Response | None:
+        if isinstance(letter, Hello):
+            return Introduced(0, "")
+        post.answers[0], post.present[0] = working(0), Presence(since="one")
+        post.waiting.clear()  # nobody knows of the order any more
+        return None
+
+    post.answers[0] = dies
+    (reply,) = replies(made.run(plan(0, 0), START))
+    assert reply.task.client == 0
+    assert [type(letter) for _, letter in post.sent] == [Hello, Message, Hello, Message]
+
+
+def test_a_node_that_goes_away_with_an_order_is_waited_for() -> None:
+    post = DirectPost({0: silent(0)})
+    made = engine(post, wait=0.05)
+
+    def leaves(letter: Letter) -> Response | None:
+        if isinstance(letter, Hello):
+            return Introduced(0, "")
+        del post.answers[0]
+        return None
+
+    post.answers[0] = leaves
+    started = time.monotonic()
+    (failed,) = made.run(plan(0, 0), START)
+    assert isinstance(failed, Failure) and failed.late and 0.05 < time.monotonic() - started < 2.0
+    assert failed.message == "round 0, client 0: no node works for this client"
+
+
 @pytest.mark.parametrize(
     ("response", "late", "message"),
     [
@@ -179,23 +214,28 @@ def test_a_node_that_is_behind_is_sent_what_it_lacks_and_at_last_the_parameters(
 
 def introduced(own: Introduction, keys: dict[int, bytes] | None = None, **nodes: Introduction) -> Roster:
     post = DirectPost({int(name[1:]): working(each.client, each.pack()) for name, each in nodes.items()})
-    post.keys = {node: bytes([node]) for node in post.answers}
+    post.present = {node: Presence(bytes([node])) for node in post.answers}
     found = Roster(post, own, keys, refresh=0.0)
     for _ in range(2):
         found.refresh()
     return found
 
 
+def node(roster: Roster, client: int) -> int | None:
+    stay = roster.node(client)
+    return None if stay is None else stay.node
+
+
 def test_nodes_with_the_servers_configuration_are_taken() -> None:
     found = introduced(OWN, n5=replace(OWN, client=1), n6=replace(OWN, client=0))
-    assert (found.node(0), found.node(1), found.node(2)) == (6, 5, None)
+    assert (node(found, 0), node(found, 1), node(found, 2)) == (6, 5, None)
 
 
 def test_a_node_with_another_configuration_is_refused_and_the_keys_are_named() -> None:
     other = replace(OWN, client=1, configuration={"zo.mu": 0.1, "train.compile": True})
     found = introduced(OWN, n5=other)
-    assert found.node(1) is None
-    assert found.reasons() == [
+    assert node(found, 1) is None
+    assert found.reasons(1) == [
         "the node of client 1 works on something else and is refused:"
         "\n    train.compile = true (here: null)\n    zo.mu = 0.1 (here: 0.001)"
     ]
@@ -207,29 +247,29 @@ def test_a_node_with_another_configuration_is_refused_and_the_keys_are_named() -
 )
 def test_a_node_with_another_model_is_refused(name: str, word: str) -> None:
     found = introduced(OWN, n5=replace(OWN, client=1, hashes={**OWN.hashes, name: "11"}))
-    assert found.node(1) is None and f"another {word}" in found.reasons()[0]
+    assert node(found, 1) is None and f"another {word}" in found.reasons(1)[0]
 
 
 def test_a_node_with_other_data_is_refused_unless_they_are_its_own() -> None:
     own = replace(OWN, hashes={**OWN.hashes, "partition": "00", "data": "00"})
-    assert introduced(own, n5=replace(OWN, client=1)).node(1) == 5
+    assert node(introduced(own, n5=replace(OWN, client=1)), 1) == 5
     wrong = replace(own, client=1, hashes={**own.hashes, "partition": "22"})
     found = introduced(own, n5=wrong)
-    assert found.node(1) is None and "another division of the data among clients" in found.reasons()[0]
+    assert node(found, 1) is None and "another division of the data among clients" in found.reasons(1)[0]
 
 
 def test_only_the_holder_of_a_clients_key_works_for_it() -> None:
     keys = {0: bytes([5]), 1: bytes([6])}
     found = introduced(OWN, keys, n5=replace(OWN, client=1), n6=replace(OWN, client=1))
-    assert found.node(1) == 6 and found.node(0) is None
-    assert "its key is not that client's" in found.reasons()[0]
+    assert node(found, 1) == 6 and node(found, 0) is None
+    assert "its key is not that client's" in found.reasons(1)[0]
 
 
 def test_whoever_says_nonsense_is_refused() -> None:
     post = DirectPost({0: lambda letter: Introduced(0, '{"client": "me"}')})
     found = Roster(post, OWN, refresh=0.0)
     found.refresh()
-    assert found.node(0) is None and "no introduction" in found.reasons()[0]
+    assert node(found, 0) is None and "no introduction" in found.reasons(0)[0]
 
 
 def test_a_refused_node_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,23 +277,23 @@ def test_a_refused_node_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyP
     post = DirectPost({0: working(1, replace(OWN, client=1, configuration={}).pack())})
     found = Roster(post, OWN, refresh=0.0)
     found.refresh()
-    assert found.node(1) is None
+    assert node(found, 1) is None
     post.answers[0] = working(1, replace(OWN, client=1).pack())  # mended, and back under the same key
     found.refresh()
-    assert found.node(1) == 0 and found.reasons() == []
+    assert node(found, 1) == 0 and found.reasons(1) == []
 
 
 def test_a_node_that_is_gone_works_for_nobody() -> None:
     post = DirectPost({0: working(0)})
     found = Roster(post, None, refresh=0.0)
     found.refresh()
-    assert found.node(0) == 0
+    assert node(found, 0) == 0
     del post.answers[0]
     found.refresh()
-    assert found.node(0) is None
+    assert node(found, 0) is None
 
 
 def test_other_numbers_of_threads_are_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING", "fedmezo"):
-        assert introduced(OWN, n5=replace(OWN, client=0, threads=8)).node(0) == 5
+        assert node(introduced(OWN, n5=replace(OWN, client=0, threads=8)), 0) == 5
     assert "computes on 8 threads, and this process on 1" in caplog.text

@@ -118,9 +118,8 @@ def _add_rademacher(part: Any, words: Any, scale: Any, skipped: Any) -> None:
         part[i] += _with_sign(bits, words[(i + skipped) >> 5] >> _U32((i + skipped) & 31))
     for word in range((end - begin) // 32):
         drawn, target = words[((begin + skipped) >> 5) + word], part[begin + 32 * word : begin + 32 * word + 32]
-        for i in range(
-            len(target)
-        ):  # 32, which as a number would be unrolled before it is vectorised, and take 3.5 times
+        # of length 32, which as a number would be unrolled before it is vectorised, and take 3.5 times
+        for i in range(len(target)):
             target[i] += _with_sign(bits, drawn >> _U32(i))
     for i in range(end, len(part)):
         part[i] += _with_sign(bits, words[(i + skipped) >> 5] >> _U32((i + skipped) & 31))
