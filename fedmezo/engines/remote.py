@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -106,7 +106,7 @@ class _Round:
             if (stay := roster.node(task.client)) is not None:
                 del self._without[task]
                 self._engine.absent.discard(task.client)
-                self._send(task, stay)
+                self._send(_Sent(task, stay, time.monotonic() + self._engine.timeout))
             elif time.monotonic() >= until:
                 del self._without[task]
                 self._engine.absent.add(task.client)
@@ -121,12 +121,9 @@ class _Round:
         wait = 0.0 if task.client in self._engine.absent else self._engine.wait
         self._without[task] = time.monotonic() + wait
 
-    def _send(
-        self, task: Task, stay: Stay, deadline: float | None = None, known: int | None = None, n: int = 0
-    ) -> None:
-        order = self._engine.downlink.order(task, self._parameters, known)
-        until = time.monotonic() + self._engine.timeout if deadline is None else deadline
-        self._sent[self._engine.post.send(stay.node, order)] = _Sent(task, stay, until, n)
+    def _send(self, sent: _Sent, known: int | None = None) -> None:
+        order = self._engine.downlink.order(sent.task, self._parameters, known)
+        self._sent[self._engine.post.send(sent.stay.node, order)] = sent
 
     def _collect(self) -> int:
         """Take the answers that have come, return how many, and give up on those that are overdue."""
@@ -146,9 +143,8 @@ class _Round:
             case Answered(message, seconds):
                 self._done[sent.task] = Reply(sent.task, message, seconds)
             case Behind(rounds):
-                enough = sent.behind + 1 >= BEHIND
-                known = self._engine.downlink.rounds + 1 if enough else rounds
-                self._send(sent.task, sent.stay, sent.deadline, known, sent.behind + 1)
+                again = replace(sent, behind=sent.behind + 1)
+                self._send(again, rounds if again.behind < BEHIND else self._engine.downlink.rounds + 1)
             case Failed(text):
                 self._fail(sent, text)
             case Lost(text):
