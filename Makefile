@@ -33,6 +33,9 @@ bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOL
 	$(RUN) -m benchmarks.noise
 	$(RUN) -m benchmarks.traffic
 	$(RUN) -m benchmarks.replay
+	$(RUN) -m benchmarks.engines --model tiny
+	$(RUN) -m benchmarks.engines --model many
+	$(if $(DATA),$(RUN) -m benchmarks.engines --model smollm2 --data $(DATA))
 	$(RUN) -m benchmarks.zo_step --compiled $(if $(DATA),--data $(DATA))
 	$(RUN) -m benchmarks.lanes $(if $(DATA),--data $(DATA))
 	$(RUN) -m benchmarks.memory $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)

@@ -72,10 +72,8 @@ class Roster:
             self._hear(self._asked.pop(name), response)
 
     def _ask(self) -> None:
-        known, letter = (
-            {stay.node for stay in self._nodes.values()},
-            Hello("" if self._own is None else self._own.pack()),
-        )
+        known = {stay.node for stay in self._nodes.values()}
+        letter = Hello("" if self._own is None else self._own.pack())
         for node in sorted(self._present.keys() - known):
             at, wait = self._again.get(node, (0.0, AGAIN / 2))
             if time.monotonic() >= at:
