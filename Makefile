@@ -26,7 +26,7 @@ faults: $(STAMP)  ## nodes, SuperLink and server killed, clients that fail: a fe
 	$(RUN) -m scripts.fault_test
 
 crash: $(STAMP)  ## kills, damages and full disks, each resumed; half an hour
-	$(RUN) scripts/crash_test.py --full-disk 20
+	$(RUN) -m scripts.crash_test --full-disk 20
 
 bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.fault_test import medley, staged
+from scripts.fault_test import staged
+from scripts.faults.catalogue import medley
 
 pytestmark = pytest.mark.timeout(900)  # a dozen processes that import torch
 

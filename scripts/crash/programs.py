@@ -1,0 +1,107 @@
+"""Programs in child processes, each with streams of its own, killed from outside once their time is over."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+PATIENCE = 300.0  # seconds after which a run counts as hanging
+NO_TRACE = ("Traceback (most recent call last)", "--- Logging error ---")
+
+Prepare = Callable[[], None]
+
+
+class Ended(NamedTuple):
+    """How a program ended: its exit code, minus the signal if it was killed, and what it printed."""
+
+    code: int
+    output: str
+
+    @property
+    def defect(self) -> str:
+        """What no program may end with; '' where it did not."""
+        if any(words in self.output for words in NO_TRACE):
+            return "traceback"
+        return {1: "exit code 1", -signal.SIGKILL: "hung"}.get(self.code, "")
+
+
+def nothing() -> None:
+    """Prepare nothing."""
+
+
+def preload() -> None:
+    """Import all that the programs would, and start no thread."""
+    import matplotlib.figure  # noqa: F401
+
+    import fedmezo.main
+    import fedmezo.replay
+    import fedmezo.replaying
+    import fedmezo.running  # noqa: F401
+
+
+def forked(program: str, words: Sequence[str], kill_after: float = PATIENCE, prepare: Prepare = nothing) -> Ended:
+    """Run ``python -m fedmezo.PROGRAM WORDS`` in a fork; kill it after so many seconds."""
+    with tempfile.TemporaryFile() as output:
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            become(program, words, output.fileno(), prepare)
+        code = waited(child, kill_after)
+        output.seek(0)
+        return Ended(code, output.read().decode(errors="replace"))
+
+
+def become(program: str, words: Sequence[str], output: int, prepare: Prepare) -> NoReturn:
+    """Be the program, from its first line after the imports to the end of the process."""
+    from fedmezo import main, replay
+    from fedmezo.process import leave_on_interrupt, run_program
+
+    code = 1
+    try:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.argv = [f"fedmezo.{program}", *words]
+        leave_on_interrupt()
+        prepare()
+        code = run_program({"main": main.main, "replay": replay.main}[program])
+    except SystemExit as error:  # of argparse
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:  # noqa: BLE001  (as the interpreter would)
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def waited(child: int, kill_after: float) -> int:
+    """Wait for a child, kill it once its time is over, and return its exit code."""
+    deadline = time.monotonic() + kill_after
+    while True:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            os.kill(child, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        time.sleep(min(left, 0.002))
+
+
+def fresh(words: Sequence[str], kill_after: float = PATIENCE) -> Ended:
+    """Run ``python -m fedmezo.main WORDS`` in an interpreter of its own; kill it after so many seconds."""
+    command = [sys.executable, "-m", "fedmezo.main", *words]
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            process.wait(kill_after)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        code = process.wait()
+        output.seek(0)
+        return Ended(code, output.read().decode(errors="replace"))
