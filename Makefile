@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fuzz faults crash bench clean
+.PHONY: demo test check fuzz faults crash bench paper clean
 
 demo: $(STAMP)  ## fine-tune SmolLM2 with three clients, without backpropagation
 	$(RUN) -m fedmezo.main --cfg configs/quickstart.yaml
@@ -43,6 +43,9 @@ bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOL
 	$(RUN) -m benchmarks.fidelity --trainable lora8 lora128 $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
 	$(RUN) -m benchmarks.convergence
 	$(RUN) -m benchmarks.estimates
+
+paper: $(STAMP)  ## the paper's tables and figures on SmolLM2, DATA=FOLDER; hours, and goes on where it stopped
+	$(RUN) scripts/paper.py all --scale cpu --resume --out results -- data.root $(DATA)
 
 $(STAMP): setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

@@ -31,6 +31,7 @@ TEST = [
     "types-PyYAML",
     "types-tqdm",
     "flwr[simulation]>=1.41,<1.43",
+    "optuna>=4.5",
 ]
 
 setup(
@@ -51,6 +52,7 @@ setup(
         "flower": ["flwr>=1.41,<1.43"],
         "flower-sim": ["flwr[simulation]>=1.41,<1.43"],
         "eval": ["lm_eval>=0.4.9"],
+        "sweep": ["optuna>=4.5"],
         "modelscope": ["modelscope>=1.20"],
         "wandb": ["wandb>=0.31"],
         "tensorboard": ["tensorboard>=2.18"],

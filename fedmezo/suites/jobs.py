@@ -3,9 +3,10 @@
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,30 @@ class Job:
     folder: Path
 
     @property
+    def outcome(self) -> str | None:
+        """How the run ended; None where it has not."""
+        try:
+            found: str = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))["outcome"]
+        except (OSError, ValueError, KeyError):
+            return None
+        return found
+
+    @property
     def finished(self) -> bool:
         """Whether the run has come to its end."""
-        try:
-            found = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))["outcome"]
-        except (OSError, ValueError, KeyError):
-            return False
-        return found in ("completed", "stopped early")
+        return self.outcome in ("completed", "stopped early")
 
     def command(self, more: Sequence[str] = ()) -> list[str]:
         """Return the arguments of the runner: of a new run, or of what is left of one."""
         if (self.folder / "config.yaml").exists():
             return ["--resume", str(self.folder), "--quiet"]
-        keys: dict[str, Any] = {**self.arm.overrides, "seed": self.seed, "expname": self.folder.name}
-        pairs = [word for key, value in keys.items() for word in (key, json.dumps(value))]
-        return ["--cfg", str(self.arm.cfg), "--quiet", *pairs, "outdir", str(self.folder.parent), *more]
+        keys: dict[str, Any] = {"seed": self.seed, **self.arm.overrides, "expname": self.folder.name}
+        return ["--cfg", str(self.arm.cfg), "--quiet", *as_words(keys), "outdir", str(self.folder.parent), *more]
+
+
+def as_words(values: Mapping[str, Any]) -> list[str]:
+    """Return values of keys as overrides of a command line."""
+    return [word for key, value in values.items() for word in (key, json.dumps(value))]
 
 
 def jobs(suite: Suite, out: Path) -> list[Job]:
@@ -53,20 +63,24 @@ def jobs(suite: Suite, out: Path) -> list[Job]:
     ]
 
 
-def run_all(todo: Sequence[Job], workers: int, more: Sequence[str], *, fresh: bool) -> Iterator[tuple[Job, int]]:
+def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bool) -> Iterator[tuple[Job, int]]:
     """Run jobs and yield each with its exit code as it ends.
 
     Args:
-        todo: the jobs.
+        todo: the jobs; each is asked for when there is a process for it, after the one that ended was yielded.
         workers: processes at a time.
         more: overrides for all of them.
         fresh: a process for each.
     """
     context = multiprocessing.get_context("spawn")
+    waiting = iter(todo)
     with ProcessPoolExecutor(workers, context, max_tasks_per_child=1 if fresh else None) as pool:
-        running = {pool.submit(_run, job.command(more)): job for job in todo}
-        for done in as_completed(running):
-            yield running[done], done.result()
+        running = {pool.submit(_run, job.command(more)): job for job in islice(waiting, workers)}
+        while running:
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for each in ended:
+                yield running.pop(each), each.result()
+                running |= {pool.submit(_run, job.command(more)): job for job in islice(waiting, 1)}
 
 
 def _run(arguments: list[str]) -> int:

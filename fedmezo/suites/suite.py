@@ -25,10 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fedmezo.config.problems import nearest
-from fedmezo.errors import ConfigurationError
+from fedmezo.config.documents import check_keys, read_document
+from fedmezo.config.problems import Problem, Problems, nearest
 
 KEYS = ("title", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
 SCALE_KEYS = ("cfg", "set", "axes", "seeds", "note")
@@ -93,14 +91,15 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
     Raises:
         ConfigurationError: the file is no suite, or has no such scale.
     """
-    tree = _mapping(path, yaml.safe_load(path.read_text(encoding="utf-8")), KEYS, "")
-    missing = [key for key in NEEDED if key not in tree]
-    if missing:
-        raise ConfigurationError(f"{path}\n    a suite needs {', '.join(missing)}")
-    scales = tree["scales"]
+    tree, problems = read_document(path), Problems()
+    check_keys(path, tree, NEEDED, KEYS, problems)
+    scales = tree.get("scales", {scale: {"cfg": ""}})
+    for name, own in scales.items():
+        check_keys(path, own, ("cfg",), SCALE_KEYS, problems, f"scales.{name}.")
     if scale not in scales:
-        raise ConfigurationError(f"{path}  scales\n    there is no {scale}{nearest(scale, scales)}")
-    own = _mapping(path, scales[scale], SCALE_KEYS, f"scales.{scale}.")
+        problems.append(Problem(str(path), "scales", "", f"there is no {scale}{nearest(scale, scales)}"))
+    problems.raise_if_any()
+    own = scales[scale]
     axes: Axes = {name: _labelled(own.get("axes", {}).get(name, values)) for name, values in tree["axes"].items()}
     cfg = (path.parent / own["cfg"]).resolve()
     note = " ".join(filter(None, [tree.get("note", ""), own.get("note", "")]))
@@ -136,12 +135,3 @@ def _arms(path: Path, cfg: Path, common: Overrides, axes: Axes) -> list[Arm]:
 
 def _labelled(values: Mapping[Any, Overrides | None]) -> dict[str, Overrides]:
     return {str(label): overrides or {} for label, overrides in values.items()}
-
-
-def _mapping(path: Path, tree: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        raise ConfigurationError(f"{path}  {where or 'it'}\n    expected a mapping with {', '.join(keys)}")
-    for key in tree:
-        if key not in keys:
-            raise ConfigurationError(f"{path}  {where}{key}\n    there is no such key{nearest(str(key), keys)}")
-    return tree

@@ -92,10 +92,10 @@ def test_arms_are_the_product_of_the_axes_and_later_settings_win(tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"titel": "x"}, "titel\n    there is no such key; the nearest is title"),
-        ({"y": None}, "a suite needs y"),
-        ({"scales": {"smok": {}}}, "there is no smoke"),
-        ({"scales": {"smoke": {"cfg": "base.yaml", "seed": 3}}}, "scales.smoke.seed\n    there is no such key"),
+        ({"titel": "x"}, "titel\n      there is no such key; the nearest is title"),
+        ({"y": None}, "y\n      is missing"),
+        ({"scales": {"smok": {"cfg": "base.yaml"}}}, "there is no smoke"),
+        ({"scales": {"smoke": {"cfg": "base.yaml", "seed": 3}}}, "scales.smoke.seed\n      there is no such key"),
     ],
 )
 def test_a_wrong_suite_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -1,0 +1,75 @@
+"""YAML files that are no configuration, but name keys of one: suites and sweeps."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedmezo.config.files import syntax_problem
+from fedmezo.config.problems import Problem, Problems, nearest
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, to which ``1e-3`` is a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Raises:
+        ConfigurationError: there is no such file, or it holds no mapping.
+    """
+    problems = Problems()
+    tree = _read(path, problems)
+    if not problems and not isinstance(tree, dict):
+        problems.append(Problem(str(path), "", "", "expected a mapping"))
+    problems.raise_if_any()
+    document: dict[str, Any] = tree
+    return document
+
+
+def check_keys(
+    path: Path, tree: Any, needed: Sequence[str], known: Sequence[str], problems: Problems, where: str = ""
+) -> None:
+    """Note the keys of a file's mapping that are unknown, and those that are missing.
+
+    Args:
+        path: of the file.
+        tree: the mapping.
+        needed: keys that it must have.
+        known: all keys that it may have.
+        problems: takes what is wrong.
+        where: the mapping's own key, with a dot; empty for the file itself.
+    """
+    if not isinstance(tree, dict):
+        wanted = f"expected a mapping with {', '.join(known)}"
+        problems.append(Problem(str(path), where.rstrip("."), str(tree), wanted))
+        return
+    for key in tree:
+        if key not in known:
+            message = f"there is no such key{nearest(str(key), known)}"
+            problems.append(Problem(str(path), f"{where}{key}", "", message))
+    problems += [Problem(str(path), f"{where}{key}", "", "is missing") for key in needed if key not in tree]
+
+
+def _read(path: Path, problems: Problems) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        others = (other.name for other in path.parent.glob("*.y*ml"))
+        problems.append(Problem(str(path), "", "", f"no such file{nearest(path.name, others)}"))
+    except UnicodeDecodeError:
+        problems.append(Problem(str(path), "", "", "is not text in UTF-8"))
+    else:
+        try:
+            return yaml.load(text, _Loader)  # noqa: S506, a subclass of the safe one
+        except yaml.YAMLError as error:
+            problems.append(syntax_problem(error, text, str(path)))
+    return None

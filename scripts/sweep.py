@@ -1,0 +1,14 @@
+"""Many runs over a grid, or a space that is searched, given in a YAML file; see configs/sweeps.
+
+python scripts/sweep.py SWEEP [--workers N] [--resume] [-- key value ...]
+
+Trials are ordinary runs in results/sweeps/NAME/runs; what they gave is in trials.csv and README.md beside it, the best
+first. --resume goes on where a sweep stopped.
+"""
+
+import sys
+
+from fedmezo.sweeps.program import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], __doc__))
