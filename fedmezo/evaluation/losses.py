@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from fedmezo.data.batches import Batch
-from fedmezo.models.scoring import Scorer
+if TYPE_CHECKING:
+    from torch import Tensor  # losses are also read where no model is
+
+    from fedmezo.data.batches import Batch
+    from fedmezo.models.scoring import Scorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +49,9 @@ class ExampleLosses:
 
 
 def example_losses(
-    scorer: Scorer,
-    parameters: Tensor,
-    collate: Callable[[NDArray[np.int64]], Batch],
+    scorer: "Scorer",
+    parameters: "Tensor",
+    collate: "Callable[[NDArray[np.int64]], Batch]",
     indices: NDArray[np.int64],
     lengths: Callable[[int], int],
     batch_size: int,
@@ -108,7 +110,7 @@ class Evaluator:
         max_examples: of each split, the first in the order of the data; 0 for all.
     """
 
-    score: Callable[[Tensor, NDArray[np.int64]], ExampleLosses]
+    score: "Callable[[Tensor, NDArray[np.int64]], ExampleLosses]"
     splits: Mapping[str, Sequence[NDArray[np.int64]]]
     categories: Sequence[str | None] = ()
     pooled: bool = True
@@ -119,7 +121,7 @@ class Evaluator:
         union = np.sort(np.concatenate(list(self.splits[split])))
         return union[: self.max_examples] if self.max_examples else union
 
-    def __call__(self, parameters: Tensor) -> dict[str, ExampleLosses]:
+    def __call__(self, parameters: "Tensor") -> dict[str, ExampleLosses]:
         """Return the losses of every example of every split."""
         return {split: self.score(parameters, self.examples(split)) for split in self.splits}
 

@@ -6,19 +6,15 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from fedmezo.evaluation.losses import Evaluator, ExampleLosses
 from fedmezo.evaluation.paired import Metric, PairedChange, paired_change
+from fedmezo.federation.example_file import append_examples, losses_of, read_examples
 from fedmezo.federation.selection import best_evaluation, out_of_patience
 from fedmezo.ledger.ledger import Ledger
-from fedmezo.ledger.lines import append_line, finite, whole_lines
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.log import LOG
-
-ARRAYS = ("indices", "sums", "tokens", "correct")
-COLUMNS = {"rounds_done", "split", *ARRAYS}
 
 
 @dataclass
@@ -74,9 +70,9 @@ class Evaluations:
 
         A split whose examples' losses were lost with their file is left out.
         """
-        found = {key: row for key, row in self._written().items() if self._is_recorded(*key, row)}
+        found = {key: row for key, row in read_examples(self.examples_file).items() if self._is_recorded(*key, row)}
         return {
-            split: paired_change(_losses(found[first, split]), _losses(found[last, split]), metric)
+            split: paired_change(losses_of(found[first, split]), losses_of(found[last, split]), metric)
             for split in self.evaluator.splits
             if (first, split) in found and (last, split) in found
         }
@@ -86,25 +82,15 @@ class Evaluations:
         recorded = [record.losses[split] for record in self.records if record.rounds_done == rounds_done]
         if split not in self.evaluator.splits or not recorded:
             return False
-        mean = self.evaluator.summary({split: _losses(row)})[split]
+        mean = self.evaluator.summary({split: losses_of(row)})[split]
         if mean == recorded[-1] or not (isfinite(mean) or isfinite(recorded[-1])):
             return True
         LOG.warning(f"{self.examples_file}: the losses after round {rounds_done} are not those recorded; left out")
         return False
 
     def _write_examples(self, rounds_done: int, losses: Mapping[str, ExampleLosses]) -> None:
-        done = self._written()  # a run stopped between these lines and the record evaluates again, to the same
+        # a run stopped between these lines and the record evaluates again, to the same
+        done = read_examples(self.examples_file)
         for split, rows in losses.items():
-            if (rounds_done, split) in done:
-                continue
-            columns = {name: finite(getattr(rows, name).tolist()) for name in ARRAYS}
-            append_line(self.examples_file, {"rounds_done": rounds_done, "split": split, **columns})
-
-    def _written(self) -> dict[tuple[int, str], dict[str, Any]]:
-        rows = whole_lines(self.examples_file)
-        return {(row["rounds_done"], row["split"]): row for row in rows if row.keys() >= COLUMNS}
-
-
-def _losses(row: Mapping[str, Any]) -> ExampleLosses:
-    sums = np.array(row["sums"], dtype=np.float64)  # null, which is what NaN is in JSON, becomes NaN again
-    return ExampleLosses(np.array(row["indices"]), sums, np.array(row["tokens"]), np.array(row["correct"]))
+            if (rounds_done, split) not in done:
+                append_examples(self.examples_file, rounds_done, split, rows)

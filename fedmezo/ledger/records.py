@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor  # records are also read where no model is
 
 REASONS = (
     "malformed",
@@ -89,7 +91,7 @@ class RoundRecord:
     clients: tuple[ClientRecord, ...]
     rejected: tuple[Rejection, ...] = ()
     digest: bytes | None = None
-    parameters: Tensor | None = None
+    parameters: "Tensor | None" = None
 
     @property
     def rounds_done(self) -> int:
