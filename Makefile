@@ -8,8 +8,9 @@ INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
 .PHONY: demo test check fuzz faults crash bench paper clean
 
-demo: $(STAMP)  ## fine-tune SmolLM2 with three clients, without backpropagation
+demo: $(STAMP)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
 	$(RUN) -m fedmezo.main --cfg configs/quickstart.yaml
+	@$(RUN) -m fedmezo.report "$$(ls -dt runs/quickstart*/ | head -n 1)"  # the run's name is the first that was free
 
 test: $(STAMP) check  ## style, types, layers, tests
 	$(RUN) -m pytest -n auto

@@ -18,6 +18,7 @@ LLM = [
     "numba>=0.63",
     "tqdm>=4.66",
     "matplotlib>=3.9",
+    "jinja2>=3.1",
 ]
 TEST = [
     "pytest>=9.0",
@@ -32,6 +33,8 @@ TEST = [
     "types-tqdm",
     "flwr[simulation]>=1.41,<1.43",
     "optuna>=4.5",
+    "playwright>=1.50",
+    "axe-playwright-python>=0.1.8",
 ]
 
 setup(
@@ -43,7 +46,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["fedmezo", "fedmezo.*"]),
-    package_data={"fedmezo": ["py.typed", "flower_app/pyproject.toml", "flower_app/LICENSE"]},
+    package_data={"fedmezo": ["py.typed", "flower_app/pyproject.toml", "flower_app/LICENSE", "reports/web/*"]},
     entry_points={"console_scripts": ["fedmezo-node=fedmezo.node:program"]},
     install_requires=CONFIG,
     extras_require={

@@ -13,7 +13,7 @@ def next_steps(folder: Path, outcome: str, rounds: int) -> list[tuple[str, str]]
     """
     rows = [("run", str(folder)), ("picture", str(folder / "loss.png"))]
     if outcome in ("completed", "stopped early"):
-        rows.append(("try it", generate_command(folder)))
+        rows += [("report", report_command(folder)), ("try it", generate_command(folder))]
     if outcome == "completed":
         rows.append(("more rounds", f"{resume_command(folder)} federate.total_round_num {2 * rounds}"))
     return rows
@@ -27,3 +27,8 @@ def resume_command(folder: Path) -> str:
 def generate_command(folder: Path) -> str:
     """Return the command that lets a user talk to the tuned model."""
     return f"python -m fedmezo.generate {shlex.quote(str(folder))}"
+
+
+def report_command(*folders: Path) -> str:
+    """Return the command that writes the report of some runs."""
+    return f"python -m fedmezo.report {shlex.join(map(str, folders))}"

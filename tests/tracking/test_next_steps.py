@@ -12,8 +12,8 @@ from fedmezo.tracking.next_steps import next_steps
 @pytest.mark.parametrize(
     ("outcome", "offered"),
     [
-        ("completed", ["run", "picture", "try it", "more rounds"]),
-        ("stopped early", ["run", "picture", "try it"]),
+        ("completed", ["run", "picture", "report", "try it", "more rounds"]),
+        ("stopped early", ["run", "picture", "report", "try it"]),
         ("interrupted", ["run", "picture"]),
         ("failed", ["run", "picture"]),
     ],

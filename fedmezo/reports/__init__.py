@@ -1,0 +1,1 @@
+"""The report: what the folders of runs hold, as one HTML page."""
