@@ -7,7 +7,7 @@ from fedmezo.reports.figure import Figure, Series, Unit
 from fedmezo.reports.run import Run
 from fedmezo.tracking.summary import duration, human
 
-COMPUTED = "as weights (computed)"
+COMPUTED = "weights (computed)"
 STYLE = 5  # of what is computed: grey
 
 

@@ -58,7 +58,7 @@ def summary(runs: Sequence[Run]) -> Table:
     costs = [cost(run) for run in runs]
     rows = [*_identity(runs), *_learnt(runs), *_taken(runs, costs)]
     shown = [(name, cells) for name, cells in rows if any(cell.value is not None for cell in cells)]
-    return Table("summary", "All runs", "", [run.label for run in runs], shown)
+    return Table("summary", "All runs" if len(runs) > 1 else "The run", "", [run.label for run in runs], shown)
 
 
 def _identity(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:

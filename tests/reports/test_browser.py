@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,19 @@ def test_nothing_overflows_and_axe_finds_nothing_serious(page: Page) -> None:
     assert page.evaluate(inside)
     violations = Axe().run(page).response["violations"]
     assert [(row["id"], row["nodes"][0]["html"]) for row in violations if row["impact"] in SERIOUS] == []
+
+
+def test_the_tables_of_many_runs_scroll_and_the_page_does_not(
+    browser: Browser, copied: Callable[[], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "many.html"
+    assert main([*(str(copied()) for _ in range(5)), "--out", str(path)]) == 0
+    opened = Opened(browser, path.as_uri(), 400, "light")
+    wider = "element => element.scrollWidth > element.clientWidth"
+    assert opened.page.locator(".scroll:has(#summary)").evaluate(wider)
+    assert not opened.page.locator("html").evaluate(wider)
+    opened.close()
+    assert opened.said == []
 
 
 def test_hovering_shows_the_values(page: Page) -> None:

@@ -140,7 +140,7 @@ def test_the_configurations_are_compared(runs: list[Run]) -> None:
 def test_bytes_of_weights_are_measured_if_they_travelled_and_computed_if_not(runs: list[Run]) -> None:
     both, alone = figures(render(runs))["bytes-up"], figures(render(runs[:1]))["bytes-up"]
     assert [series["name"] for series in both["series"]] == ["mezo", "backprop"]
-    assert [series["name"] for series in alone["series"]] == ["mezo", "as weights (computed)"]
+    assert [series["name"] for series in alone["series"]] == ["mezo", "weights (computed)"]
     assert runs[0].weight_bytes == alone["series"][1]["y"][0] == pytest.approx(both["series"][1]["y"][0], rel=0.01)
     assert "Measured against backprop: mezo sends" in render(runs)
     assert "No run with backpropagation is among these" in render(runs[:1])

@@ -87,7 +87,7 @@
     }
     const values = figure.series.flatMap((series) => series.y).filter((value) => value > 0);
     const low = logs.y ? { min: Math.min(1, ...values) } : { beginAtZero: true };
-    const name = (value, index) => shortened(String(labels(figure)[index]), narrow ? 16 : 30);
+    const name = (value, index) => shortened(String(labels(figure)[index]), narrow ? 18 : 30);
     return {
       x: axis(figure.yLabel, logs.y, figure.unit, { ...low, stacked: figure.kind === "stack" }),
       y: {
