@@ -21,7 +21,8 @@ from fedmezo.reports.run import Run
 
 WEB = files("fedmezo.reports") / "web"
 MOST_POINTS, MOST_OF_A_LINE = 40_000, 1_000  # of the whole page, of a line: what a screen can show, in about 1 MB
-MARKS = ("●", "▲", "■", "◆", "★", "✚", "▬")  # as script.js draws them
+SCRIPTS = ("chart.umd.min.js", "values.js", "charts.js", "page.js")
+MARKS = ("●", "▲", "■", "◆", "★", "✚", "▬")  # as charts.js draws them
 DASHES = ("", "8 4", "2 3", "10 3 2 3", "5 2")
 
 
@@ -35,7 +36,7 @@ def render(runs: Sequence[Run]) -> str:
         "costs": cost_figures(runs),
     }
     style = style_sheet_head() + _text("style.css")
-    scripts = [_text("chart.umd.min.js"), _text("script.js")]
+    scripts = [_text(name) for name in SCRIPTS]
     most = _most_points([figure for own in figures.values() for figure in own])
     return _environment().get_template("page.html.j2").render(
         title=_title(runs),

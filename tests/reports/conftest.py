@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from fedmezo.main import main
+from fedmezo.reports.page import render
 from fedmezo.reports.reading import read_runs
 from fedmezo.reports.run import Run
 from fedmezo.run_folder import RunFolder
@@ -38,6 +39,12 @@ def folders(runs_folder: Path) -> list[Path]:
 @pytest.fixture
 def runs(folders: list[Path]) -> list[Run]:
     return read_runs([RunFolder(path) for path in folders])
+
+
+@pytest.fixture
+def rendered(runs: list[Run]) -> str:
+    """Return the page of both runs."""
+    return render(runs)
 
 
 @pytest.fixture
