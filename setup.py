@@ -33,6 +33,8 @@ TEST = [
     "types-tqdm",
     "flwr[simulation]>=1.41,<1.43",
     "optuna>=4.5",
+    "ipykernel>=6.29",
+    "nbclient>=0.10",
     "playwright>=1.50",
     "axe-playwright-python>=0.1.8",
 ]

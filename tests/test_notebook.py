@@ -18,12 +18,12 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("FEDMEZO_TUTORIAL", "smoke")
     monkeypatch.setenv("FEDMEZO_TUTORIAL_FOLDER", str(tmp_path / "runs"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(REPOSITORY)}})
-    client.execute(env=dict(os.environ))
-    said = "".join(
-        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ())
+    notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(REPOSITORY)}}
     )
+    client.execute(env=dict(os.environ))
+    said = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
     assert "Traceback" not in said
     assert "the nearest is lda" in said and "train.optimizer.lr" in said  # of the mistakes shown
     runs = tmp_path / "runs"
