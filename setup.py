@@ -37,6 +37,7 @@ TEST = [
     "nbclient>=0.10",
     "playwright>=1.50",
     "axe-playwright-python>=0.1.8",
+    "lm_eval>=0.4.13",
 ]
 
 setup(
@@ -56,7 +57,7 @@ setup(
         "test": TEST,
         "flower": ["flwr>=1.41,<1.43"],
         "flower-sim": ["flwr[simulation]>=1.41,<1.43"],
-        "eval": ["lm_eval>=0.4.9"],
+        "eval": ["lm_eval>=0.4.13"],
         "sweep": ["optuna>=4.5"],
         "modelscope": ["modelscope>=1.20"],
         "wandb": ["wandb>=0.31"],

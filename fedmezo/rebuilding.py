@@ -77,20 +77,35 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
     """
     import_extensions(cfg.extensions)
     with folder.read():
-        store = Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
+        store = _store(cfg, folder)
         if store.ledger.fault:
             LOG.warning(store.ledger.damage())
-        rounds_done = _chosen(cfg, store, wanted)
+        done = _chosen(cfg, store, wanted)
         tunable = assemble_model(cfg, movable=False)
         _check_same(cfg, tunable, store.ledger)
         began = None
         if wanted == "best" and cfg.llm.adapter.use and not scalars_travel(cfg):
-            point = load_best(tunable, store.ledger, rounds_done, folder.path / "adapter_best")
+            point = load_best(tunable, store.ledger, done, folder.path / "adapter_best")
         else:
             server = assemble_server(cfg, tunable)
-            began = server.restore(store, rounds_done, fresh=fresh).began
+            began = server.restore(store, done, fresh=fresh).began
             point = server.parameters
-    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, rounds_done, began)
+    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, done, began)
+
+
+def rounds_done(cfg: CfgNode, folder: RunFolder, wanted: Wanted) -> int:
+    """Return how many rounds were done at the wanted point; no model is loaded.
+
+    Raises:
+        ConfigurationError: the run has no such round, or kept nothing of it.
+        ResourceError: the run has no rounds, or is being trained.
+    """
+    with folder.read():
+        return _chosen(cfg, _store(cfg, folder), wanted)
+
+
+def _store(cfg: CfgNode, folder: RunFolder) -> Store:
+    return Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
 
 
 def _check_same(cfg: CfgNode, tunable: Tunable, ledger: Ledger) -> None:

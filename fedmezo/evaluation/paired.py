@@ -53,12 +53,17 @@ def paired_change(before: ExampleLosses, after: ExampleLosses, metric: Metric = 
     """
     if not np.array_equal(before.indices, after.indices):
         raise ValueError("a paired comparison needs the same examples on both sides")
-    differences = _per_example(after, metric) - _per_example(before, metric)
+    change, error = mean_difference(_per_example(before, metric), _per_example(after, metric))
+    count = len(before.indices)
+    return PairedChange(metric, _overall(before, metric), _overall(after, metric), count, change, error)
+
+
+def mean_difference(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean over examples of ``after - before`` [n], and its standard error (0 for one example)."""
+    differences = after - before
     count = len(differences)
     error = float(differences.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return PairedChange(
-        metric, _overall(before, metric), _overall(after, metric), count, float(differences.mean()), error
-    )
+    return float(differences.mean()), error
 
 
 def _per_example(losses: ExampleLosses, metric: Metric) -> NDArray[np.float64]:

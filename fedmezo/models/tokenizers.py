@@ -51,7 +51,7 @@ class PretrainedTokenizer:
     """
 
     def __init__(self, tokenizer: Any, *, extended: bool = False) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.extended = extended
         self.eos_id = int(tokenizer.eos_token_id)
         # padding is masked everywhere, so any id does where a tokenizer has none of its own
@@ -60,23 +60,23 @@ class PretrainedTokenizer:
 
     def encode(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
         """Return the ids of each text; a closing EOS of the tokenizer's own is left out."""
-        rows: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=special)["input_ids"]
+        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special)["input_ids"]
         return [row[:-1] if special and row[-1:] == [self.eos_id] else row for row in rows]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, without special tokens."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     @property
     def has_chat(self) -> bool:
         """Whether there is a chat template."""
-        return bool(self._tokenizer.chat_template)
+        return bool(self.tokenizer.chat_template)
 
     def chat(self, user: str, assistant: str | None = None) -> str:
         """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins."""
         turns = [{"role": "user", "content": user}]
         turns += [] if assistant is None else [{"role": "assistant", "content": assistant}]
-        text: str = self._tokenizer.apply_chat_template(
+        text: str = self.tokenizer.apply_chat_template(
             turns,
             tokenize=False,
             add_generation_prompt=assistant is None,
@@ -86,7 +86,7 @@ class PretrainedTokenizer:
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer for transformers to load."""
-        self._tokenizer.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
 
 
 def _definition(tokenizer: Any) -> str:

@@ -45,6 +45,19 @@ class FileSource:
         examples = tuple(example for part in parts for example in part)
         return Dataset(request.name, examples, sum(map(len, parts[1:])), " and ".join(map(str, paths)))
 
+    def test_file(self, request: Request) -> Path:
+        """Return the dataset's own test file: a local one, or that of the web.
+
+        Raises:
+            ResourceError: it is neither on this machine nor to be had from the web.
+        """
+        local = [paths[-1] for paths in self._candidates(request)]
+        try:
+            return next((path for path in local if path.is_file()), None) or fetch(self.files[-1], request.downloads)
+        except DownloadError as error:
+            known = " or ".join(map(str, local))
+            raise ResourceError(f"{request.name}: no local test file, and {error}\n    put it at {known}") from error
+
     def _local(self, request: Request) -> list[Path]:
         """Return the first of the local files that is there, with its test file if that is, too."""
         for paths in self._candidates(request):

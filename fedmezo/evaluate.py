@@ -1,0 +1,89 @@
+"""Put tasks to the model of a run, before and after training: ``python -m fedmezo.evaluate RUN``."""
+
+from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+
+if __name__ == "__main__":
+    leave_on_interrupt()  # also during the imports below
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedmezo import config, run_folder
+from fedmezo.generate import positive, wanted_round
+from fedmezo.harness.tasks import LOCAL, check_tasks
+from fedmezo.log import LOG, on_screen
+from fedmezo.user_code import named_mistakes
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m fedmezo.evaluate", description=__doc__)
+    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "--round",
+        metavar="R",
+        type=wanted_round,
+        nargs="+",
+        default=[0, "final"],
+        help="after how many rounds; final, best; several are compared with the first (default: 0 final)",
+    )
+    parser.add_argument(
+        "--tasks",
+        metavar="NAME",
+        nargs="+",
+        default=list(LOCAL[:1]),
+        help="gsm8k_local (default: gsm8k_test.jsonl of --data), any of lm_eval, or a task file ending in .yaml",
+    )
+    parser.add_argument(
+        "--limit", metavar="N", type=positive, help="ask the first N examples of each task (default: all)"
+    )
+    parser.add_argument(
+        "--batch-size", metavar="N", type=positive, help="examples at a time (default: eval.batch_size)"
+    )
+    parser.add_argument("--data", metavar="FOLDER", type=Path, help="local files (default: data.root)")
+    parser.add_argument(
+        "--run-code",
+        action="store_true",
+        help="let tasks such as humaneval run code that the model writes, on this machine",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    options = parser().parse_args(arguments)
+    return exit_code(lambda: execute(options))
+
+
+@named_mistakes()
+def execute(options: argparse.Namespace) -> int:
+    """Ask, and print the scores."""
+    folder = run_folder.existing(options.run)
+    cfg = config.load(folder.config, run_folder.READING)
+    tasks = tuple(dict.fromkeys(options.tasks))
+    with on_screen(1):
+        check_tasks(tasks)
+        from fedmezo.evaluating import Questions, evaluate
+
+        raise_on_interrupt()
+        questions = Questions(
+            tasks,
+            options.data or Path(cfg.data.root),
+            options.batch_size or cfg.eval.batch_size,
+            options.limit,
+            options.run_code,
+        )
+        try:
+            print(evaluate(cfg, folder, options.round, questions))
+        except KeyboardInterrupt:
+            LOG.warning("fedmezo: what was answered is kept; the same command goes on from there")
+            raise
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(run_program(main))

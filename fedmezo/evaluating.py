@@ -1,0 +1,145 @@
+"""What ``python -m fedmezo.evaluate`` does: tasks put to a run's model at some of its rounds."""
+
+import importlib.metadata
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from yacs.config import CfgNode
+
+from fedmezo.cache import cache_folder
+from fedmezo.data.sources.gsm8k import Gsm8k
+from fedmezo.data.sources.source import Request
+from fedmezo.errors import ResourceError
+from fedmezo.harness.asking import ask
+from fedmezo.harness.gsm8k import gsm8k_task
+from fedmezo.harness.kept import KeptAnswers
+from fedmezo.harness.model import AskedModel
+from fedmezo.harness.results import Result, read_result, write_result
+from fedmezo.harness.table import results_table, when
+from fedmezo.harness.tasks import LOCAL, SUFFIXES, load_task, surroundings
+from fedmezo.log import LOG
+from fedmezo.models.flat import point_digest
+from fedmezo.models.tokenizers import PretrainedTokenizer
+from fedmezo.rebuilding import Rebuilt, Wanted, rebuild, rounds_done
+from fedmezo.run_folder import RunFolder
+from fedmezo.saving import saving
+
+FOLDER = "evaluation"
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked, and how.
+
+    Args:
+        tasks: names, or paths of task files.
+        data: the folder of local files.
+        batch_size: examples at a time.
+        limit: examples of each task, the first ones; None for all.
+        run_code: whether code that the model writes may be run.
+    """
+
+    tasks: tuple[str, ...]
+    data: Path
+    batch_size: int
+    limit: int | None = None
+    run_code: bool = False
+
+
+def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], questions: Questions) -> str:
+    """Put tasks to the model of a run after several numbers of rounds, and return the scores as a table.
+
+    What is answered is kept in the run's folder, under ``evaluation``, and is not asked again.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        rounds: numbers of rounds, final, or best; the others are compared with the first.
+        questions: what to ask.
+
+    Raises:
+        ConfigurationError: there is no such round.
+        ResourceError: model, tasks or data cannot be had.
+    """
+    points = {rounds_done(cfg, folder, wanted): wanted for wanted in rounds}
+    local = {name: _data_file(questions.data) for name in questions.tasks if name in LOCAL}
+    results: dict[str, list[Result]] = {name: [] for name in questions.tasks}
+    for wanted in points.values():
+        rebuilt = rebuild(cfg, folder, wanted)
+        files = {name: _task_file(folder, name, file, rebuilt) for name, file in local.items()}
+        asked = [Asked(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
+        with rebuilt.tunable.scorer.at(rebuilt.point) as model:
+            for name, task in zip(questions.tasks, asked, strict=True):
+                results[name].append(task.result(model))
+    return "\n".join(map(results_table, results.values()))
+
+
+def _data_file(root: Path) -> Path:
+    return Gsm8k().test_file(Request("gsm8k@llm", root, downloads=cache_folder() / "datasets"))
+
+
+def _task_file(folder: RunFolder, name: str, data: Path, rebuilt: Rebuilt) -> str:
+    """Write a task file with the run's own prompt, and return its path."""
+    place = _place(folder.path / FOLDER)
+    place.write_text(f"{name}.yaml", gsm8k_task(name, data, rebuilt.prompt))
+    return str(place.path / f"{name}.yaml")
+
+
+def _place(path: Path) -> RunFolder:
+    with saving(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return RunFolder(path)
+
+
+class Asked:
+    """A task for a model after some of its rounds; its data are loaded, or the answers are there already.
+
+    Args:
+        folder: of the run.
+        rebuilt: the model.
+        task: name, or path of the task file.
+        questions: how it is asked.
+    """
+
+    def __init__(self, folder: RunFolder, rebuilt: Rebuilt, task: str, questions: Questions) -> None:
+        self._rebuilt, self._task, self._questions = rebuilt, task, questions
+        self._name = Path(task).stem if task.endswith(SUFFIXES) else task
+        self._place = _place(folder.path / FOLDER / f"after_{rebuilt.rounds_done}")
+        with surroundings(task):
+            self._loaded = load_task(task, questions.run_code)
+        self._settings = {
+            "parameters": point_digest(rebuilt.point).hex(),
+            "task": self._loaded.digest,
+            "limit": questions.limit,
+            "batch_size": questions.batch_size,
+            "lm_eval": importlib.metadata.version("lm_eval"),
+        }
+
+    def result(self, model: nn.Module) -> Result:
+        """Return what came of it, asking what was not asked before."""
+        done = self._rebuilt.rounds_done
+        known = read_result(self._place, self._name, done, self._settings)
+        LOG.info(f"{when(done)}: {self._name}" + (", answered before" if known else ""))
+        return known or self._ask(model, done)
+
+    def _ask(self, model: nn.Module, done: int) -> Result:
+        kept = KeptAnswers(self._place.path / f"{self._name}.part", self._settings)
+        started = time.perf_counter()
+        with surroundings(self._task):
+            asked = AskedModel(model, _tokenizer(self._rebuilt), self._questions.batch_size, kept)
+            found = ask(asked, self._loaded.parts, self._questions.limit, self._questions.run_code)
+        seconds = time.perf_counter() - started
+        result = write_result(self._place, self._name, done, self._settings, seconds, found)
+        kept.remove()
+        return result
+
+
+def _tokenizer(rebuilt: Rebuilt) -> Any:
+    tokenizer = rebuilt.tunable.tokenizer
+    if not isinstance(tokenizer, PretrainedTokenizer):
+        raise ResourceError("lm_eval asks models with a tokenizer of transformers, and this model has another")
+    return tokenizer.tokenizer
