@@ -40,7 +40,7 @@ def recorded_hash(ledger: Ledger, rounds_done: int) -> bytes | None:
 
 
 def mend_best(
-    cfg: CfgNode, tunable: Tunable, store: Store, split: str, folder: Path, save: Callable[[Tensor], None]
+    cfg: CfgNode, tunable: Tunable, store: Store, key: str, folder: Path, save: Callable[[Tensor], None]
 ) -> None:
     """Make sure that a folder holds the adapter of the best evaluation so far; where it does not, rebuild it.
 
@@ -48,11 +48,11 @@ def mend_best(
         cfg: of the run.
         tunable: of the run, at its initial point.
         store: of the run.
-        split: whose loss says which evaluation is the best.
+        key: the result that says which evaluation is the best.
         folder: of the best adapter.
         save: writes it.
     """
-    best = best_evaluation(store.ledger.evaluations(), split)
+    best = best_evaluation(store.ledger.evaluations(), key)
     if best is None or not cfg.llm.adapter.use or recorded_hash(store.ledger, best.rounds_done) is None:
         return
     try:

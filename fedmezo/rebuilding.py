@@ -125,11 +125,9 @@ def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:
     if wanted == "final":
         return done
     if wanted == "best":
-        best = best_evaluation(
-            store.ledger.evaluations(), cfg.eval.best_res_update_round_wise_key.removesuffix("_loss")
-        )
+        best = best_evaluation(store.ledger.evaluations(), cfg.eval.best_res_update_round_wise_key)
         if best is None:
-            raise ConfigurationError("--round best\n    no evaluation of this run gave a finite loss")
+            raise ConfigurationError("--round best\n    no evaluation of this run gave a finite result")
         if cfg.llm.adapter.use and not scalars_travel(cfg):
             return best.rounds_done  # its adapter is kept
         wanted = best.rounds_done

@@ -132,19 +132,19 @@ def _training(
     ledger.begin(federation.header)
     store = Store(ledger, Snapshots(folder.snapshots), cfg.federate.save_freq, cfg.federate.hash_freq)
     store.go_back(problem.parameters.size)
-    split = cfg.eval.best_res_update_round_wise_key.removesuffix("_loss")
+    key = cfg.eval.best_res_update_round_wise_key
     best = folder.path / "adapter_best"
 
     def save_best(parameters: Tensor) -> None:
         _save(problem, parameters, folder, best.name)
 
-    mend_best(cfg, problem, store, split, best, save_best)
+    mend_best(cfg, problem, store, key, best, save_best)
     evaluations = Evaluations(
         evaluator=assemble_evaluator(cfg, problem, callbacks.on_evaluated),
         ledger=ledger,
         examples_file=folder.examples,
         every=cfg.eval.freq,
-        key=split,
+        key=key,
         patience=cfg.early_stop.patience,
         save_best=save_best,
         records=ledger.evaluations(),

@@ -24,6 +24,7 @@ from fedmezo.ledger.store import Store
 from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.scoring import token_losses
+from fedmezo.replay import main as replay
 
 Write = Callable[..., Path]
 GOLDEN = [5.695433, 5.648352, 5.592798, 5.591501, 5.579535, 5.544951]
@@ -235,6 +236,17 @@ def test_the_best_model_is_kept(tiny_yaml: Write) -> None:
     assert run.summary()["best"]["rounds_done"] == losses.index(min(losses)) < 4
     best, last = run.adapter("adapter_best"), run.adapter()
     assert any(not np.array_equal(best[name], last[name]) for name in best)
+
+
+def test_the_best_model_may_be_the_most_accurate(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    by = ("eval.best_res_update_round_wise_key", "val_accuracy")
+    run = train(tiny_yaml(), "run", "train.optimizer.lr", "40", "eval.freq", "1", *by)
+    shares = [record.details["val"]["accuracy"] for record in run.ledger().evaluations()]
+    losses = [record.losses["val"] for record in run.ledger().evaluations()]
+    best = shares.index(max(shares))
+    assert run.summary()["best"]["rounds_done"] == best != losses.index(min(losses))
+    assert replay([str(run.folder), "--verify", "--round", "best"]) == 0
+    assert f"after {best} rounds" in capsys.readouterr().out
 
 
 def test_restore_from_an_adapter_and_save_to_a_folder(tiny_yaml: Write, tmp_path: Path) -> None:

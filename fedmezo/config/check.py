@@ -91,7 +91,7 @@ def _evaluated_splits(values: Values) -> Iterator[Contradiction]:
 
 def _best_result(values: Values) -> Iterator[Contradiction]:
     key, names = values["eval.best_res_update_round_wise_key"], values["eval.split"]
-    split = key.removesuffix("_loss")
+    split = key.partition("_")[0]
     if split not in names:
         yield Contradiction(
             ("eval.best_res_update_round_wise_key", "eval.split"),

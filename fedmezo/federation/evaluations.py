@@ -26,7 +26,7 @@ class Evaluations:
         ledger: where results are recorded.
         examples_file: JSON lines with the loss of every example of every evaluation.
         every: rounds between evaluations.
-        key: the split whose loss picks the best model.
+        key: the result that picks the best model, such as val_loss.
         patience: evaluations without a better one after which the run stops; 0 for never.
         save_best: called with the parameters of a new best.
     """
@@ -58,7 +58,7 @@ class Evaluations:
 
     @property
     def best(self) -> EvaluationRecord | None:
-        """The earliest evaluation with the lowest loss."""
+        """The earliest of the best evaluations."""
         return best_evaluation(self.records, self.key)
 
     def exhausted(self) -> bool:

@@ -3,6 +3,8 @@
 from fedmezo.config.key import Key, Section
 from fedmezo.config.kinds import Boolean, Choice, Integer, ListOf
 
+METRICS = ("loss", "accuracy", "exact_match")
+
 SECTION = Section(
     "eval",
     "Evaluation.",
@@ -11,15 +13,15 @@ SECTION = Section(
         Key(
             "eval.metrics",
             ("loss",),
-            ListOf(Choice(("loss", "accuracy", "exact_match")), least=1),
+            ListOf(Choice(METRICS), least=1),
             "Shown in the final table besides the loss: accuracy of response tokens, exact_match of whole responses.",
         ),
         Key("eval.split", ("val", "test"), ListOf(Choice(("val", "test")), least=1), "Splits to evaluate on."),
         Key(
             "eval.best_res_update_round_wise_key",
             "val_loss",
-            Choice(("val_loss", "test_loss")),
-            "Result that decides which round is the best.",
+            Choice(tuple(f"{split}_{metric}" for split in ("val", "test") for metric in METRICS)),
+            "Result that decides which round is the best: the lowest loss, or the highest of the others.",
         ),
         Key("eval.count_flops", False, Boolean(), "operations are not counted.", no_effect=True),
         Key("eval.batch_size", 8, Integer(low=1), "Examples in an evaluation batch."),
