@@ -12,6 +12,7 @@ from typing import Any
 import lm_eval
 import numpy as np
 import pytest
+import yaml
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
@@ -84,13 +85,22 @@ def said(rows: Mapping[Key, Mapping[str, Any]]) -> dict[Key, Any]:
     return {key: row["answers"] for key, row in rows.items()}
 
 
-def test_stock_lm_eval_gets_the_same_answers_and_numbers(folder: RunFolder) -> None:
-    """With the network closed (conftest)."""
+def test_stock_lm_eval_gets_the_same_answers_and_numbers(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the same batches, padded alike, and with the network closed (conftest)."""
+    batches: list[Any] = []
+    generate = HFLM._model_generate
+
+    def recorded(self: HFLM, context: Any, **options: Any) -> Any:
+        batches.append(context.tolist())
+        return generate(self, context, **options)
+
+    monkeypatch.setattr(HFLM, "_model_generate", recorded)
     base = str(folder.path.parents[1] / "model")
     assert main([str(folder.path), *FEW]) == 0
     before, after = answers(folder, 0), answers(folder, 4)
     assert (scores(folder, 0), said(before)) == stock(folder, pretrained=base)
     assert (scores(folder, 4), said(after)) == stock(folder, pretrained=base, peft=str(folder.path / "adapter"))
+    assert [len(batch) for batch in batches] == [2, 1] * 4 and batches[:4] == batches[4:]
     assert said(before) != said(after) and len(after) == 6
     for example in range(3):
         question = Example(ROWS[example]["question"], "", "", None)
@@ -102,6 +112,38 @@ def test_a_model_trained_as_a_whole_is_asked_as_it_was_saved(tmp_path: Path) -> 
     assert main([str(folder.path), "--round", "final", *FEW]) == 0
     assert (scores(folder, 4), said(answers(folder, 4))) == stock(folder, pretrained=str(folder.path / "adapter"))
     assert said(answers(folder, 4)) != stock(folder, pretrained=str(tmp_path / "model"))[1]
+
+
+def test_a_task_file_of_the_users_is_asked_as_well(folder: RunFolder, tmp_path: Path) -> None:
+    """Of another kind: choices are scored, nothing is generated."""
+    rows = [{"text": text, "label": number % 2} for number, text in enumerate(("good", "bad", "fine", "odd", "so"))]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    content = {
+        "task": "mood",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "rows.jsonl")}},
+        "test_split": "test",
+        "output_type": "multiple_choice",
+        "doc_to_text": "{{text}}:",
+        "doc_to_choice": ["glad", "sad"],
+        "doc_to_target": "label",
+    }
+    path = tmp_path / "mood.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert main([str(folder.path), "--tasks", str(path)]) == 0
+    found = lm_eval.simple_evaluate(
+        model="hf",
+        model_args={"pretrained": str(folder.path.parents[1] / "model"), "peft": str(folder.path / "adapter")},
+        tasks=[str(path)],
+        task_manager=TaskManager(include_defaults=False),
+        batch_size=2,
+        device="cpu",
+    )
+    row = found["results"]["mood"]
+    ours = json.loads((folder.path / "evaluation" / "after_4" / "mood.json").read_text(encoding="utf-8"))
+    values = {score["metric"]: (score["value"], score["standard_error"]) for score in ours["scores"]}
+    assert values == {name: (row[f"{name},none"], row[f"{name}_stderr,none"]) for name in ("acc", "acc_norm")}
+    assert 0 < values["acc"][0] < 1
 
 
 Reply = Callable[[int, int], str]

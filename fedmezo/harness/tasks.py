@@ -82,7 +82,7 @@ def load_task(name: str, run_code: bool) -> Loaded:
     """
     from lm_eval.tasks import TaskManager
 
-    manager = TaskManager(include_defaults=False) if not needs_hub(name) else _manager()
+    manager = TaskManager(include_defaults=False) if name.endswith(SUFFIXES) else _manager()
     try:
         found = manager.load([name])
     except Exception as error:  # tasks are programs of many authors: their errors have no root of their own
