@@ -2,8 +2,8 @@
 
 import importlib.metadata
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +67,27 @@ def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], question
     """
     points = {rounds_done(cfg, folder, wanted): wanted for wanted in rounds}
     local = {name: _data_file(questions.data) for name in questions.tasks if name in LOCAL}
-    results: dict[str, list[Result]] = {name: [] for name in questions.tasks}
-    for wanted in points.values():
-        rebuilt = rebuild(cfg, folder, wanted)
-        files = {name: _task_file(folder, name, file, rebuilt) for name, file in local.items()}
-        asked = [Asked(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
-        with rebuilt.tunable.scorer.at(rebuilt.point) as model:
-            for name, task in zip(questions.tasks, asked, strict=True):
-                results[name].append(task.result(model))
-    return "\n".join(map(results_table, results.values()))
+    results = [_results(cfg, folder, wanted, questions, local) for wanted in points.values()]
+    return "\n".join(results_table(found) for found in zip(*results, strict=True))
+
+
+def _results(
+    cfg: CfgNode, folder: RunFolder, wanted: Wanted, questions: Questions, local: Mapping[str, Path]
+) -> list[Result]:
+    """Return what came of each task at one point; all are loaded before the first is asked."""
+    rebuilt = rebuild(cfg, folder, wanted)
+    files = {name: _task_file(folder, name, file, rebuilt) for name, file in local.items()}
+    asked = [Asked(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
+    with rebuilt.tunable.scorer.at(rebuilt.point) as model:
+        return [task.result(model) for task in asked]
 
 
 def _data_file(root: Path) -> Path:
-    return Gsm8k().test_file(Request("gsm8k@llm", root, downloads=cache_folder() / "datasets"))
+    """Return the test file, its rows checked."""
+    request = Request("gsm8k@llm", root, downloads=cache_folder() / "datasets")
+    file = Gsm8k().test_file(request)
+    Gsm8k().load(replace(request, file=str(file.resolve())))
+    return file
 
 
 def _task_file(folder: RunFolder, name: str, data: Path, rebuilt: Rebuilt) -> str:

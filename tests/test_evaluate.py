@@ -265,6 +265,9 @@ def test_mistakes_are_told(
     ):
         assert main([run, *arguments]) == code, arguments
         assert words in (error := capsys.readouterr().err) and "Traceback" not in error
+    (tmp_path / "gsm8k_test.jsonl").write_text('{"question": "How many?"}\n', encoding="utf-8")
+    assert main([run, "--data", str(tmp_path)]) == 3
+    assert f"{tmp_path / 'gsm8k_test.jsonl'}: data.fields.output = answer: no row has" in capsys.readouterr().err
     assert main([str(tmp_path)]) == 3
     assert "there is no run in this folder" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

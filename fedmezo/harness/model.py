@@ -31,7 +31,8 @@ class AskedModel(HFLM):  # type: ignore[misc]
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
         """Return the answer to each request of (prompt, generation settings)."""
         answers = [""] * len(requests)
-        with tqdm(total=len(requests), unit="answer", dynamic_ncols=True, disable=disable_tqdm or None) as bar:
+        quiet = disable_tqdm or None  # None: a bar on a terminal, nothing elsewhere
+        with tqdm(desc="answering", total=len(requests), dynamic_ncols=True, disable=quiet) as bar:
             for rows in self._batches(requests):
                 for row, answer in zip(rows, self._answered([requests[row] for row in rows]), strict=True):
                     answers[row] = answer

@@ -120,6 +120,7 @@ def surroundings(name: str) -> Iterator[None]:
 
     logger, settings = logging.getLogger("lm_eval"), datasets.config
     before = logger.level, settings.HF_HUB_OFFLINE, settings.HF_DATASETS_CACHE
+    shown = not datasets.are_progress_bars_disabled()
     logger.setLevel(logging.ERROR)
     datasets.disable_progress_bars()
     if not needs_hub(name):
@@ -131,7 +132,8 @@ def surroundings(name: str) -> Iterator[None]:
     finally:
         level, settings.HF_HUB_OFFLINE, settings.HF_DATASETS_CACHE = before
         logger.setLevel(level)
-        datasets.enable_progress_bars()
+        if shown:
+            datasets.enable_progress_bars()
 
 
 def needs_hub(name: str) -> bool:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from fedmezo.data.download import WebFile
 from fedmezo.data.load import load_dataset
 from fedmezo.data.sources import files
+from fedmezo.data.sources.gsm8k import Gsm8k
 from fedmezo.data.sources.source import Request
 from fedmezo.errors import ConfigurationError, ResourceError
 
@@ -106,6 +108,17 @@ def test_files_of_the_web_become_examples(tmp_path: Path, web: list[str]) -> Non
     assert web == ["gsm8k_train.jsonl", "gsm8k_test.jsonl"]
     assert (len(dataset.examples), dataset.num_own_test) == (5, 1)
     assert dataset.examples[4].instruction == "4 + 1?" and str(tmp_path / "cache") in dataset.source
+
+
+def test_a_test_file_is_found_without_its_training_file(tmp_path: Path, web: list[str]) -> None:
+    request = Request("gsm8k@llm", tmp_path, downloads=tmp_path)
+    for path in (tmp_path / "gsm8k" / "test.jsonl", tmp_path / "test.jsonl", tmp_path / "gsm8k_test.jsonl"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        assert Gsm8k().test_file(request) == path
+    assert web == []
+    assert Gsm8k().test_file(replace(request, root=tmp_path / "elsewhere")).is_file()
+    assert web == ["gsm8k_test.jsonl"]
 
 
 def test_the_real_datasets_load(real_data: Path) -> None:
