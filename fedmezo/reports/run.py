@@ -82,7 +82,7 @@ class Run:
     @property
     def best(self) -> EvaluationRecord | None:
         """The evaluation that picked the best model."""
-        return best_evaluation(self.evaluations, str(self.settings["eval.best_res_update_round_wise_key"])[:-5])
+        return best_evaluation(self.evaluations, str(self.settings["eval.best_res_update_round_wise_key"]))
 
     @property
     def splits(self) -> list[str]:
