@@ -1,12 +1,13 @@
 """``--check``: what a run would work on and what it would cost, without training anything."""
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 from torch import Tensor
 from yacs.config import CfgNode
 
 from fedmezo.assembly import (
-    Federation,
     Problem,
     assemble_federation,
     assemble_problem,
@@ -25,6 +26,8 @@ from fedmezo.tracking.summary import duration, human
 
 PAIRS_PER_BATCH = 4
 
+T = TypeVar("T")
+
 
 def describe(cfg: CfgNode) -> str:
     """Return clients, examples, parameters, bytes and memory of a configuration, as lines of text.
@@ -39,14 +42,14 @@ def describe(cfg: CfgNode) -> str:
     scoring = f"scoring: {problem.scorer.manner}"
     lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, problem.start, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
-    lines += _cost_lines(cfg, _tried(cfg, problem, federation))
+    lines += _cost_lines(cfg, attempted(lambda: estimate(cfg, problem, federation)))
     return "\n".join([*lines, *precision_warnings(cfg, problem.scorer)])
 
 
-def _tried(cfg: CfgNode, problem: Problem, federation: Federation) -> Cost:
-    """Return what a run will cost; what fails in the steps that are tried is a client's failure, as in a run."""
+def attempted(work: Callable[[], T]) -> T:
+    """Return what some of a run's steps give; what fails in them is a client's failure, as in a run."""
     try:
-        return estimate(cfg, problem, federation)
+        return work()
     except FedmezoError:
         raise
     except Exception as error:
@@ -86,21 +89,25 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
     problem = assemble_problem(cfg)
     if not differentiable(problem.scorer.criterion):
         raise ConfigurationError("--fidelity\n    criterion.type has no gradient that it could be measured against")
-    exact = problem
-    if cfg.train.is_enable_half:
-        full = cfg.clone()
-        full.defrost()
-        full.train.is_enable_half = False
-        exact = assemble_problem(full)
     (found,) = gradient_fidelities(
         [Setting(problem.scorer, cfg.zo.mu, cfg.zo.estimator)],
-        exact.scorer,
+        in_full_precision(cfg, problem).scorer,
         problem.start,
         fidelity_batches(cfg, problem, math.ceil(pairs / PAIRS_PER_BATCH)),
         directions_per_batch=PAIRS_PER_BATCH,
         seed=cfg.seed,
     )
     return found
+
+
+def in_full_precision(cfg: CfgNode, problem: Problem) -> Problem:
+    """Return the same model and data in fp32, what backpropagation is exact in."""
+    if not cfg.train.is_enable_half:
+        return problem
+    full = cfg.clone()
+    full.defrost()
+    full.train.is_enable_half = False
+    return assemble_problem(full)
 
 
 def fidelity_batches(cfg: CfgNode, problem: Problem, count: int) -> list[Batch]:

@@ -51,8 +51,12 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--help-config", metavar="KEY", nargs="?", const="", help="explain all keys, a section, or one key"
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--check", action="store_true", help="load model and data, say what the run would be; train nothing"
+    )
+    instead.add_argument(
+        "--suggest", action="store_true", help="probe a few rates and mu, and recommend; train nothing"
     )
     parser.add_argument(
         "--fidelity",
@@ -83,10 +87,12 @@ def execute(options: argparse.Namespace) -> int:
         raise ConfigurationError(f"nothing to run: give --cfg FILE or --resume RUN\n    {EXAMPLE}")
     if options.fidelity is not None and (not options.check or options.fidelity < 2):
         raise ConfigurationError("--fidelity PAIRS\n    expected with --check, and at least 2 pairs")
+    if options.suggest and options.cfg is None:
+        raise ConfigurationError("--suggest\n    expected with --cfg: a run that goes on keeps its mu and its rate")
     if options.resume is not None:
         return resume(options)
     cfg = config.load(options.cfg, options.overrides)
-    if not options.check:
+    if not (options.check or options.suggest):
         run_folder.check_free(cfg.outdir, cfg.expname)
     name = options.cfg.stem
     return perform(options, cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, name, config.dump(cfg)))
@@ -110,6 +116,8 @@ def perform(options: argparse.Namespace, cfg: CfgNode, make_folder: Callable[[],
     with on_screen(0 if options.quiet else cfg.verbose):
         if options.check:
             return check(cfg, options.fidelity)
+        if options.suggest:
+            return suggest(cfg)
         from fedmezo.running import run
 
         raise_on_interrupt()
@@ -124,6 +132,15 @@ def check(cfg: CfgNode, fidelity: int | None) -> int:
     print(describe(cfg))
     if fidelity is not None:
         print(fidelity_line(measure_fidelity(cfg, fidelity)))
+    return 0
+
+
+def suggest(cfg: CfgNode) -> int:
+    """Print a rate and mu to begin with."""
+    from fedmezo.suggesting import suggest as found
+
+    raise_on_interrupt()
+    print(found(cfg))
     return 0
 
 

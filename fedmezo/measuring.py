@@ -1,0 +1,144 @@
+"""What ``scripts/theory.py`` does: the quantities of the convergence analysis, measured on a run's model and data."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+from yacs.config import CfgNode
+
+from fedmezo.assembly import Problem, assemble_federation, assemble_problem, zeroth_order
+from fedmezo.assembly.participation import clients_in_a_round
+from fedmezo.criteria.make import differentiable
+from fedmezo.environment import environment
+from fedmezo.errors import ConfigurationError
+from fedmezo.inspection import in_full_precision
+from fedmezo.log import progress_shown
+from fedmezo.randomness import generator, stream_key
+from fedmezo.rebuilding import Wanted, rebuild
+from fedmezo.run_folder import RunFolder
+from fedmezo.theory.bench import Bench, Sizes
+from fedmezo.theory.findings import Chosen, Findings
+from fedmezo.theory.heterogeneity import LEAST_BATCHES, Constants, fit
+from fedmezo.theory.report import page
+from fedmezo.tracking.summary import duration
+
+MOST_CLIENTS = 8
+LEAST_POINTS = 3  # of a line that says anything
+HESSIAN = -2  # the "client" of the stream of examples that the Hessian is of
+
+Fitted = tuple[Constants, Constants] | None  # of batches, and of clients
+
+
+def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Sizes) -> str:
+    """Measure at points of a run, write ``theory.json`` and ``theory.md`` into its folder, and return the page.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        rounds: of the points: numbers of rounds, final, or best.
+        sizes: of the samples.
+
+    Raises:
+        ConfigurationError: the run has no such round, too little data, or a criterion without a gradient.
+        ResourceError: the run cannot be rebuilt.
+    """
+    started = time.perf_counter()
+    points = _points(cfg, folder, rounds)
+    problem = assemble_problem(cfg)
+    if not differentiable(problem.scorer.criterion):
+        raise ConfigurationError("criterion.type\n    it has no gradient, which all that is measured here is about")
+    drawn = progress_shown() and sys.stderr.isatty()
+    clients = min(MOST_CLIENTS, cfg.federate.client_num)
+    with tqdm(total=len(points) * sizes.work(clients), unit="batch", dynamic_ncols=True, disable=not drawn) as bar:
+        bench = _bench(cfg, problem, sizes, clients, bar)
+        found = list(bench.findings(points))
+    findings, gradients = [each for each, _ in found], [each for _, each in found]
+    fitted = None
+    if len(points) >= LEAST_POINTS:
+        fitted = (
+            fit(gradients, lambda each: each.batch_variance),
+            fit(gradients, lambda each: each.client_variance),
+        )
+    text = page(findings, bench.chosen, _samples(cfg, bench), fitted)
+    text += f"\n\n{duration(time.perf_counter() - started)}; {problem.describe()}"
+    folder.write_json("theory.json", _json(findings, bench, fitted))
+    folder.write_text("theory.md", text + "\n")
+    return f"{text}\n\nwritten: {folder.path / 'theory.md'}, {folder.path / 'theory.json'}"
+
+
+def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted]) -> dict[int, Tensor]:
+    """Return the points [d] by the rounds that were done, in their order."""
+    rebuilt = (rebuild(cfg, folder, wanted) for wanted in rounds)
+    return dict(sorted((each.rounds_done, each.point) for each in rebuilt))
+
+
+def _bench(cfg: CfgNode, problem: Problem, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
+    own = [each.train for each in problem.data.partition.clients[:clients]]
+    exact = in_full_precision(cfg, problem)
+    size = _batch_size(cfg, own, sizes.batches)
+    draws = [generator(stream_key(cfg.seed, "data", client=client, query=1)) for client in range(clients)]
+    batches = [
+        draw.choice(examples, (sizes.batches, size), replace=False) for draw, examples in zip(draws, own, strict=True)
+    ]
+    union = problem.data.partition.union("train")
+    draw = generator(stream_key(cfg.seed, "data", client=HESSIAN, query=1))
+    examples = draw.choice(union, min(sizes.examples, len(union)), replace=False)
+    counts = [len(each) if cfg.federate.weight_by == "dataset" else 1 for each in own]
+    return Bench(
+        exact.scorer,
+        problem.scorer if zeroth_order(cfg) else None,
+        cfg.zo.mu,
+        cfg.zo.estimator,
+        [[exact.collate(indices) for indices in rows] for rows in batches],
+        np.array(counts) / sum(counts),
+        [exact.collate(np.array([index])) for index in examples],
+        _chosen(cfg, problem),
+        sizes,
+        cfg.seed,
+        bar.update,
+    )
+
+
+def _chosen(cfg: CfgNode, problem: Problem) -> Chosen:
+    steps = max(assemble_federation(cfg, problem).server.sample(0).values())
+    return Chosen(cfg.train.optimizer.lr, steps, clients_in_a_round(cfg), cfg.zo.queries, problem.parameters.size)
+
+
+def _batch_size(cfg: CfgNode, own: Sequence[NDArray[np.int64]], batches: int) -> int:
+    """Return the run's batch size, or a smaller one of which the smallest client has enough examples."""
+    sizes = [len(examples) for examples in own]
+    smallest = min(sizes)
+    if smallest < batches:
+        allowed = f"expected at most {smallest}" if smallest >= LEAST_BATCHES else f"{LEAST_BATCHES} are needed"
+        raise ConfigurationError(
+            f"--batches {batches}\n    client {sizes.index(smallest)} has {smallest} examples to train on; {allowed}"
+        )
+    return int(min(cfg.dataloader.batch_size, smallest // batches))
+
+
+def _samples(cfg: CfgNode, bench: Bench) -> str:
+    sizes, chosen = bench.sizes, bench.chosen
+    return (
+        f"Gradients: {len(bench.batches)} of {cfg.federate.client_num} clients, {sizes.batches} batches of "
+        f"{len(bench.batches[0][0].labels)} each; {sizes.estimates} estimates on each batch, of {chosen.queries} "
+        f"queries. Hessian: mean loss of {len(bench.examples)} examples, {sizes.pairs} pairs of vectors, "
+        f"{sizes.steps} steps of Lanczos. d = {chosen.dimension:,}, H = {chosen.steps}, N = {chosen.clients}. "
+        "± is one standard error: of gradients over batches, of the trace over vectors and examples, of the largest "
+        "eigenvalue over examples."
+    )
+
+
+def _json(findings: Sequence[Findings], bench: Bench, fitted: Fitted) -> dict[str, Any]:
+    return {
+        "chosen": asdict(bench.chosen),
+        "sizes": asdict(bench.sizes),
+        "points": [each.to_json() for each in findings],
+        "constants": fitted and dict(zip(("batches", "clients"), map(asdict, fitted), strict=True)),
+        "environment": environment(),
+    }

@@ -1,0 +1,76 @@
+"""The quantities of the convergence analysis, measured on a run: python scripts/theory.py RUN
+
+Effective rank and smoothness of the Hessian, how batches and clients differ, the variance of the gradient estimate, and
+the step-size condition next to the chosen rate. Written to RUN/theory.md and RUN/theory.json; docs/theory.md explains.
+"""
+
+from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+
+if __name__ == "__main__":
+    leave_on_interrupt()  # also during the imports below
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedmezo import config, run_folder
+from fedmezo.errors import ConfigurationError
+from fedmezo.generate import positive, wanted_round
+from fedmezo.log import on_screen
+from fedmezo.user_code import named_mistakes
+
+LEAST = {"batches": 3, "pairs": 2, "steps": 2}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/theory.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "--round", metavar="R", type=wanted_round, nargs="+", default=[0, "final"],
+        help="after how many rounds, final, or best; several, for what is between them (default: 0 final)",
+    )  # fmt: skip
+    for name, default, what in (
+        ("batches", 6, "of each client, for gradients"),
+        ("estimates", 2, "of the gradient on each batch, for their variance"),
+        ("examples", 4, "whose mean loss the Hessian is of"),
+        ("pairs", 4, "of random vectors, for the trace"),
+        ("steps", 8, "of Lanczos' method, for the eigenvalues"),
+    ):
+        parser.add_argument(
+            f"--{name}", metavar="N", type=positive, default=default, help=f"{what} (default {default})"
+        )
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    options = parser().parse_args(arguments)
+    return exit_code(lambda: execute(options))
+
+
+@named_mistakes()
+def execute(options: argparse.Namespace) -> int:
+    """Measure, and print what was found."""
+    for name, least in LEAST.items():
+        if getattr(options, name) < least:
+            raise ConfigurationError(f"--{name} {getattr(options, name)}\n    expected {least} at least")
+    folder = run_folder.existing(options.run)
+    cfg = config.load(folder.config, run_folder.READING)
+    with on_screen(1):
+        from fedmezo.measuring import measure
+        from fedmezo.theory.bench import Sizes
+
+        raise_on_interrupt()
+        sizes = Sizes(options.batches, options.estimates, options.examples, options.pairs, options.steps)
+        print(measure(cfg, folder, options.round, sizes))
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(run_program(main))
