@@ -102,12 +102,13 @@ def _why(chosen: float, configured: float, fidelities: Mapping[float, Measured])
     low = fidelities[chosen].value < RECOMMENDED_FIDELITY
     warning = f"; below {RECOMMENDED_FIDELITY}: take larger batches, or train.is_enable_half False" if low else ""
     kept = "as configured" if chosen == configured else f"{configured:g} as configured is outside"
-    return f"  -> {chosen:g}: flat from {alike[0]:g} to {alike[-1]:g}, {kept}{warning}"
+    ends = f"flat from {alike[0]:g} to {alike[-1]:g}" if len(alike) > 1 else "better than the others"
+    return f"  -> {chosen:g}: {ends}, {kept}{warning}"
 
 
 def _rate(cfg: CfgNode, problem: Problem) -> tuple[Tried, str]:
     """Return rates that were tried, and what follows."""
-    probe = _Probe(cfg, problem)
+    probe = Probe(cfg, problem)
     with _bar(None, "rate") as bar:
         tried = search(lambda rate: probe(rate, bar), cfg.train.optimizer.lr)
     rows = [f"  {rate:<9g} {_shown(mean(changes))}" for rate, changes in tried.changes.items()]
@@ -133,7 +134,7 @@ def _conclusion(tried: Tried) -> str:
     )
 
 
-class _Probe:
+class Probe:
     """The paired change of the loss by one move from the initial point, with the same directions and batches.
 
     Projected gradients are learnt once, at the initial point; where they lead to is then known for any rate. Where
@@ -142,23 +143,29 @@ class _Probe:
 
     def __init__(self, cfg: CfgNode, problem: Problem) -> None:
         self._problem = problem
-        self._federation = assemble_federation(cfg, problem)
-        server = self._federation.server
-        plan = server.plan(0)
-        wanted = math.ceil(DIRECTIONS / len(plan.tasks) / cfg.zo.queries)
-        if not self._federation.scalars:
-            wanted = min(DESCENTS, *(task.steps for task in plan.tasks))
-        self._plan = Plan(0, tuple(replace(task, steps=wanted) for task in plan.tasks))
-        self._record = self._round(0.0) if self._federation.scalars else None
-        self._batches, self._where = _held_out(cfg, problem, self._federation, self._plan)
+        self.federation = assemble_federation(cfg, problem)
+        plan = self.federation.server.plan(0)
+        validation = problem.data.partition.union("val")
+        separate = len(validation) >= LEAST_EXAMPLES
+        steps = _steps(cfg, self.federation, plan, halved=not separate)
+        self.plan = Plan(0, tuple(replace(task, steps=steps) for task in plan.tasks))
+        self._where = "val" if separate else "train, unused by them"
+        self.batches = _batches(cfg, problem, validation if separate else self._unused())
+        self._record = self._round(0.0) if self.federation.scalars else None
         self._before: NDArray[np.float64] | None = None
+
+    def _unused(self) -> NDArray[np.int64]:
+        """Return the training examples that the move does not learn from."""
+        own, tasks = self.federation.local_data, self.plan.tasks
+        used = [own.indices(task.client, step) for task in tasks for step in range(task.steps)]
+        return np.setdiff1d(self._problem.data.partition.union("train"), np.concatenate(used))
 
     def describe(self) -> str:
         """Return what the changes are of, in words."""
-        steps = sum(task.steps for task in self._plan.tasks)
-        examples = sum(len(batch.labels) for batch in self._batches)
+        steps = sum(task.steps for task in self.plan.tasks)
+        examples = sum(len(batch.labels) for batch in self.batches)
         return (
-            f"change of the loss by {steps} steps of {len(self._plan.tasks)} clients from the initial point, "
+            f"change of the loss by {steps} steps of {len(self.plan.tasks)} clients from the initial point, "
             f"on {examples} examples of {self._where}, paired"
         )
 
@@ -170,8 +177,8 @@ class _Probe:
         bar.set_description_str(f"rate {rate:g}")
         record = self._at_rate(rate)
         with self._problem.scorer.restoring(start):
-            out = start if self._federation.server.in_place else None
-            point = self._federation.server.aggregation.apply(record, start, out)
+            out = start if self.federation.server.in_place else None
+            point = self.federation.server.aggregation.apply(record, start, out)
             after = self._losses(point, bar)
         return after - self._before
 
@@ -182,24 +189,29 @@ class _Probe:
 
     def _round(self, rate: float) -> RoundRecord:
         """Return the record of a round in which all clients have a rate."""
-        tasks = tuple(replace(task, learning_rate=rate) for task in self._plan.tasks)
-        replies = (self._federation.work(task, self._problem.start) for task in tasks)
-        return self._federation.server.aggregate(Plan(0, tasks), replies)
+        tasks = tuple(replace(task, learning_rate=rate) for task in self.plan.tasks)
+        replies = (self.federation.work(task, self._problem.start) for task in tasks)
+        return self.federation.server.aggregate(Plan(0, tasks), replies)
 
     def _losses(self, point: Tensor, bar: "tqdm[Any]") -> NDArray[np.float64]:
         found = []
-        for batch in self._batches:
+        for batch in self.batches:
             found.append(self._problem.scorer.loss(point, batch))
             bar.update()
         return np.array(found)
 
 
-def _held_out(cfg: CfgNode, problem: Problem, federation: Federation, plan: Plan) -> tuple[list[Batch], str]:
-    """Return batches of the validation examples, or else of training examples that the move does not learn from."""
-    pool, where = problem.data.partition.union("val"), "val"
-    if len(pool) < LEAST_EXAMPLES:
-        used = [federation.local_data.indices(task.client, step) for task in plan.tasks for step in range(task.steps)]
-        pool, where = np.setdiff1d(problem.data.partition.union("train"), np.concatenate(used)), "train, unused by them"
+def _steps(cfg: CfgNode, federation: Federation, plan: Plan, *, halved: bool) -> int:
+    """Return the steps of each client; ``halved`` leaves it half of its examples."""
+    wanted = math.ceil(DIRECTIONS / len(plan.tasks) / int(cfg.zo.queries))
+    if not federation.scalars:
+        wanted = min(DESCENTS, *(task.steps for task in plan.tasks))
+    smallest = min(len(federation.local_data.examples[task.client]) for task in plan.tasks)
+    return max(1, min(wanted, smallest // (2 * int(cfg.dataloader.batch_size)))) if halved else wanted
+
+
+def _batches(cfg: CfgNode, problem: Problem, pool: NDArray[np.int64]) -> list[Batch]:
+    """Return batches of some of the examples of a pool."""
     size = cfg.dataloader.batch_size
     count = min(len(pool), EXAMPLES) // size
     if count < 2:
@@ -207,7 +219,7 @@ def _held_out(cfg: CfgNode, problem: Problem, federation: Federation, plan: Plan
             f"--suggest\n    {len(pool)} examples are left to try rates on, expected at least {2 * size}: two batches"
         )
     draw = generator(stream_key(cfg.seed, "data", client=HELD, query=1))
-    return [problem.collate(indices) for indices in draw.choice(pool, (count, size), replace=False)], where
+    return [problem.collate(indices) for indices in draw.choice(pool, (count, size), replace=False)]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from fedmezo.theory.measured import Measured, mean
 
 FACTOR = 3.0  # between neighbouring rates, until the best is between two others
 FINE = 1.8  # between neighbours of the best in the end
-MOST = 10  # rates tried
+MOST = 12  # rates tried
 MARGIN = 2.0  # at least so far below the edge, which of a parabola is its lowest point
 FLAT = 0.01  # fidelities that differ by less are alike
 
@@ -83,17 +83,18 @@ def search(probe: Callable[[float], NDArray[np.float64]], start: float) -> Tried
 
 
 def following(changes: Changes) -> float | None:
-    """Return the rate to try next: larger ones until one is worse, smaller ones until one is, then between."""
+    """Return the rate to try next: smaller ones until one is worse, larger ones until one is, then between.
+
+    Smaller ones first, as far beyond the best a loss may be level.
+    """
     best, smallest, largest = lowest(changes), min(changes), max(changes)
-    if rises(mean(changes[best])):
+    at_best = mean(changes[best])
+    if rises(at_best) or (falls(at_best) and not rises(mean(changes[smallest] - changes[best]))):
         return two_digits(smallest / FACTOR)
     if not rises(mean(changes[largest] - changes[best])):
         return two_digits(largest * FACTOR)
-    if best == smallest:
-        return two_digits(smallest / FACTOR)
-    below = max(rate for rate in changes if rate < best)
-    above = min(rate for rate in changes if rate > best)
-    wide = [math.sqrt(best * rate) for rate in (above, below) if max(best / rate, rate / best) > FINE]
+    beside = [min(rate for rate in changes if rate > best), *sorted(rate for rate in changes if rate < best)[-1:]]
+    wide = [math.sqrt(best * rate) for rate in beside if max(best / rate, rate / best) > FINE]
     return two_digits(wide[0]) if wide else None
 
 
