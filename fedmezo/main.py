@@ -117,7 +117,11 @@ def perform(options: argparse.Namespace, cfg: CfgNode, make_folder: Callable[[],
         if options.check:
             return check(cfg, options.fidelity)
         if options.suggest:
-            return suggest(cfg)
+            from fedmezo.suggesting import suggest
+
+            raise_on_interrupt()
+            print(suggest(cfg))
+            return 0
         from fedmezo.running import run
 
         raise_on_interrupt()
@@ -132,15 +136,6 @@ def check(cfg: CfgNode, fidelity: int | None) -> int:
     print(describe(cfg))
     if fidelity is not None:
         print(fidelity_line(measure_fidelity(cfg, fidelity)))
-    return 0
-
-
-def suggest(cfg: CfgNode) -> int:
-    """Print a rate and mu to begin with."""
-    from fedmezo.suggesting import suggest as found
-
-    raise_on_interrupt()
-    print(found(cfg))
     return 0
 
 

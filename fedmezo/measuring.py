@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,16 @@ HESSIAN = -2  # the "client" of the stream of examples that the Hessian is of
 Fitted = tuple[Constants, Constants] | None  # of batches, and of clients
 
 
-def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Sizes) -> str:
-    """Measure at points of a run, write ``theory.json`` and ``theory.md`` into its folder, and return the page.
+@dataclass(frozen=True)
+class Measurement:
+    """What was found: a page in Markdown, and all of it as plain values."""
+
+    page: str
+    values: dict[str, Any]
+
+
+def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Sizes) -> Measurement:
+    """Measure at points of a run.
 
     Args:
         cfg: of the run.
@@ -67,9 +75,7 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Si
         )
     text = page(findings, bench.chosen, _samples(cfg, bench), fitted)
     text += f"\n\n{duration(time.perf_counter() - started)}; {problem.describe()}"
-    folder.write_json("theory.json", _json(findings, bench, fitted))
-    folder.write_text("theory.md", text + "\n")
-    return f"{text}\n\nwritten: {folder.path / 'theory.md'}, {folder.path / 'theory.json'}"
+    return Measurement(text, _values(findings, bench, fitted))
 
 
 def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted]) -> dict[int, Tensor]:
@@ -134,7 +140,7 @@ def _samples(cfg: CfgNode, bench: Bench) -> str:
     )
 
 
-def _json(findings: Sequence[Findings], bench: Bench, fitted: Fitted) -> dict[str, Any]:
+def _values(findings: Sequence[Findings], bench: Bench, fitted: Fitted) -> dict[str, Any]:
     return {
         "chosen": asdict(bench.chosen),
         "sizes": asdict(bench.sizes),

@@ -35,11 +35,11 @@ def parser() -> argparse.ArgumentParser:
         help="after how many rounds, final, or best; several, for what is between them (default: 0 final)",
     )  # fmt: skip
     for name, default, what in (
-        ("batches", 6, "of each client, for gradients"),
-        ("estimates", 2, "of the gradient on each batch, for their variance"),
-        ("examples", 4, "whose mean loss the Hessian is of"),
-        ("pairs", 4, "of random vectors, for the trace"),
-        ("steps", 8, "of Lanczos' method, for the eigenvalues"),
+        ("batches", 5, "of each client, for gradients"),
+        ("estimates", 1, "of the gradient on each batch, for their variance"),
+        ("examples", 3, "whose mean loss the Hessian is of"),
+        ("pairs", 3, "of random vectors, for the trace"),
+        ("steps", 6, "of Lanczos' method, for the eigenvalues"),
     ):
         parser.add_argument(
             f"--{name}", metavar="N", type=positive, default=default, help=f"{what} (default {default})"
@@ -67,7 +67,11 @@ def execute(options: argparse.Namespace) -> int:
 
         raise_on_interrupt()
         sizes = Sizes(options.batches, options.estimates, options.examples, options.pairs, options.steps)
-        print(measure(cfg, folder, options.round, sizes))
+        found = measure(cfg, folder, options.round, sizes)
+    print(found.page, flush=True)  # before what a full disk or a folder of somebody else's may prevent
+    folder.write_json("theory.json", found.values)
+    folder.write_text("theory.md", found.page + "\n")
+    print(f"\nwritten: {folder.path / 'theory.md'}, {folder.path / 'theory.json'}")
     return 0
 
 

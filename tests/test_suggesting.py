@@ -10,10 +10,11 @@ import pytest
 from torch import Tensor
 from tqdm import tqdm
 
-from fedmezo import config, suggesting
+from fedmezo import config, probing, suggesting
 from fedmezo.assembly import assemble_federation, assemble_problem
 from fedmezo.federation.messages import Plan
 from fedmezo.main import main
+from fedmezo.probing import Probe
 from tests.test_main import train
 
 Write = Callable[..., Path]
@@ -24,7 +25,7 @@ Said = pytest.CaptureFixture[str]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probe a little less than is worth it."""
     monkeypatch.setattr(suggesting, "FIDELITY_BATCHES", 1)
-    monkeypatch.setattr(suggesting, "EXAMPLES", 16)
+    monkeypatch.setattr(probing, "EXAMPLES", 16)
 
 
 def suggested(path: Path, capsys: Said, *overrides: str) -> tuple[str, list[str]]:
@@ -85,19 +86,19 @@ def test_a_move_is_where_a_round_of_one_step_leads_to(
     tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
     """Bit for bit, at a rate that was not known when the gradients were learnt."""
-    monkeypatch.setattr(suggesting, "DIRECTIONS", 3)
-    monkeypatch.setattr(suggesting, "DESCENTS", 1)
+    monkeypatch.setattr(probing, "DIRECTIONS", 3)
+    monkeypatch.setattr(probing, "DESCENTS", 1)
     cfg = config.load(tiny_yaml(federate={"transport": transport}))
     problem = assemble_problem(cfg)
-    probe = suggesting.Probe(cfg, problem)
+    probe = Probe(cfg, problem, tqdm(disable=True))
     losses: list[np.ndarray] = []
 
-    def noted(self: suggesting.Probe, point: Tensor, bar: object) -> np.ndarray:
+    def noted(self: Probe, point: Tensor) -> np.ndarray:
         losses.append(point.numpy().copy())
         return np.zeros(2)
 
-    monkeypatch.setattr(suggesting.Probe, "_losses", noted)
-    probe(0.7, tqdm(disable=True))
+    monkeypatch.setattr(Probe, "_losses", noted)
+    probe(0.7)
     federation = assemble_federation(cfg, problem)
     tasks = tuple(replace(task, learning_rate=0.7, steps=1) for task in federation.server.plan(0).tasks)
     replies = (federation.work(task, problem.start) for task in tasks)
@@ -110,7 +111,7 @@ def test_a_move_is_where_a_round_of_one_step_leads_to(
 def test_rates_are_tried_on_examples_that_the_move_does_not_learn_from(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml())
     problem = assemble_problem(cfg)
-    probe = suggesting.Probe(cfg, problem)
+    probe = Probe(cfg, problem, tqdm(disable=True))
     tried = np.concatenate([batch.indices for batch in probe.batches])
     assert "of train, unused by them" in probe.describe()
     used = [probe.federation.local_data.indices(task.client, i) for task in probe.plan.tasks for i in range(task.steps)]
@@ -121,7 +122,7 @@ def test_rates_are_tried_on_examples_that_the_move_does_not_learn_from(tiny_yaml
 def test_a_validation_set_is_used_where_there_is_one(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml(data={"splits": [0.6, 0.3, 0.1]}))
     problem = assemble_problem(cfg)
-    probe = suggesting.Probe(cfg, problem)
+    probe = Probe(cfg, problem, tqdm(disable=True))
     tried = np.concatenate([batch.indices for batch in probe.batches])
     assert np.isin(tried, problem.data.partition.union("val")).all() and "examples of val" in probe.describe()
 
@@ -151,7 +152,7 @@ def test_check_and_suggest_are_two_things(tiny_yaml: Write) -> None:
 def test_where_nothing_falls_nothing_is_recommended(
     tiny_yaml: Write, capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suggesting.Probe, "__call__", lambda self, rate, bar: rate * np.linspace(0.5, 1.5, 8))
+    monkeypatch.setattr(Probe, "__call__", lambda self, rate: rate * np.linspace(0.5, 1.5, 8))
     said, words = suggested(tiny_yaml(), capsys)
     assert words == ["zo.mu", "0.005"] and "no rate lowers the loss" in said
 
@@ -159,9 +160,9 @@ def test_where_nothing_falls_nothing_is_recommended(
 def test_what_fails_in_a_step_is_a_clients_failure(
     tiny_yaml: Write, capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: object, cfg: object, problem: object) -> None:
+    def broken(self: object, *given: object) -> None:
         raise ZeroDivisionError("of the user's own")
 
-    monkeypatch.setattr(suggesting.Probe, "__init__", broken)
+    monkeypatch.setattr(Probe, "__init__", broken)
     assert main(["--cfg", str(tiny_yaml()), "--suggest"]) == 5
     assert "ZeroDivisionError: of the user's own" in capsys.readouterr().err

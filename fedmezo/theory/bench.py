@@ -36,11 +36,11 @@ class Sizes:
         steps: of Lanczos' method.
     """
 
-    batches: int = 6
-    estimates: int = 2
-    examples: int = 4
-    pairs: int = 4
-    steps: int = 8
+    batches: int
+    estimates: int
+    examples: int
+    pairs: int
+    steps: int
 
     def work(self, clients: int) -> int:
         """Return how many times ``on_batch`` is told at a point: by gradients, estimates, and products."""
