@@ -41,6 +41,10 @@ until_true() { # what is waited for, log, pid, command: as long as the process l
     fail "$what" "$log"
 }
 
+for program in fedmezo-node flower-superlink flwr; do
+    command -v "$program" >/dev/null || fail "there is no $program: is the environment with .[llm,flower] active?" /dev/null
+done
+
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; }
 if listens; then fail "somebody listens at port $PORT already: set PORT" /dev/null; fi
 

@@ -2,9 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -18,6 +19,9 @@ from fedmezo.main import main
 from fedmezo.models.flat import point_digest
 from fedmezo.replay import main as replay
 from fedmezo.zeroth_order import directions
+from fedmezo.zeroth_order.directions import compiled as compiled_directions
+from fedmezo.zeroth_order.replay import MovingPrefix
+from tests import numpy_replay
 from tests.test_main import Run, resume, train
 
 Write = Callable[..., Path]
@@ -77,6 +81,7 @@ def test_neither_threads_nor_the_kernel_change_what_scalars_lead_to(
     run = train(tiny_yaml(), "run", *HALF, *HASHED)
     if not compiled:
         monkeypatch.setattr(directions, "compiled", None)
+    monkeypatch.setattr(compiled_directions, "_SMALLEST_SHARE", 1000)  # the model is small: else there is one thread
     cfg = config.load(tiny_yaml(), [*HALF, "engine.threads", str(threads)])
     server = assemble_federation(cfg, assemble_problem(cfg)).server
     server.restore(Store(run.ledger(), Snapshots(run.folder / "none"), 0))  # compares the hash of every round
@@ -91,6 +96,35 @@ def test_a_clients_steps_are_reproduced_and_leave_the_point(tiny_yaml: Write) ->
     messages = [bytes(federation.work(task, problem.start).message) for _ in range(2)]
     assert messages[0] == messages[1] and point_digest(problem.start) == before
     assert problem.scorer.in_place and problem.start is problem.parameters.buffer
+
+
+def test_a_client_moves_as_its_scalars_and_the_seed_say(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spelled out in numpy: each step rounds by a stream of its own, named by round, client and step."""
+    cfg = config.load(tiny_yaml(), [*HALF, "seed", "5"])
+    problem = assemble_problem(cfg)
+    federation = assemble_federation(cfg, problem)
+    seen: list[tuple[float, np.ndarray]] = []
+    append = MovingPrefix.append
+
+    def noting(self: MovingPrefix, gradients: Sequence[float]) -> None:
+        append(self, gradients)
+        seen.append((float(self.gradients[-1, 0]), bits_of(self.point)))
+
+    monkeypatch.setattr(MovingPrefix, "append", noting)
+    start = bits_of(problem.start)
+    for client in (0, 2):
+        point, seen[:] = start, []
+        federation.work(federation.server.plan(0).tasks[client], problem.start)
+        assert len(seen) == 2
+        for step, (gradient, found) in enumerate(seen):
+            z = numpy_replay.gaussian(numpy_replay.key(5, "direction", 0, client, step, 0), len(point))
+            moved = numpy_replay.widened(point) + np.float32(-0.001 * gradient) * z
+            point = numpy_replay.halved(moved, numpy_replay.key(5, "rounding", 0, client, step))
+            assert np.array_equal(found, point)
+
+
+def bits_of(half: torch.Tensor) -> np.ndarray:
+    return half.view(torch.int16).numpy().view(np.uint16).copy()
 
 
 def test_what_is_saved_is_a_model_to_go_on_from(

@@ -151,31 +151,31 @@ def with_half_products(model: PreTrainedModel, *, whole: bool = False) -> PreTra
                 module.bias = nn.Parameter(module.bias.float(), requires_grad=False)
         elif isinstance(module, nn.Embedding):
             module.register_forward_hook(lambda embedding, inputs, output: output.float())
-        elif whole:
-            _widen_while_computing(module)
+        elif whole and next(module.parameters(recurse=False), None) is not None:
+            own: Any = type(module)
+            module.__class__ = _widened_class(own)
         else:
             for parameter in module.parameters(recurse=False):
                 parameter.data = parameter.data.float()
     return model
 
 
-def _widen_while_computing(module: nn.Module) -> None:
-    """Have a module's own parameters be fp32 copies of themselves during its forward pass."""
-    own = list(module.parameters(recurse=False))
-    kept: list[Tensor] = []
+@cache
+def _widened_class(kind: type[nn.Module]) -> type[nn.Module]:
+    """Return a class of modules whose own parameters are fp32 copies of themselves in the forward pass."""
 
-    def widen(*_: Any) -> None:
-        kept[:] = [parameter.data for parameter in own]
-        for parameter in own:
-            parameter.data = parameter.data.float()
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        own = list(self.parameters(recurse=False))
+        kept = [parameter.data for parameter in own]
+        try:
+            for parameter in own:
+                parameter.data = parameter.data.float()
+            return kind.forward(self, *args, **kwargs)
+        finally:  # after an interrupt, too, of which a hook would not be told
+            for parameter, values in zip(own, kept, strict=True):
+                parameter.data = values
 
-    def narrow(*_: Any) -> None:
-        for parameter, values in zip(own, kept, strict=True):
-            parameter.data = values
-
-    if own:
-        module.register_forward_pre_hook(widen)
-        module.register_forward_hook(narrow, always_call=True)
+    return type(f"Widened{kind.__name__}", (kind,), {"forward": forward})
 
 
 def pairing_of(model: nn.Module) -> Pairing | None:

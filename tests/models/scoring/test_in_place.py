@@ -116,22 +116,29 @@ def test_many_losses_in_half_precision_leave_no_trace(family: str) -> None:
     assert {parameter.dtype for parameter in model.model.parameters()} == {torch.bfloat16}
 
 
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("family", ["tiny-llama", "tiny-phi"])
-def test_an_error_in_half_precision_leaves_no_trace(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_half_precision_leaves_no_trace(
+    family: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = halves(family)[0]
     scorer, before, where = InPlaceScorer(model.model, model.parameters), bits(model.model), places(model.model)
 
     def broken(*_: object, **__: object) -> Tensor:
-        raise RuntimeError("a product fails")
+        raise error("in the middle")
 
-    monkeypatch.setattr(nn.functional, "linear", broken)
-    for lanes in (PAIRS, LANES):
-        with pytest.raises(RuntimeError, match="a product fails"):
-            scorer.losses(model.parameters.buffer, lanes, BATCH)
+    def scored() -> None:
+        for lanes in (PAIRS, LANES):
+            with pytest.raises(error, match="in the middle"):
+                scorer.losses(model.parameters.buffer, lanes, BATCH)
+        with pytest.raises(error, match="in the middle"):
+            scorer.example_scores(model.parameters.buffer, BATCH)
+
     norm = next(module for module in model.model.modules() if "Norm" in type(module).__name__)
-    monkeypatch.setattr(type(norm), "forward", broken)
-    with pytest.raises(RuntimeError, match="a product fails"):
-        scorer.example_scores(model.parameters.buffer, BATCH)
+    for owner, name in ((nn.functional, "linear"), (type(norm).__bases__[0], "forward")):  # the second sees fp32 copies
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, broken)
+            scored()
     assert bits(model.model) == before and places(model.model) == where
 
 

@@ -58,6 +58,14 @@ def test_every_implementation_gives_the_same_bits_for_whatever_fp32_holds(
     assert bits_of(rounded(values, key, start)) == bits_of(eager.halved(values, start, key)) == wanted
 
 
+@pytest.mark.parametrize("key", [None, 7])
+def test_what_is_no_number_stays_none(key: int | None) -> None:
+    """Also where only bits are set that bf16 does not have: cut off, they would be those of an infinity."""
+    values = values_of([0x7F800001, 0xFF800001, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F80FFFF, 0x7FC00000] * 40)
+    assert rounded(values, key).isnan().all() and eager.halved(values, 0, key).isnan().all()
+    assert bits_of(rounded(values, key)) == bits_of(eager.halved(values, 0, key))
+
+
 @given(key=keys, bits=patterns)
 @settings(max_examples=200, deadline=None)
 def test_a_value_goes_to_one_of_its_neighbours_and_what_is_exact_stays(key: int, bits: list[int]) -> None:
