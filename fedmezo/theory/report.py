@@ -20,6 +20,7 @@ QUANTITIES: tuple[Row, ...] = (
     ("  an eigenvalue is within", lambda at: f"{at.curvature.largest_residual:.2g}"),
     ("  smallest eigenvalue", lambda at: f"{at.curvature.smallest:.3g}"),
     ("  effective rank r = tr(H+) / lambda_max", lambda at: at.curvature.rank),
+    ("  stable rank tr(H^2) / ‖H‖^2", lambda at: at.curvature.stable_rank),
     ("smoothness L = ‖H‖", lambda at: f"{at.curvature.norm:.3g}"),
     ("  along the path since the point before", lambda at: at.smoothness or "-"),
 )

@@ -79,6 +79,7 @@ def test_traces_and_effective_rank_are_those_of_the_matrix() -> None:
         (found.trace, DECAYING.sum()),
         (found.absolute_trace, np.abs(DECAYING).sum()),
         (found.rank, positive / 9.0),
+        (found.stable_rank, np.square(DECAYING).sum() / 81.0),
     ):
         assert 0.0 < estimate.error < 0.2 * exact
         assert abs(estimate.value - exact) < 4.0 * estimate.error
@@ -86,6 +87,16 @@ def test_traces_and_effective_rank_are_those_of_the_matrix() -> None:
     assert found.smallest == pytest.approx(-3.0, abs=1e-3)
     assert found.norm == found.largest.value
     assert measured(-matrix(DECAYING)).norm == pytest.approx(9.0, abs=1e-3)  # whatever the sign
+
+
+def test_the_stable_rank_needs_two_steps_only() -> None:
+    """Many eigenvalues near 0 are not resolved by so few, of which the trace of |H| is the sum."""
+    values = np.concatenate([[-4.0, 3.0], 0.01 * np.arange(-60.0, 60.0)])
+    for steps in (2, 30):
+        found = measured(matrix(values), steps=steps)
+        exact = np.square(values).sum() / found.norm**2
+        assert abs(found.stable_rank.value - exact) < 4.0 * found.stable_rank.error < exact
+    assert found.stable_rank.value <= found.absolute_trace.value / found.norm
 
 
 def test_the_effective_rank_is_the_rank_of_a_projection() -> None:
