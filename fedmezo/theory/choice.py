@@ -93,6 +93,8 @@ def following(changes: Changes) -> float | None:
         return two_digits(smallest / FACTOR)
     if not rises(mean(changes[largest] - changes[best])):
         return two_digits(largest * FACTOR)
+    if not falls(at_best):
+        return two_digits(smallest / FACTOR)
     beside = [min(rate for rate in changes if rate > best), *sorted(rate for rate in changes if rate < best)[-1:]]
     wide = [math.sqrt(best * rate) for rate in beside if max(best / rate, rate / best) > FINE]
     return two_digits(wide[0]) if wide else None

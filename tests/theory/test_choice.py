@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -23,12 +23,13 @@ def parabola(best: float, noise: float = 0.05) -> Callable[[float], NDArray[np.f
     return probe
 
 
+@example(0.3)  # twice the best rate, where the loss neither falls nor rises
 @given(st.floats(-3.0, 3.0))
 def test_of_a_quadratic_the_recommendation_is_its_lowest_point(decades: float) -> None:
     """Closed form: -a x + b x^2 / 2 is lowest at a / b; whatever rate the search begins with."""
     tried = search(parabola(best=0.01), 0.01 * 10.0**decades)
     assert tried.recommended is not None
-    assert 0.01 / 1.9 < tried.recommended < 0.01 * 1.35
+    assert 0.01 / 2.0 < tried.recommended <= 0.01
     assert tried.bracketed and len(tried.changes) <= MOST
 
 
