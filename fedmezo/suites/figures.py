@@ -59,8 +59,10 @@ def _bars(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
     found = [(arm, [run.measure(suite.y) for run in runs if run.job.arm == arm]) for arm in suite.arms]
     known = [(_label(arm), interval(values)) for arm, values in found if values]
     names, values = [name for name, _ in known], [value for _, value in known]
+    kinds = [[*arm.labels.values()][-1] for arm, own in found if own]  # alike on the last axis, alike in colour
+    colours = [f"C{list(dict.fromkeys(kinds)).index(kind)}" for kind in kinds]
     errors = [0.0 if value.count < 2 else value.half_width for value in values]
-    axes.bar(range(len(names)), [value.mean for value in values], yerr=errors, capsize=3, color="tab:blue", alpha=0.8)
+    axes.bar(range(len(names)), [value.mean for value in values], yerr=errors, capsize=3, color=colours, alpha=0.8)
     axes.set_xticks(range(len(names)), names, fontsize=7, rotation=30 if len(names) > 4 else 0, ha="right")
     axes.set_ylabel(UNITS.get(suite.y, suite.y))
     if values and max(value.mean for value in values) > 100 * max(1e-12, min(value.mean for value in values)):
