@@ -7,7 +7,7 @@ axes:                        # arms are the product of the axes
 x: rounds                    # of the figure: rounds, or an axis whose labels are numbers
 y: test_loss                 # of the figure
 columns: [before, after, drop]
-baseline: {mu: 1e-3}         # arms are compared with this one, seed by seed
+baseline: {mu: 1e-3}         # arms are compared with the one that has this instead, seed by seed
 fresh: true                  # each run in a process of its own (where memory is measured)
 published: {columns: [...], rows: [[...]]}
 scales:

@@ -13,11 +13,15 @@ Table = tuple[list[str], list[list[str]]]  # a header, and rows
 
 
 def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
-    """Return a row for each arm: means over seeds, and the drop of the loss against the baseline, seed by seed."""
+    """Return a row for each arm: means over seeds, and the drop of the loss against the baseline, seed by seed.
+
+    An arm's baseline differs from it on those axes only that the suite's baseline names.
+    """
     header = [*suite.axes, "seeds", *(UNITS.get(name, name) for name in suite.columns)]
     drops = _drops(runs)
-    baseline = drops.get(_key(suite.baseline)) if suite.baseline else None
-    if baseline:
+    bases = {_key(arm.labels): {**arm.labels, **(suite.baseline or {})} for arm in suite.arms}
+    compared = suite.baseline is not None and any(_key(base) in drops for base in bases.values())
+    if compared:
         header.append(AGAINST)
     rows = []
     for arm in suite.arms:
@@ -25,8 +29,10 @@ def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
         if not own:
             continue
         cells = [shown(interval([run.measure(name) for run in own])) for name in suite.columns]
-        if baseline:
-            cells.append("baseline" if arm.labels == suite.baseline else _against(drops[_key(arm.labels)], baseline))
+        if compared:
+            base = bases[_key(arm.labels)]
+            same = arm.labels == base
+            cells.append("baseline" if same else _against(drops[_key(arm.labels)], drops.get(_key(base), {})))
         rows.append([*arm.labels.values(), str(len(own)), *cells])
     return header, rows
 

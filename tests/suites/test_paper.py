@@ -31,6 +31,8 @@ def test_all_suites(tmp_path: Path) -> None:
             rows = list(csv.DictReader(file))
         assert rows and all(row["value"] not in ("", "nan") for row in rows)
         assert (folder / "figure.png").read_bytes()[:4] == b"\x89PNG" and (folder / "figure.pdf").stat().st_size > 5000
+    page = (tmp_path / "convergence" / "smoke" / "README.md").read_text()
+    assert page.count("| baseline |") == 2  # of each dataset its own
     refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
     assert refused.returncode == 2 and "go on with --resume" in refused.stderr
     command.append("--resume")

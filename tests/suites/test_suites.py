@@ -53,7 +53,7 @@ def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_pa
     assert set(suite.columns) <= MEASURES.keys() and UNITS.keys() == MEASURES.keys()
     assert suite.x == "rounds" or suite.x in suite.axes
     if suite.baseline and scale == "paper":
-        assert dict(suite.baseline) in [dict(arm.labels) for arm in suite.arms]
+        assert all({**arm.labels, **suite.baseline} in [dict(each.labels) for each in suite.arms] for arm in suite.arms)
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
