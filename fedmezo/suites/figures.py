@@ -32,7 +32,10 @@ def draw(suite: Suite, runs: Sequence[Finished], stem: Path) -> list[Path]:
 
 
 def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
-    """Draw a metric over rounds, an arm a line, its interval a band."""
+    """Draw the change of a metric over rounds, an arm a line, its interval a band.
+
+    The change, because runs of different seeds have different examples to be evaluated on, and start at other levels.
+    """
     for arm in suite.arms:
         points = _points(suite.y, [run for run in runs if run.job.arm == arm])
         if not points:
@@ -42,15 +45,16 @@ def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
         widths = [0.0 if value.count < 2 else value.half_width for value in points.values()]
         low, high = zip(*((mean - width, mean + width) for mean, width in zip(means, widths, strict=True)), strict=True)
         axes.fill_between(rounds, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
-    axes.set(xlabel="rounds done", ylabel=suite.y.replace("_", " "))
+    axes.set(xlabel="rounds done", ylabel=f"change of {suite.y.replace('_', ' ')}")
     axes.legend(fontsize=7)
 
 
 def _points(metric: str, runs: Sequence[Finished]) -> dict[int, Interval]:
     found: dict[int, list[float]] = {}
     for run in runs:
-        for rounds, value in run.curve(metric):
-            found.setdefault(rounds, []).append(value)
+        curve = run.curve(metric)
+        for rounds, value in curve:
+            found.setdefault(rounds, []).append(value - curve[0][1])
     return {rounds: interval(values) for rounds, values in sorted(found.items())}
 
 
