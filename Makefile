@@ -29,7 +29,7 @@ faults: $(STAMP)  ## nodes, SuperLink and server killed, clients that fail: a fe
 crash: $(STAMP)  ## kills, damages and full disks, each resumed; half an hour
 	$(RUN) -m scripts.crash_test --full-disk 20
 
-bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
+bench: $(STAMP)  ## the benchmarks of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.noise
 	$(RUN) -m benchmarks.traffic
@@ -41,12 +41,12 @@ bench: $(STAMP)  ## every figure of the README, on this machine; hours. DATA=FOL
 	$(RUN) -m benchmarks.lanes $(if $(DATA),--data $(DATA))
 	$(RUN) -m benchmarks.memory $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
 	$(RUN) -m benchmarks.overhead $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
-	$(RUN) -m benchmarks.fidelity --trainable lora8 lora128 $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
+	$(RUN) -m benchmarks.fidelity --trainable lora8 lora128 all --batch 1 $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
 	$(RUN) -m benchmarks.convergence
 	$(RUN) -m benchmarks.estimates
 
-paper: $(STAMP)  ## the paper's tables and figures on SmolLM2, DATA=FOLDER; hours, and goes on where it stopped
-	$(RUN) scripts/paper.py all --scale cpu --resume --out results -- data.root $(DATA)
+paper: $(STAMP)  ## the paper's tables and figures on SmolLM2; hours, and goes on where it stopped. DATA=FOLDER (default: data)
+	$(RUN) scripts/paper.py all --scale cpu --resume --out results -- data.root $(or $(DATA),data)
 
 $(STAMP): setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

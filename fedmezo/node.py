@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fedmezo import config
 from fedmezo.errors import ConfigurationError
+from fedmezo.installed import check_installed
 from fedmezo.interrupt import graceful_stop
 from fedmezo.log import LOG, on_screen
 from fedmezo.user_code import named_mistakes
@@ -63,10 +64,8 @@ def execute(options: argparse.Namespace) -> int:
     cfg = config.load(options.cfg, options.overrides)
     _check(options, cfg.federate.client_num)
     with on_screen(cfg.verbose):
+        check_installed("fedmezo-node", {"flwr": "flower"})
         from fedmezo.assembly.node import assemble_node
-        from fedmezo.assembly.preflight import NEEDED, check_installed
-
-        check_installed("fedmezo-node", NEEDED["flower"])
         from fedmezo.engines.flower_node import serve
         from fedmezo.engines.serving import NodeServer
 

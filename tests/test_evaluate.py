@@ -273,7 +273,7 @@ def test_mistakes_are_told(
     with pytest.raises(SystemExit, match="2"):
         main([run, "--limit", "0"])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert main([run]) == 3
+    assert main([run]) == 2
     assert "pip install -e .[eval]" in capsys.readouterr().err
 
 

@@ -1,14 +1,13 @@
 """What would otherwise be noticed only after loading, or at the end."""
 
-import importlib.util
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from yacs.config import CfgNode
 
 from fedmezo.data.prompts.file import SUFFIXES, read_template
 from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.installed import check_installed
 from fedmezo.tracking.wandb import check_account
 
 NEEDED = {"flower": {"flwr": "flower"}, "flower_simulation": {"flwr": "flower-sim", "ray": "flower-sim"}}
@@ -34,14 +33,3 @@ def preflight(cfg: CfgNode) -> None:
         tempfile.TemporaryDirectory(dir=above).cleanup()
     except OSError as error:
         raise ResourceError(f"federate.save_to = {cfg.federate.save_to}\n    {above}: {error.strerror}") from error
-
-
-def check_installed(what: str, packages: Mapping[str, str]) -> None:
-    """Make sure that packages are there that something is made with, by the extra that they come with.
-
-    Raises:
-        ConfigurationError: one is not; the message says how to install it.
-    """
-    for package, extra in packages.items():
-        if importlib.util.find_spec(package) is None:
-            raise ConfigurationError(f"{what}\n    {package} is not installed: pip install -e .[{extra}]")

@@ -1,7 +1,6 @@
 """The tasks that can be asked, by name: ours over local files, lm_eval's own, and task files of the user's."""
 
 import hashlib
-import importlib.util
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from fedmezo.cache import cache_folder
 from fedmezo.data.nearest import listing, nearest_name
 from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.hub import hub_reachable
+from fedmezo.installed import check_installed
 from fedmezo.log import LOG
 
 LOCAL = ("gsm8k_local",)
@@ -25,11 +25,9 @@ def check_tasks(names: Sequence[str]) -> None:
     """Make sure that lm_eval is there and that there are tasks of these names; torch is not imported.
 
     Raises:
-        ResourceError: lm_eval is not installed.
-        ConfigurationError: there is no such task.
+        ConfigurationError: there is no such task, or lm_eval is not installed.
     """
-    if importlib.util.find_spec("lm_eval") is None:
-        raise ResourceError("lm_eval, which asks the tasks, is not installed: pip install -e .[eval]")
+    check_installed("--tasks", {"lm_eval": "eval"})
     for name in names:
         if name.endswith(SUFFIXES):
             if not Path(name).is_file():

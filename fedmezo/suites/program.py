@@ -1,7 +1,6 @@
 """The program of ``scripts/paper.py``."""
 
 import argparse
-import os
 import shlex
 import sys
 import time
@@ -12,6 +11,7 @@ from fedmezo.config.problems import nearest
 from fedmezo.errors import ConfigurationError
 from fedmezo.process import exit_code
 from fedmezo.suites.jobs import Job, jobs, run_all
+from fedmezo.suites.options import options_of_many
 from fedmezo.suites.suite import Suite, load
 
 SCALES = ("smoke", "cpu", "paper")
@@ -26,11 +26,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="default: smoke")
     parser.add_argument("--seeds", metavar="N", type=int, help="seeds of each arm (default: as the scale says)")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("results"), help="default: results")
-    parser.add_argument("--workers", metavar="N", type=int, default=0, help="runs at a time; 0: one for each core")
-    parser.add_argument("--threads", metavar="N", type=int, default=1, help="threads of a run (default 1)")
-    parser.add_argument("--resume", action="store_true", help="go on with the runs that are there")
     parser.add_argument("--report", action="store_true", help="run nothing: write the results of what is finished")
-    parser.add_argument("overrides", metavar="key value", nargs="*", help="for all runs, as in data.root FOLDER")
     return parser
 
 
@@ -38,15 +34,12 @@ def main(arguments: Sequence[str], folder: Path, description: str | None = None)
     """Run the command line and return the exit code.
 
     Args:
-        arguments: of the command line; suites come before ``--``-options, key-value pairs after ``--``.
+        arguments: of the command line.
         folder: of the suites.
         description: of the program.
     """
-    words = list(arguments)
-    at = words.index("--") if "--" in words else len(words)
-    options = parser(description).parse_args(words[:at])
-    options.overrides = words[at + 1 :]
-    command = shlex.join(["python", "scripts/paper.py", *words])
+    options = options_of_many(parser(description), arguments)
+    command = shlex.join(["python", "scripts/paper.py", *arguments])
     return exit_code(lambda: execute(options, folder, command))
 
 
@@ -81,12 +74,10 @@ def execute(options: argparse.Namespace, folder: Path, command: str) -> int:
 
 def perform(todo: Mapping[Job, Suite], options: argparse.Namespace) -> Iterator[Job]:
     """Run what is to be done, first what may share processes, and yield each run as it ends."""
-    workers = options.workers or max(1, (os.cpu_count() or 1) // options.threads)
-    more = ["engine.threads", str(options.threads), *options.overrides]
     started, ended, total = time.monotonic(), 0, len(todo)
     for fresh in (False, True):
         own = [job for job, suite in todo.items() if (suite.fresh and suite.scale != "smoke") == fresh]
-        for job, code in run_all(own, workers, more, fresh=fresh):
+        for job, code in run_all(own, options.workers, options.overrides, fresh=fresh):
             ended += 1
             left = (time.monotonic() - started) / ended * (total - ended)
             state = "done" if code == 0 else f"exit code {code}, see {job.folder / 'run.log'}"

@@ -1,7 +1,6 @@
 """The program of ``scripts/sweep.py``."""
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from fedmezo.errors import ConfigurationError
 from fedmezo.process import exit_code
 from fedmezo.suites.jobs import Job, as_words, run_all
+from fedmezo.suites.options import options_of_many
 from fedmezo.sweeps.sweep import load
 
 
@@ -20,25 +20,18 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("sweep", metavar="SWEEP", type=Path, help="a YAML file, as in configs/sweeps")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="default: results/sweeps/NAME")
-    parser.add_argument("--workers", metavar="N", type=int, default=0, help="runs at a time; 0: one for each core")
-    parser.add_argument("--threads", metavar="N", type=int, default=1, help="threads of a run (default 1)")
-    parser.add_argument("--resume", action="store_true", help="go on with the trials that are there")
-    parser.add_argument("overrides", metavar="key value", nargs="*", help="for all trials, as in data.root FOLDER")
     return parser
 
 
 def main(arguments: Sequence[str], description: str | None = None) -> int:
-    """Run the command line and return the exit code; key-value pairs come after ``--``."""
-    words = list(arguments)
-    at = words.index("--") if "--" in words else len(words)
-    options = parser(description).parse_args(words[:at])
-    options.overrides = words[at + 1 :]
+    """Run the command line and return the exit code."""
+    options = options_of_many(parser(description), arguments)
     return exit_code(lambda: execute(options))
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the trials of a sweep that are to be run, and leave its tables."""
-    sweep = load(options.sweep)
+    sweep = load(options.sweep, options.overrides)
     from fedmezo.sweeps.tables import leave  # these take a second: mistakes are told before
     from fedmezo.sweeps.trials import Trial, Trials
 
@@ -48,21 +41,18 @@ def execute(options: argparse.Namespace) -> int:
         raise ConfigurationError(f"--out {out}\n    has trials already: go on with --resume, or choose another folder")
     todo = sweep.size - len(trials.ranked)
     print(f"{sweep.size} trials, {todo} of them to do", flush=True)
-    workers = options.workers or max(1, (os.cpu_count() or 1) // options.threads)
-    more = ["engine.threads", str(options.threads), *options.overrides]
     of: dict[Job, Trial] = {}
     jobs = (of.setdefault(trial.job, trial).job for trial in trials.todo())
-    for number, (job, code) in enumerate(run_all(jobs, workers, more, fresh=False), start=1):
+    for number, (job, code) in enumerate(run_all(jobs, options.workers, options.overrides, fresh=False), start=1):
         trial = of[job]
         score = f"{sweep.metric} {trial.score:.4f}" if trial.score is not None else f"exit code {code}"
         print(f"  {number}/{todo} {job.folder.name}: {score}  {shlex.join(as_words(trial.values))}", flush=True)
-        leave(sweep, trials.ranked, out)
+        leave(sweep, trials.ranked, out, options.overrides)
     ended = trials.ranked
-    leave(sweep, ended, out)
+    leave(sweep, ended, out, options.overrides)
     print(f"{out / 'README.md'}, {out / 'trials.csv'}")
     failed = [trial for trial in ended if trial.score is None]
     if failed:
-        print(
-            f"{len(failed)} trials have no {sweep.metric}, as {failed[0].job.folder / 'run.log'} says", file=sys.stderr
-        )
+        where = failed[0].job.folder / "run.log"
+        print(f"{len(failed)} trials have no {sweep.metric}, as {where} says", file=sys.stderr)
     return 1 if len(ended) < sweep.size or len(failed) == len(ended) else 0

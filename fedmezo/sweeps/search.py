@@ -1,12 +1,12 @@
 """Which values a trial takes: drawn, or learnt from the trials that have ended (Optuna)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
 from fedmezo.sweeps.sweep import Dimension, Ended, Range, Sweep, Values
 
@@ -29,8 +29,13 @@ def propose(sweep: Sweep, number: int, ended: Sequence[Ended], running: Sequence
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=_sampler(sweep, number), direction=DIRECTIONS[sweep.goal])
     distributions = {key: _distribution(each) for key, each in sweep.space.items()}
-    study.add_trials([_frozen(sweep, distributions, each.values, each.score) for each in ended])
-    study.add_trials([_frozen(sweep, distributions, values, None, TrialState.RUNNING) for values in running])
+    known = [
+        (each.values, TrialState.FAIL if each.score is None else TrialState.COMPLETE, each.score) for each in ended
+    ]
+    known += [(values, TrialState.RUNNING, None) for values in running]
+    for values, state, score in known:
+        params = {key: _drawn(each, values[key]) for key, each in sweep.space.items()}
+        study.add_trial(create_trial(state=state, value=score, params=params, distributions=distributions))
     drawn = study.ask(distributions).params
     return {key: _value(each, drawn[key]) for key, each in sweep.space.items()}
 
@@ -55,16 +60,5 @@ def _value(dimension: Dimension, drawn: Any) -> Any:
     return drawn if isinstance(dimension, Range) else dimension[drawn]
 
 
-def _frozen(
-    sweep: Sweep,
-    distributions: Mapping[str, BaseDistribution],
-    values: Values,
-    score: float | None,
-    state: TrialState | None = None,
-) -> FrozenTrial:
-    known = {
-        key: values[key] if isinstance(each, Range) else list(each).index(values[key])
-        for key, each in sweep.space.items()
-    }
-    state = state or (TrialState.FAIL if score is None else TrialState.COMPLETE)
-    return create_trial(state=state, value=score, params=known, distributions=dict(distributions))
+def _drawn(dimension: Dimension, value: Any) -> Any:
+    return value if isinstance(dimension, Range) else list(dimension).index(value)

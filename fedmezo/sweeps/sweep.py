@@ -8,30 +8,30 @@ space:
   zo.mu: [1.0e-3, 5.0e-3]
 sampler: random          # grid (the default; lists only), random, or tpe, which learns from the trials before
 trials: 12               # of random and tpe
-metric: test_loss        # of metrics.jsonl, the last value of a run
+metric: test_loss        # train_loss, or a split and a metric that are evaluated; the last value of a run
 goal: min                # or max
 seed: 0                  # of the sampler and, unless it is in the space, of the runs
 """
 
-import importlib.util
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yacs.config import CfgNode
+
 from fedmezo import config
 from fedmezo.config.documents import check_keys, read_document
 from fedmezo.config.problems import Problem, Problems, nearest
 from fedmezo.errors import ConfigurationError
+from fedmezo.installed import check_installed
 from fedmezo.suites.jobs import as_words
 
 KEYS = ("title", "cfg", "set", "space", "sampler", "trials", "metric", "goal", "seed")
 NEEDED = ("cfg", "space")
 SAMPLERS = ("grid", "random", "tpe")
 GOALS = ("min", "max")
-METRICS = re.compile(r"(train|val|test)_[a-z_]+")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Range:
     log: bool = False
 
 
+Dimension = Range | Sequence[Any]
+Values = Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Ended:
     """A trial that has come to its end.
@@ -57,12 +61,8 @@ class Ended:
         score: its metric; None where the run failed.
     """
 
-    values: Mapping[str, Any]
+    values: Values
     score: float | None
-
-
-Dimension = Range | Sequence[Any]
-Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,12 @@ class Sweep:
         return len(self.grid) if self.sampler == "grid" else self.trials
 
 
-def load(path: Path) -> Sweep:
+def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """Return the sweep of a YAML file.
+
+    Args:
+        path: of the file.
+        overrides: of all trials.
 
     Raises:
         ConfigurationError: the file is no sweep, or a value of its space is none of its key's.
@@ -105,9 +109,9 @@ def load(path: Path) -> Sweep:
     space = {key: Range(**each) if isinstance(each, dict) else tuple(each) for key, each in tree["space"].items()}
     rest = {key: tree[key] for key in KEYS if key in tree and key not in ("cfg", "set", "space")}
     sweep = Sweep(path.stem, (path.parent / tree["cfg"]).resolve(), tree.get("set") or {}, space, **rest)
-    if sweep.sampler != "grid" and importlib.util.find_spec("optuna") is None:
-        raise ConfigurationError(f"sampler: {sweep.sampler}\n    optuna is not installed: pip install -e .[sweep]")
-    _check_values(sweep)
+    if sweep.sampler != "grid":
+        check_installed(f"sampler: {sweep.sampler}", {"optuna": "sweep"})
+    _check_metric(path, sweep, _check_values(sweep, overrides))
     return sweep
 
 
@@ -116,8 +120,6 @@ def _objections(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     for key, allowed in (("sampler", SAMPLERS), ("goal", GOALS)):
         if (value := tree.get(key, allowed[0])) not in allowed:
             yield key, value, f"expected {', '.join(allowed)}{nearest(str(value), allowed)}"
-    if not METRICS.fullmatch(str(tree.get("metric", "test_loss"))):
-        yield "metric", tree["metric"], "expected a metric of a run, such as test_loss or val_accuracy"
     for key, least in (("trials", 1), ("seed", 0)):
         if key in tree and not (type(tree[key]) is int and tree[key] >= least):
             yield key, tree[key], f"expected a whole number of at least {least}"
@@ -150,8 +152,8 @@ def _objection(dimension: Any, searched: bool) -> str | None:
     return None
 
 
-def _check_values(sweep: Sweep) -> None:
-    """Load the configuration at every value of every key, the other keys at their first."""
+def _check_values(sweep: Sweep, overrides: Sequence[str]) -> CfgNode:
+    """Load the configuration at every value of every key, the other keys at their first, and return one."""
     values = {
         key: [each.low, each.high] if isinstance(each, Range) else list(each) for key, each in sweep.space.items()
     }
@@ -159,8 +161,17 @@ def _check_values(sweep: Sweep) -> None:
     messages: dict[str, None] = {}
     for point in ({**first, key: value} for key, own in values.items() for value in own):
         try:
-            config.load(sweep.cfg, as_words({**sweep.fixed, **point}))
+            cfg = config.load(sweep.cfg, [*as_words({**sweep.fixed, **point}), *overrides])
         except ConfigurationError as error:
             messages[str(error)] = None
     if messages:
         raise ConfigurationError("\n".join(messages))
+    return cfg
+
+
+def _check_metric(path: Path, sweep: Sweep, cfg: CfgNode) -> None:
+    """Make sure that runs have the metric."""
+    known = ["train_loss", *(f"{split}_{name}" for split in cfg.eval.split for name in cfg.eval.metrics)]
+    if sweep.metric not in known:
+        message = f"runs have {', '.join(known)} (eval.split, eval.metrics){nearest(sweep.metric, known)}"
+        Problems([Problem(str(path), "metric", str(sweep.metric), message)]).raise_if_any()

@@ -43,7 +43,8 @@ def test_a_sweep_that_stopped_goes_on_to_the_same_table(sweep: Path, tmp_path: P
         row["trial"] for row in found
     ]
     assert len({row[RATE] for row in found}) == 3
-    assert f"{RATE} {float(found[0][RATE])}" in (whole / "README.md").read_text()
+    page = (whole / "README.md").read_text()
+    assert f"seed 0 {RATE} {float(found[0][RATE])} engine.threads 1`" in page
 
     tree = yaml.safe_load(sweep.read_text())
     sweep.write_text(yaml.safe_dump(tree | {"trials": 2}))

@@ -59,7 +59,8 @@ def test_numbers_may_be_written_as_people_write_them(tmp_path: Path, write: Call
         ({"sampler": "tpe"}, "trials\n      is missing: how many"),
         ({"sampler": "random", "trials": 0}, "trials = 0\n      expected a whole number of at least 1"),
         ({"goal": "least"}, "goal = least"),
-        ({"metric": "accuracy"}, "metric = accuracy"),
+        ({"metric": "tst_loss"}, "metric = tst_loss\n      runs have train_loss, "),
+        ({"metric": "test_accuracy"}, "(eval.split, eval.metrics)"),
         ({"seed": -1}, "seed = -1"),
         ({"set": [1]}, "set = [1]"),
         ({"space": {}}, "space = {}"),
@@ -137,4 +138,11 @@ def test_tpe_learns_which_values_are_good(goal: str) -> None:
 def test_trials_under_way_count() -> None:
     sweep = searched("tpe")
     ended = [Ended(propose(sweep, number, [], []), float(number)) for number in range(12)]
-    assert propose(sweep, 13, ended, [propose(sweep, 12, ended, [])])[RATE] != propose(sweep, 12, ended, [])[RATE]
+    alone = propose(sweep, 13, ended, [])
+    assert propose(sweep, 13, ended, []) == alone
+    assert propose(sweep, 13, ended, [alone] * 12) != alone  # which by then is taken for bad
+
+
+def test_overrides_of_all_trials_are_checked_before(write: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigurationError, match=r"zo\.mu"):
+        load(write(), ["zo.muu", "1"])
