@@ -69,6 +69,15 @@ def page(opened: Opened) -> Page:
     return opened.page
 
 
+def wait_until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait for a condition, asked from here: the page's own policy keeps it from evaluating one time and again."""
+    for _ in range(100):
+        if condition():
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("waited for ten seconds")
+
+
 def figure(page: Page, name: str) -> Any:
     return page.locator(f"figure[data-figure={name}]")
 
@@ -126,7 +135,7 @@ def test_hovering_shows_the_values(page: Page) -> None:
         "return [box.left + chart.scales.x.getPixelForValue(2), box.top + box.height / 3]; })()"
     )
     page.mouse.move(*place)
-    page.wait_for_function(f"Chart.getChart({OFFERED}).tooltip.opacity === 1")
+    wait_until(page, lambda: bool(page.evaluate(f"Chart.getChart({OFFERED}).tooltip.opacity === 1")))
     said = page.evaluate(f"Chart.getChart({OFFERED}).tooltip.body.map(part => part.lines[0])")
     lines = shown(page, "test-loss")["lines"]
     values = {line["name"]: dict(map(tuple, line["points"]))[2] for line in lines}
@@ -192,7 +201,7 @@ def test_a_theme_can_be_chosen_and_is_kept(page: Page) -> None:
 def test_a_change_of_the_systems_theme_is_followed(page: Page) -> None:
     before = shown(page, "test-loss")["lines"][0]["colour"]
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"Chart.getChart({OFFERED}).data.datasets[0].borderColor !== '{before}'")
+    wait_until(page, lambda: bool(shown(page, "test-loss")["lines"][0]["colour"] != before))
 
 
 def test_figures_are_exported_as_csv_and_png(page: Page, runs: list[Run]) -> None:
