@@ -226,23 +226,26 @@ def _rejection(cursor: Cursor) -> Row:
 
 def evaluation(cursor: Cursor) -> Row:
     """Decode kind 3."""
-    rounds_done, losses, details = cursor.count(), {}, {}
+    rounds_done = cursor.count()
+    losses: dict[str, float] = {}
+    details: dict[str, Row] = {}
     for _ in range(cursor.count()):
         split = cursor.text()
         if split in losses:
             raise FaultError("a split is there twice")
         losses[split], known = cursor.number(), cursor.value("B")
-        if known > 1:
+        if known > 2:
             raise FaultError("details that are neither there nor not")
         if known:
-            accuracy, exact = cursor.number(), cursor.number()
-            groups = {"clients": _losses(cursor), "categories": _losses(cursor)}
-            details[split] = {"accuracy": accuracy, "exact_match": exact, **groups}
+            details[split] = {"accuracy": cursor.number(), "exact_match": cursor.number()}
+            details[split] |= {"clients": _group(cursor), "categories": _group(cursor)}
+        if known == 2:
+            details[split] |= {"client_accuracy": _group(cursor), "category_accuracy": _group(cursor)}
     _end(cursor)
     return {"kind": "evaluation", "rounds_done": rounds_done, "losses": losses, "details": details}
 
 
-def _losses(cursor: Cursor) -> dict[str, float]:
+def _group(cursor: Cursor) -> dict[str, float]:
     found: dict[str, float] = {}
     for _ in range(cursor.count()):
         name = cursor.text()

@@ -130,15 +130,19 @@ class Evaluator:
         return {split: split_loss(rows, None if self.pooled else self.splits[split]) for split, rows in losses.items()}
 
     def details(self, losses: Mapping[str, ExampleLosses]) -> dict[str, dict[str, Any]]:
-        """Return for each split the accuracy, the exact match, and the losses of its clients and categories."""
+        """Return for each split accuracy, exact match, and the losses and accuracies of its clients and categories."""
+        return {split: self._details(split, rows) for split, rows in losses.items()}
+
+    def _details(self, split: str, losses: ExampleLosses) -> dict[str, Any]:
+        clients = _parts(losses, {str(client): own for client, own in enumerate(self.splits[split])})
+        categories = _parts(losses, self._by_category(losses.indices))
         return {
-            split: {
-                "accuracy": rows.accuracy(),
-                "exact_match": rows.exact_match(),
-                "clients": _group_losses(rows, {str(i): own for i, own in enumerate(self.splits[split])}),
-                "categories": _group_losses(rows, self._by_category(rows.indices)),
-            }
-            for split, rows in losses.items()
+            "accuracy": losses.accuracy(),
+            "exact_match": losses.exact_match(),
+            "clients": {name: part.mean() for name, part in clients.items()},
+            "categories": {name: part.mean() for name, part in categories.items()},
+            "client_accuracy": {name: part.accuracy() for name, part in clients.items()},
+            "category_accuracy": {name: part.accuracy() for name, part in categories.items()},
         }
 
     def _by_category(self, indices: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
@@ -146,6 +150,6 @@ class Evaluator:
         return {name: indices[names == name] for name in sorted(set(names.tolist())) if name}
 
 
-def _group_losses(losses: ExampleLosses, groups: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:
+def _parts(losses: ExampleLosses, groups: Mapping[str, NDArray[np.int64]]) -> dict[str, ExampleLosses]:
     parts = {name: losses.of(indices) for name, indices in groups.items()}
-    return {name: part.mean() for name, part in parts.items() if len(part.indices)}
+    return {name: part for name, part in parts.items() if len(part.indices)}

@@ -33,6 +33,10 @@ HASHES = ("configuration", "model", "parameters", "initial", "partition", "data"
 _HEADER = struct.Struct("<96sQ")
 _REPORT = struct.Struct("<Bf")
 _BYTE = struct.Struct("<B")
+_GROUPS = {  # what the details of a split hold of its clients and categories, by their mark
+    1: ("clients", "categories"),
+    2: ("clients", "categories", "client_accuracy", "category_accuracy"),
+}
 
 _HAS_LOSS, _HAS_EXAMPLES, _HAS_NONFINITE, _HAS_FAILED, _HAS_DISTANCE = 1, 2, 4, 8, 16
 
@@ -190,13 +194,14 @@ def _pack_evaluation(record: EvaluationRecord) -> bytes:
 def _pack_details(details: Mapping[str, Any] | None) -> bytes:
     if details is None:
         return _BYTE.pack(0)
+    mark = 2 if "client_accuracy" in details else 1
     numbers = packed_number(details["accuracy"]) + packed_number(details["exact_match"])
-    return _BYTE.pack(1) + numbers + _pack_losses(details["clients"]) + _pack_losses(details["categories"])
+    return _BYTE.pack(mark) + numbers + b"".join(_pack_group(details[group]) for group in _GROUPS[mark])
 
 
-def _pack_losses(losses: Mapping[str, float]) -> bytes:
-    rows = (packed_text(name) + packed_number(loss) for name, loss in losses.items())
-    return packed_count(len(losses)) + b"".join(rows)
+def _pack_group(members: Mapping[str, float]) -> bytes:
+    rows = (packed_text(name) + packed_number(value) for name, value in members.items())
+    return packed_count(len(members)) + b"".join(rows)
 
 
 def _unpack_evaluation(reader: Reader) -> EvaluationRecord:
@@ -206,17 +211,16 @@ def _unpack_evaluation(reader: Reader) -> EvaluationRecord:
     for _ in range(reader.count()):
         split = reader.text()
         losses[split] = reader.number()
-        if reader.unpack(_BYTE)[0]:
-            details[split] = {
-                "accuracy": reader.number(),
-                "exact_match": reader.number(),
-                "clients": _unpack_losses(reader),
-                "categories": _unpack_losses(reader),
-            }
+        mark = reader.unpack(_BYTE)[0]
+        if mark not in (0, *_GROUPS):
+            raise MalformedError(f"there are no details of kind {mark}")
+        if mark:
+            details[split] = {"accuracy": reader.number(), "exact_match": reader.number()}
+            details[split] |= {group: _unpack_group(reader) for group in _GROUPS[mark]}
     return EvaluationRecord(rounds_done, losses, details)
 
 
-def _unpack_losses(reader: Reader) -> dict[str, float]:
+def _unpack_group(reader: Reader) -> dict[str, float]:
     return {reader.text(): reader.number() for _ in range(reader.count())}
 
 

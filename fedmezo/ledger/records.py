@@ -106,7 +106,8 @@ class EvaluationRecord:
     Args:
         rounds_done: 0 for the evaluation before training.
         losses: {'val': ..., 'test': ...}.
-        details: of each split, accuracy, exact match, and the losses of its clients and categories.
+        details: of each split, accuracy, exact match, and the losses and accuracies of its clients and categories
+            (ledgers of earlier versions lack these accuracies).
     """
 
     rounds_done: int

@@ -9,6 +9,7 @@ from fedmezo.reports.run import Run
 
 MOST_CLIENTS = 9  # lines that can be told apart
 LOSS = "loss per response token"
+SHARE = "share of response tokens"
 
 
 def curves(runs: Sequence[Run]) -> list[Figure]:
@@ -20,8 +21,19 @@ def curves(runs: Sequence[Run]) -> list[Figure]:
     ]
     losses = [{row.done: row.train_loss for row in run.rounds if row.train_loss is not None} for run in runs]
     seconds = [{row.done: row.seconds for row in run.rounds if row.seconds is not None} for run in runs]
+    shares = [
+        _over_rounds(
+            f"{split}-accuracy",
+            f"Token accuracy on the {split} examples",
+            SHARE,
+            runs,
+            [run.accuracies(split) for run in runs],
+        )
+        for split in splits
+    ]
     found = [
         *evaluated,
+        *shares,
         _over_rounds("train-loss", "Loss in training", LOSS, runs, losses),
         _over_rounds("seconds", "Seconds of a round, evaluation included", "seconds", runs, seconds, unit="s"),
     ]
@@ -59,16 +71,16 @@ def _clients(number: int, run: Run, several: bool) -> list[Figure]:
     count = f"{len(losses)} clients" if len(losses) > 1 else "1 client"
     same = len({tuple(values.items()) for values in rates.values()}) == 1
     constant = {rate for values in rates.values() for rate in values.values()}
-    said = f"{constant.pop():.4g} for every client in every round" if len(constant) == 1 else _spread(rates)
+    said = f"{constant.pop():.4g} for every client in every round" if len(constant) == 1 else spread(rates)
     return [
         Figure(
             f"client-losses-{number}",
             f"Loss of each client in training{whose}",
-            f"{count}; losses {_spread(losses)}.",
+            f"{count}; losses {spread(losses)}.",
             "lines",
             "rounds done",
             LOSS,
-            _lines(number, losses),
+            group_lines(number, losses),
             integers=True,
         ),
         Figure(
@@ -78,7 +90,7 @@ def _clients(number: int, run: Run, several: bool) -> list[Figure]:
             "lines",
             "rounds done",
             "learning rate",
-            _lines(number, {"all clients": next(iter(rates.values()))} if same and len(rates) > 1 else rates),
+            group_lines(number, {"all clients": next(iter(rates.values()))} if same and len(rates) > 1 else rates),
             integers=True,
         ),
     ]
@@ -95,8 +107,14 @@ def _by_client(run: Run, measure: Callable[[ClientRow], float | None]) -> dict[s
     return {f"client {client}": found[client] for client in sorted(found)}
 
 
-def _lines(number: int, values: Mapping[str, Mapping[int, float]]) -> list[Series]:
-    """Return a line a client; of too many to be told apart, the lowest, median and highest of each round."""
+def group_lines(number: int, values: Mapping[str, Mapping[int, float]], part: str = "client") -> list[Series]:
+    """Return a line for each part of a run; of too many to be told apart, each round's lowest, median and highest.
+
+    Args:
+        number: of the run.
+        values: by rounds done, of each part.
+        part: what a part is.
+    """
     if len(values) <= MOST_CLIENTS:
         return [
             Series(name, list(own), list(own.values()), number, style)
@@ -105,13 +123,14 @@ def _lines(number: int, values: Mapping[str, Mapping[int, float]]) -> list[Serie
     rounds = sorted({done for own in values.values() for done in own})
     taking_part = [[own[done] for own in values.values() if done in own] for done in rounds]
     measures: dict[str, Callable[[list[float]], float]]
-    measures = {"highest client": max, "median client": median, "lowest client": min}
+    measures = {f"highest {part}": max, f"median {part}": median, f"lowest {part}": min}
     return [
         Series(name, rounds, [measure(own) for own in taking_part], number, style)
         for style, (name, measure) in enumerate(measures.items())
     ]
 
 
-def _spread(values: Mapping[str, Mapping[int, float]]) -> str:
+def spread(values: Mapping[str, Mapping[int, float]]) -> str:
+    """Return the lowest and the highest of all values, in words."""
     found = [value for own in values.values() for value in own.values()]
     return f"between {min(found):.4g} and {max(found):.4g}" if found else "none of them known"

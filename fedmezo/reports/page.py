@@ -16,6 +16,7 @@ from fedmezo.reports.curves import client_figures, curves
 from fedmezo.reports.divisions import division_figures
 from fedmezo.reports.figure import Figure
 from fedmezo.reports.gradients import gradient_figures
+from fedmezo.reports.groups import group_figures
 from fedmezo.reports.palette import style_sheet_head
 from fedmezo.reports.run import Run
 
@@ -31,6 +32,7 @@ def render(runs: Sequence[Run]) -> str:
     figures = {
         "curves": curves(runs),
         "clients": client_figures(runs),
+        "groups": group_figures(runs),
         "partition": division_figures(runs),
         "gradients": gradient_figures(runs),
         "costs": cost_figures(runs),

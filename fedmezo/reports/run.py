@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isclose
+from math import isclose, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,11 @@ class Run:
         metrics = {row.done: row.losses[split] for row in self.rounds if split in row.losses}
         ledger = {row.rounds_done: row.losses[split] for row in self.evaluations if split in row.losses}
         return dict(sorted((metrics | ledger).items()))
+
+    def accuracies(self, split: str) -> dict[int, float]:
+        """Return the token accuracies of a split by rounds done."""
+        found = {row.rounds_done: row.details.get(split, {}).get("accuracy", nan) for row in self.evaluations}
+        return {done: share for done, share in sorted(found.items()) if isfinite(share)}
 
     def change(self, split: str) -> PairedChange | None:
         """Return how a split's loss changed from the first evaluation to the last, on the same examples."""

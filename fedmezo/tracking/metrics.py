@@ -68,7 +68,7 @@ def metrics_row(report: RoundReport) -> dict[str, Any]:
 
 
 def _details(report: RoundReport) -> dict[str, Any]:
-    """Return accuracy, exact match, and losses by client and by category of the evaluated splits."""
+    """Return accuracy and exact match of evaluated splits, and losses and accuracies by client and category."""
     details = report.evaluation.details if report.evaluation else {}
     rows = {f"{split}_{name}": value for split, found in details.items() for name, value in found.items()}
     return {name: finite(value) for name, value in rows.items()}

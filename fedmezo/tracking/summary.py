@@ -12,6 +12,7 @@ from fedmezo.tracking import RoundReport
 from fedmezo.tracking.metrics import read_metrics
 
 MOST_GROUPS = 8
+SHOWN_GROUPS = {"clients": "client", "categories": "category"}  # in the table, by their losses
 
 Changes = Mapping[Metric, Mapping[str, PairedChange]]
 
@@ -42,7 +43,9 @@ def summarize(
         "best": None if best is None else {"rounds_done": best.rounds_done, "losses": best.losses},
         "losses": _shown(changes.get("loss", {})),
         "metrics": {metric: _shown(splits) for metric, splits in changes.items() if metric != "loss"},
-        "groups": {kind: _groups(evaluations, kind) for kind in ("clients", "categories")},
+        "groups": {
+            kind: _groups(evaluations, kind) for kind in (*SHOWN_GROUPS, "client_accuracy", "category_accuracy")
+        },
         "nonfinite": sum(client.nonfinite for report in reports for client in report.record.clients),
         "rejected": sum(len(report.record.rejected) for report in reports),
         "bytes_up": sum(client.up for client in traffic),
@@ -57,13 +60,14 @@ def _shown(changes: Mapping[str, PairedChange]) -> dict[str, Any]:
 
 
 def _groups(evaluations: Sequence[EvaluationRecord], kind: str) -> dict[str, dict[str, list[float]]]:
-    """Return for each split and client, or category, its loss in the first evaluation and in the last."""
+    """Return for each split and client, or category, its value in the first evaluation and in the last."""
     if not evaluations:
         return {}
     first, last = evaluations[0].details, evaluations[-1].details
     return {
-        split: {name: [loss, last[split][kind][name]] for name, loss in found[kind].items()}
+        split: {name: [value, last[split][kind][name]] for name, value in found[kind].items()}
         for split, found in first.items()
+        if kind in found and kind in last[split]  # a run that an earlier version began lacks accuracies
     }
 
 
@@ -116,11 +120,11 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
 
 def _group_rows(groups: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
-    for kind, splits in groups.items():
-        for split, losses in splits.items():
+    for kind, part in SHOWN_GROUPS.items():
+        for split, losses in groups[kind].items():
             if 1 < len(losses) <= MOST_GROUPS:
                 parts = [f"{name} {_short(before)} -> {_short(after)}" for name, (before, after) in losses.items()]
-                rows.append((f"{split} by {'client' if kind == 'clients' else 'category'}", "; ".join(parts)))
+                rows.append((f"{split} by {part}", "; ".join(parts)))
     return rows
 
 

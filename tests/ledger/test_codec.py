@@ -99,8 +99,13 @@ def evaluations(draw: st.DrawFn, rounds_done: st.SearchStrategy[int] = ROUNDS_DO
     number = FINITE | NAN | st.just(-math.inf)
     losses = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), number, max_size=3)
     parts = {"accuracy": number, "exact_match": number, "clients": losses, "categories": losses}
+    accuracies = {"client_accuracy": losses, "category_accuracy": losses}  # a ledger of earlier versions lacks them
     found = draw(losses)
-    details = {split: draw(st.fixed_dictionaries(parts)) for split in found if draw(st.booleans())}
+    details = {
+        split: draw(st.fixed_dictionaries(parts | accuracies if draw(st.booleans()) else parts))
+        for split in found
+        if draw(st.booleans())
+    }
     return EvaluationRecord(draw(rounds_done), found, details)
 
 

@@ -42,6 +42,18 @@ def test_the_curves_are_those_of_the_folders(runs: list[Run], rendered: str) -> 
         ]
 
 
+def test_the_evaluated_examples_are_shown_by_client_and_by_category(runs: list[Run], rendered: str) -> None:
+    found = figures(rendered)
+    for number, run in enumerate(runs):
+        last = run.evaluations[-1].details["test"]
+        for group in ("clients", "client_accuracy", "categories", "category_accuracy"):
+            series = found[f"test-{group.replace('_', '-')}-{number}"]["series"]
+            names = [f"client {name}" if group.startswith("client") else name for name in last[group]]
+            assert {row["name"]: row["y"][-1] for row in series} == dict(zip(names, last[group].values(), strict=True))
+            assert len(names) > 1 and all(row["x"] == [0, 2, 4] for row in series)
+        assert found["test-accuracy"]["series"][number]["y"][-1] == last["accuracy"]
+
+
 def test_the_partition_is_that_of_the_folder(runs: list[Run], rendered: str) -> None:
     held = json.loads((runs[0].folder / "partition.json").read_text(encoding="utf-8"))["clients"]
     figure = figures(rendered)["partition-0"]

@@ -17,7 +17,13 @@ BEST = EvaluationRecord(2, {"val": 1.8})
 
 def details(before: float) -> dict[str, dict[str, Any]]:
     """Return what two clients with one category have of a split."""
-    return {"val": {"clients": {"0": before, "1": before + 1}, "categories": {"farm": before}}}
+    return {
+        "val": {
+            "clients": {"0": before, "1": before + 1},
+            "categories": {"farm": before},
+            "client_accuracy": {"0": before / 4},
+        }
+    }
 
 
 CHANGES: Changes = {"loss": LOSSES, "exact_match": SHARES}
@@ -66,6 +72,8 @@ def test_a_summary_adds_up_the_rounds(metrics: Path) -> None:
         "groups": {
             "clients": {"val": {"0": [2.0, 1.5], "1": [3.0, 2.5]}},
             "categories": {"val": {"farm": [2.0, 1.5]}},
+            "client_accuracy": {"val": {"0": [0.5, 0.375]}},
+            "category_accuracy": {},  # as of a run that an earlier version began
         },
         "nonfinite": 3 * 2,
         "rejected": 0,
