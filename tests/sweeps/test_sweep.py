@@ -34,7 +34,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_shipped_sweeps_stand(path: Path) -> None:
     sweep = load(path)
-    assert sweep.size >= 4 and sweep.title
+    assert sweep.size > 1 and sweep.title
 
 
 def test_a_grid_is_the_product_of_its_lists(write: Callable[..., Path]) -> None:
