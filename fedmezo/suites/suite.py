@@ -15,6 +15,7 @@ scales:
     cfg: ../_base_/gsm8k.yaml
     set: {federate.total_round_num: 6}     # for all arms, before those of the axes
     axes: {mu: {5e-3: {...}}}              # instead of the axis of that name
+    baseline: {mu: 5e-3}
     seeds: 3
 """
 
@@ -29,7 +30,7 @@ from fedmezo.config.documents import check_keys, read_document
 from fedmezo.config.problems import Problem, Problems, nearest
 
 KEYS = ("title", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
-SCALE_KEYS = ("cfg", "set", "axes", "seeds", "note")
+SCALE_KEYS = ("cfg", "set", "axes", "baseline", "seeds", "note")
 NEEDED = ("title", "items", "axes", "y", "columns", "scales")
 
 Overrides = Mapping[str, Any]
@@ -68,7 +69,7 @@ class Suite:
     x: str
     y: str
     columns: tuple[str, ...]
-    baseline: Mapping[str, str] | None
+    baseline: Mapping[str, str]
     seeds: int
     fresh: bool = False
     note: str = ""
@@ -103,7 +104,12 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
     axes: Axes = {name: _labelled(own.get("axes", {}).get(name, values)) for name, values in tree["axes"].items()}
     cfg = (path.parent / own["cfg"]).resolve()
     note = " ".join(filter(None, [tree.get("note", ""), own.get("note", "")]))
-    baseline = tree.get("baseline")
+    baseline = {axis: str(label) for axis, label in own.get("baseline", tree.get("baseline", {})).items()}
+    for axis, label in baseline.items():
+        if label not in axes.get(axis, {}):
+            allowed = f"no arm of scale {scale} has it; of {axis} there are {', '.join(axes.get(axis, {})) or 'none'}"
+            problems.append(Problem(str(path), f"baseline.{axis}", label, allowed))
+    problems.raise_if_any()
     return Suite(
         name=path.stem,
         scale=scale,
@@ -113,7 +119,7 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
         x=tree.get("x", "rounds"),
         y=tree["y"],
         columns=tuple(tree["columns"]),
-        baseline=None if baseline is None else {name: str(label) for name, label in baseline.items()},
+        baseline=baseline,
         seeds=seeds or own.get("seeds", 1),
         fresh=tree.get("fresh", False),
         note=" ".join(note.split()),

@@ -19,8 +19,8 @@ def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
     """
     header = [*suite.axes, "seeds", *(UNITS.get(name, name) for name in suite.columns)]
     drops = _drops(runs)
-    bases = {_key(arm.labels): {**arm.labels, **(suite.baseline or {})} for arm in suite.arms}
-    compared = suite.baseline is not None and any(_key(base) in drops for base in bases.values())
+    bases = {_key(arm.labels): {**arm.labels, **suite.baseline} for arm in suite.arms}
+    compared = bool(suite.baseline) and any(_key(base) in drops for base in bases.values())
     if compared:
         header.append(AGAINST)
     rows = []

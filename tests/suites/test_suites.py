@@ -95,6 +95,8 @@ def test_arms_are_the_product_of_the_axes_and_later_settings_win(tmp_path: Path)
         ({"titel": "x"}, "titel\n      there is no such key; the nearest is title"),
         ({"y": None}, "y\n      is missing"),
         ({"scales": {"smok": {"cfg": "base.yaml"}}}, "there is no smoke"),
+        ({"baseline": {"a": 2}}, "baseline.a = 2\n      no arm of scale smoke has it; of a there are 1, x y/z"),
+        ({"baseline": {"c": 1}}, "baseline.c = 1\n      no arm of scale smoke has it; of c there are none"),
         ({"scales": {"smoke": {"cfg": "base.yaml", "seed": 3}}}, "scales.smoke.seed\n      there is no such key"),
     ],
 )
