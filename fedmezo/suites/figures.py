@@ -46,7 +46,8 @@ def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
         low, high = zip(*((mean - width, mean + width) for mean, width in zip(means, widths, strict=True)), strict=True)
         axes.fill_between(rounds, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
     axes.set(xlabel="rounds done", ylabel=f"change of {suite.y.replace('_', ' ')}")
-    axes.legend(fontsize=7)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(fontsize=7, title=", ".join(suite.axes), title_fontsize=7)
 
 
 def _points(metric: str, runs: Sequence[Finished]) -> dict[int, Interval]:
