@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedmezo.environment import environment
 from fedmezo.suites.figures import draw
 from fedmezo.suites.results import Finished, tidy, write_csv
 from fedmezo.suites.suite import Suite
@@ -25,24 +24,46 @@ def write(suite: Suite, runs: Sequence[Finished], folder: Path, command: str) ->
     table = measured(suite, runs)
     write_csv(folder / "runs.csv", tidy(runs))
     (folder / "table.tex").write_text(latex(table, suite.title, suite.name), encoding="utf-8")
-    facts = environment()
-    (folder / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    machines = environments(runs)
+    (folder / "environment.json").write_text(json.dumps(machines, indent=2) + "\n", encoding="utf-8")
     picture = draw(suite, runs, folder / "figure")[0]
     page = folder / "README.md"
-    page.write_text(_page(suite, runs, table, picture.name, command, facts), encoding="utf-8")
+    page.write_text(_page(suite, runs, table, picture.name, command, machines), encoding="utf-8")
     return page
 
 
-def _page(
-    suite: Suite, runs: Sequence[Finished], table: Table, picture: str, command: str, facts: Mapping[str, Any]
-) -> str:
+def environments(runs: Sequence[Finished]) -> list[dict[str, Any]]:
+    """Return what the runs ran on, as each of them noted it, with the names of those that have it in common."""
+    found: list[dict[str, Any]] = []
+    for run in runs:
+        alike = [row for row in found if row | {"runs": []} == run.environment | {"runs": []}]
+        own = alike[0] if alike else run.environment | {"runs": []}
+        own["runs"].append(run.job.folder.name)
+        found += [] if alike else [own]
+    return found
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
     packages = ", ".join(f"{name} {facts['packages'][name]}" for name in ("torch", "transformers", "peft"))
+    where = facts["gpu"] or f"{facts['processor']}, {facts['cores']} cores"
+    return f"{where}; Python {facts['python']}, {packages}"
+
+
+def _page(
+    suite: Suite,
+    runs: Sequence[Finished],
+    table: Table,
+    picture: str,
+    command: str,
+    machines: Sequence[Mapping[str, Any]],
+) -> str:
+    ran_on = ", and ".join(dict.fromkeys(map(_machine, machines)))
+    commits = ", ".join(dict.fromkeys(facts["commit"][:7] for facts in machines if facts["commit"]))
     parts = [
         f"# {suite.title}\n",
         f"After {', '.join(suite.items)} of Ling et al. (KDD 2024); scale `{suite.scale}`. {suite.note}\n",
-        f"`{command}`, {len(runs)} of {suite.seeds * len(suite.arms)} runs; {facts['processor']}, {facts['cores']} "
-        f"cores; Python {facts['python']}, {packages}. Means over seeds with 90 % "
-        "intervals (Student's t).\n",
+        f"`{command}`, {len(runs)} of {suite.seeds * len(suite.arms)} runs; {ran_on}; commit {commits or 'unknown'}. "
+        "Means over seeds with 90 % intervals (Student's t).\n",
         markdown(table),
     ]
     if AGAINST in table[0]:

@@ -33,6 +33,12 @@ class Finished:
         return found
 
     @cached_property
+    def environment(self) -> Row:
+        """What it ran on."""
+        found: Row = json.loads((self.job.folder / "environment.json").read_text(encoding="utf-8"))
+        return found
+
+    @cached_property
     def evaluations(self) -> list[EvaluationRecord]:
         """Of the run, in order."""
         return Ledger(self.job.folder / "ledger.bin").evaluations()

@@ -21,7 +21,9 @@ def test_results_are_whole(name: str) -> None:
     count = suite.seeds * len(suite.arms)
     assert f"`python scripts/paper.py {name} --scale cpu -- data.root FOLDER`, {count} of {count} runs" in page
     assert f"# {suite.title}\n" in page and (folder / "figure.png").exists() and (folder / "table.tex").exists()
-    assert json.loads((folder / "environment.json").read_text(encoding="utf-8"))["processor"] in page
+    machines = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    assert all(row["processor"] in page and row["commit"][:7] in page for row in machines)
+    assert sum(len(row["runs"]) for row in machines) == count
     with (folder / "runs.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     found = {(*(row[axis] for axis in suite.axes), row["seed"]) for row in rows}
