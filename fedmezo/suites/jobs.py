@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from fedmezo.suites.suite import Arm, Suite
@@ -74,13 +75,26 @@ def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bo
     """
     context = multiprocessing.get_context("spawn")
     waiting = iter(todo)
-    with ProcessPoolExecutor(workers, context, max_tasks_per_child=1 if fresh else None) as pool:
+    each_fresh = 1 if fresh else None
+    with ProcessPoolExecutor(workers, context, _end_with_the_program, max_tasks_per_child=each_fresh) as pool:
         running = {pool.submit(_run, job.command(more)): job for job in islice(waiting, workers)}
         while running:
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for each in ended:
                 yield running.pop(each), each.result()
                 running |= {pool.submit(_run, job.command(more)): job for job in islice(waiting, 1)}
+
+
+def _end_with_the_program() -> None:
+    """Have this process end when the program that started it is killed: it would keep its run from being resumed."""
+
+    def follow() -> None:
+        program = multiprocessing.parent_process()
+        if program is not None:
+            program.join()
+            os._exit(1)  # as if killed, which a run survives
+
+    Thread(target=follow, daemon=True).start()
 
 
 def _run(arguments: list[str]) -> int:

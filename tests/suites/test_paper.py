@@ -1,8 +1,12 @@
 """scripts/paper.py at scale smoke: every table and figure of the paper, from runs that are gone on with."""
 
 import csv
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +47,24 @@ def test_all_suites(tmp_path: Path) -> None:
 def test_an_unknown_suite_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["strategy"], FOLDER) == 2
     assert "there is no such suite; the nearest is strategies" in capsys.readouterr().err
+
+
+def test_workers_do_not_outlive_a_program_that_was_killed(tmp_path: Path) -> None:
+    words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--", "federate.total_round_num", "1000000"]
+    program = subprocess.Popen([sys.executable, "scripts/paper.py", *words], cwd=REPOSITORY, start_new_session=True)
+    try:
+        while not list(tmp_path.glob("seeds/smoke/runs/*/ledger.bin")):
+            assert program.poll() is None
+            time.sleep(0.2)
+        program.kill()
+        program.wait()
+        with pytest.raises(ProcessLookupError):
+            for _ in range(300):
+                os.killpg(program.pid, 0)  # somebody of its group is there
+                time.sleep(0.1)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
 
 
 def test_a_run_that_fails_is_told_and_the_others_count(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
