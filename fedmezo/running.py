@@ -21,7 +21,7 @@ from fedmezo.assembly.engine import assemble_tolerance
 from fedmezo.best_model import mend_best
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
-from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.errors import ConfigurationError, DivergedError, ResourceError
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.projection import paper_bytes
 from fedmezo.federation.rounds import Outcome, Training
@@ -78,10 +78,10 @@ def _train(
     folder: RunFolder,
     callbacks: Callbacks,
     stop_requested: Callable[[], bool],
-) -> Outcome | Literal["failed"]:
+) -> Outcome | Literal["diverged", "failed"]:
     training = _training(cfg, problem, federation, folder, callbacks)
     past = federation.server.restore(training.store).rounds
-    outcome: Outcome | Literal["failed"] = "failed"
+    outcome: Outcome | Literal["diverged", "failed"] = "failed"
     try:
         _describe(folder, cfg, problem)
         _observe(callbacks, cfg, federation, folder, training, past)
@@ -90,6 +90,9 @@ def _train(
             outcome = training.run(stop_requested)
     except KeyboardInterrupt:
         outcome = "interrupted"
+    except DivergedError:
+        outcome = "diverged"
+        raise
     finally:
         with undisturbed(), ExitStack() as last:
             last.callback(_finish, cfg, folder, problem, federation, training, outcome)  # whatever becomes of pictures

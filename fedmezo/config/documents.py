@@ -6,13 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from fedmezo.config.files import syntax_problem
 from fedmezo.config.problems import Problem, Problems, nearest
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, to which ``1e-3`` is a number."""
+    """The safe loader, to which ``1e-3`` is a number, and a key that is given twice a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        first: dict[str, yaml.Mark] = {}
+        for key, _ in node.value:
+            if key.value in first:
+                message = f"{key.value} is given twice; the first is at line {first[key.value].line + 1}"
+                raise ConstructorError(None, None, message, key.start_mark)
+            first[key.value] = key.start_mark
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

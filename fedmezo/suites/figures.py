@@ -47,7 +47,8 @@ def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
         axes.fill_between(rounds, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
     axes.set(xlabel="rounds done", ylabel=f"change of {suite.y.replace('_', ' ')}")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(fontsize=7, title=", ".join(suite.axes), title_fontsize=7)
+    if axes.lines:
+        axes.legend(fontsize=7, title=", ".join(suite.axes), title_fontsize=7)
 
 
 def _points(metric: str, runs: Sequence[Finished]) -> dict[int, Interval]:

@@ -42,12 +42,26 @@ class Job:
         """Whether the run has come to its end."""
         return self.outcome in ("completed", "stopped early")
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to do: it would diverge again."""
+        return self.finished or self.outcome == "diverged"
+
+    @property
+    def config(self) -> Path:
+        """Its configuration, once it has begun."""
+        return self.folder / "config.yaml"
+
+    def beginning(self, more: Sequence[str] = ()) -> list[str]:
+        """Return the overrides of a new run, ``more`` of them included."""
+        keys: dict[str, Any] = {"seed": self.seed, **self.arm.overrides, "expname": self.folder.name}
+        return [*as_words(keys), "outdir", str(self.folder.parent), *more]
+
     def command(self, more: Sequence[str] = ()) -> list[str]:
         """Return the arguments of the runner: of a new run, or of what is left of one."""
-        if (self.folder / "config.yaml").exists():
+        if self.config.exists():
             return ["--resume", str(self.folder), "--quiet"]
-        keys: dict[str, Any] = {"seed": self.seed, **self.arm.overrides, "expname": self.folder.name}
-        return ["--cfg", str(self.arm.cfg), "--quiet", *as_words(keys), "outdir", str(self.folder.parent), *more]
+        return ["--cfg", str(self.arm.cfg), "--quiet", *self.beginning(more)]
 
 
 def as_words(values: Mapping[str, Any]) -> list[str]:

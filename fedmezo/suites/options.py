@@ -1,8 +1,12 @@
-"""The options that programs of many runs share."""
+"""The options that programs of many runs share, and how such a program ends."""
 
 import argparse
 import os
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+
+from fedmezo.process import INTERRUPTED, exit_code
 
 
 def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
@@ -13,13 +17,41 @@ def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
             ``overrides``, to which the threads are added.
         arguments: of the command line.
     """
-    parser.add_argument("--workers", metavar="N", type=int, help="runs at a time (default: one for each core)")
-    parser.add_argument("--threads", metavar="N", type=int, default=1, help="threads of a run (default 1)")
+    parser.add_argument("--workers", metavar="N", type=count, help="runs at a time (default: one for each core)")
+    parser.add_argument("--threads", metavar="N", type=count, default=1, help="threads of a run (default 1)")
     parser.add_argument("--resume", action="store_true", help="go on with the runs that are there")
     parser.add_argument("overrides", metavar="-- key value", nargs="*", help="for all runs, as in -- data.root FOLDER")
     words = list(arguments)
     at = words.index("--") if "--" in words else len(words)
-    options = parser.parse_args(words[:at])
+    options = parser.parse_intermixed_args(words[:at])  # options may stand between names
     options.workers = options.workers or max(1, (os.cpu_count() or 1) // options.threads)
     options.overrides = ["engine.threads", str(options.threads), *words[at + 1 :]]
     return options
+
+
+def count(text: str) -> int:
+    """Return the number that an option says.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a whole number of at least 1.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text}")
+    return int(text)
+
+
+def resumable(program: str, arguments: Sequence[str], work: Callable[[], int]) -> int:
+    """Return the exit code of a program of many runs; where it is interrupted, say how to go on.
+
+    Args:
+        program: as the user calls it.
+        arguments: of its command line.
+        work: what it does.
+    """
+    code = exit_code(work)
+    if code == INTERRUPTED:
+        at = arguments.index("--") if "--" in arguments else len(arguments)
+        resume = [] if "--resume" in arguments[:at] else ["--resume"]
+        command = shlex.join(["python", program, *arguments[:at], *resume, *arguments[at:]])
+        print(f"to go on: {command}", file=sys.stderr)
+    return code

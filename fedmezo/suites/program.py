@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fedmezo.config.problems import nearest
-from fedmezo.errors import ConfigurationError
-from fedmezo.process import exit_code
+from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.suites.checks import check_jobs
 from fedmezo.suites.jobs import Job, jobs, run_all
-from fedmezo.suites.options import options_of_many
+from fedmezo.suites.options import count, options_of_many, resumable
 from fedmezo.suites.suite import Suite, load
 
 SCALES = ("smoke", "cpu", "paper")
@@ -24,7 +24,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("suite", metavar="SUITE", nargs="+", help="names of configs/paper/*.yaml, or all")
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="default: smoke")
-    parser.add_argument("--seeds", metavar="N", type=int, help="seeds of each arm (default: as the scale says)")
+    parser.add_argument("--seeds", metavar="N", type=count, help="seeds of each arm (default: as the scale says)")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--report", action="store_true", help="run nothing: write the results of what is finished")
     return parser
@@ -40,13 +40,13 @@ def main(arguments: Sequence[str], folder: Path, description: str | None = None)
     """
     options = options_of_many(parser(description), arguments)
     command = shlex.join(["python", "scripts/paper.py", *arguments])
-    return exit_code(lambda: execute(options, folder, command))
+    return resumable("scripts/paper.py", arguments, lambda: execute(options, folder, command))
 
 
 def execute(options: argparse.Namespace, folder: Path, command: str) -> int:
     """Run suites, one after the other, and write their results."""
     names = sorted(path.stem for path in folder.glob("*.yaml"))
-    wanted = names if options.suite == ["all"] else options.suite
+    wanted = names if options.suite == ["all"] else list(dict.fromkeys(options.suite))
     for name in wanted:
         if name not in names:
             raise ConfigurationError(f"{name}\n    there is no such suite{nearest(name, names)}; {', '.join(names)}")
@@ -57,23 +57,27 @@ def execute(options: argparse.Namespace, folder: Path, command: str) -> int:
         raise ConfigurationError(
             f"--out {options.out}\n    {begun} is there already: go on with --resume, or choose another folder"
         )
-    todo = {} if options.report else {job: suite for suite in suites for job in runs[suite] if not job.finished}
+    for suite in suites:
+        check_jobs(runs[suite], suite.own_keys, options.overrides)
+    todo = {} if options.report else {job: suite for suite in suites for job in runs[suite] if not job.ended}
     print(f"{sum(map(len, runs.values()))} runs, {len(todo)} of them to do", flush=True)
-    failed = 0
-    for suite in (each for each in suites if each not in todo.values()):
-        leave(suite, runs[suite], options.out, command)
-    for job in perform(todo, options):
-        failed += not job.finished
+    codes = [leave(suite, runs[suite], options.out, command) for suite in suites if suite not in todo.values()]
+    for job, code in perform(todo, options):
         suite = todo.pop(job)
+        codes.append(code)
         if suite not in todo.values():
-            leave(suite, runs[suite], options.out, command)
+            codes.append(leave(suite, runs[suite], options.out, command))
+        if code == ResourceError.exit_code:  # others would want the same
+            print(f"stopped, as data or a model cannot be had; {len(todo)} runs are left", file=sys.stderr)
+            break
+    failed = [code for code in codes if code]
     if failed:
-        print(f"{failed} runs failed", file=sys.stderr)
-    return 1 if failed else 0
+        print(f"{len(failed)} runs failed", file=sys.stderr)
+    return failed[0] if failed else 0
 
 
-def perform(todo: Mapping[Job, Suite], options: argparse.Namespace) -> Iterator[Job]:
-    """Run what is to be done, first what may share processes, and yield each run as it ends."""
+def perform(todo: Mapping[Job, Suite], options: argparse.Namespace) -> Iterator[tuple[Job, int]]:
+    """Run what is to be done, first what may share processes, and yield each run and its exit code as it ends."""
     started, ended, total = time.monotonic(), 0, len(todo)
     for fresh in (False, True):
         own = [job for job, suite in todo.items() if (suite.fresh and suite.scale != "smoke") == fresh]
@@ -84,14 +88,19 @@ def perform(todo: Mapping[Job, Suite], options: argparse.Namespace) -> Iterator[
             print(
                 f"  {ended}/{total} {todo[job].name} {job.folder.name}: {state}; {left / 60:.0f} min left", flush=True
             )
-            yield job
+            yield job, code
 
 
-def leave(suite: Suite, runs: Sequence[Job], out: Path, command: str) -> None:
-    """Write the results of a suite, as far as they have come."""
+def leave(suite: Suite, runs: Sequence[Job], out: Path, command: str) -> int:
+    """Write the results of a suite, as far as they have come, and return the exit code of doing so."""
     from fedmezo.suites.report import write
-    from fedmezo.suites.results import finished
 
-    done = finished(runs)
-    if done:
-        print(f"{suite.name}: {write(suite, done, out / suite.name / suite.scale, command)}", flush=True)
+    if not any(job.ended for job in runs):
+        print(f"{suite.name}: no run of it has come to its end", flush=True)
+        return 0
+    try:
+        print(f"{suite.name}: {write(suite, runs, out / suite.name / suite.scale, command)}", flush=True)
+    except ResourceError as error:  # of one suite: the others are written
+        print(f"{suite.name}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0

@@ -6,30 +6,40 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo.suites.figures import draw
-from fedmezo.suites.results import Finished, tidy, write_csv
+from fedmezo.suites.jobs import Job
+from fedmezo.suites.results import Finished, counted, tidy, write_csv
 from fedmezo.suites.suite import Suite
 from fedmezo.suites.tables import AGAINST, Table, latex, markdown, measured
 
 
-def write(suite: Suite, runs: Sequence[Finished], folder: Path, command: str) -> Path:
+def write(suite: Suite, jobs: Sequence[Job], folder: Path, command: str) -> Path:
     """Write the results of a suite and return the page's path.
 
     Args:
         suite: at its scale.
-        runs: those that have come to their end.
+        jobs: its runs.
         folder: of the results.
         command: that made them.
+
+    Raises:
+        ResourceError: the folder of a finished run is damaged.
     """
+    runs, others = counted(jobs)
     folder.mkdir(parents=True, exist_ok=True)
     table = measured(suite, runs)
-    write_csv(folder / "runs.csv", tidy(runs))
+    write_csv(folder / "runs.csv", tidy(runs, ["peak_memory_mib"] if suite.fresh else []))
     (folder / "table.tex").write_text(latex(table, suite.title, suite.name), encoding="utf-8")
     machines = environments(runs)
     (folder / "environment.json").write_text(json.dumps(machines, indent=2) + "\n", encoding="utf-8")
     picture = draw(suite, runs, folder / "figure")[0]
     page = folder / "README.md"
-    page.write_text(_page(suite, runs, table, picture.name, command, machines), encoding="utf-8")
+    page.write_text(_page(suite, runs, others, table, picture.name, command, machines), encoding="utf-8")
     return page
+
+
+def _after(suite: Suite) -> str:
+    named = ", ".join("the appendix" if item == "appendix" else item for item in suite.items if item != "our own")
+    return f"After {named} of Ling et al. (KDD 2024)" if named else "An addition of our own"
 
 
 def environments(runs: Sequence[Finished]) -> list[dict[str, Any]]:
@@ -52,6 +62,7 @@ def _machine(facts: Mapping[str, Any]) -> str:
 def _page(
     suite: Suite,
     runs: Sequence[Finished],
+    others: Mapping[str, str],
     table: Table,
     picture: str,
     command: str,
@@ -61,11 +72,13 @@ def _page(
     commits = ", ".join(dict.fromkeys(facts["commit"][:7] for facts in machines if facts["commit"]))
     parts = [
         f"# {suite.title}\n",
-        f"After {', '.join(suite.items)} of Ling et al. (KDD 2024); scale `{suite.scale}`. {suite.note}\n",
+        f"{_after(suite)}; scale `{suite.scale}`. {suite.note}".strip() + "\n",
         f"`{command}`, {len(runs)} of {suite.seeds * len(suite.arms)} runs; {ran_on}; commit {commits or 'unknown'}. "
         "Means over seeds with 90 % intervals (Student's t).\n",
         markdown(table),
     ]
+    if others:
+        parts.append(f"Not counted: {', '.join(f'{name} ({why})' for name, why in others.items())}.\n")
     if AGAINST in table[0]:
         parts.append("Against the baseline: mean of the differences seed by seed; * its 90 % interval excludes 0.\n")
     if suite.published:

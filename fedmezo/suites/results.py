@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fedmezo.errors import ResourceError
 from fedmezo.ledger.ledger import Ledger
+from fedmezo.ledger.lines import whole_lines
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.suites.jobs import Job
 
@@ -23,31 +25,50 @@ class Finished:
     @cached_property
     def metrics(self) -> list[Row]:
         """A row a round."""
-        text = (self.job.folder / "metrics.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        found = whole_lines(self.job.folder / "metrics.jsonl")
+        if len(found) != self.summary["rounds"]:
+            raise self._damaged("metrics.jsonl")
+        return found
 
     @cached_property
     def summary(self) -> Row:
         """The final table's numbers."""
-        found: Row = json.loads((self.job.folder / "summary.json").read_text(encoding="utf-8"))
-        return found
+        return self._object("summary.json")
 
     @cached_property
     def environment(self) -> Row:
         """What it ran on."""
-        found: Row = json.loads((self.job.folder / "environment.json").read_text(encoding="utf-8"))
-        return found
+        return self._object("environment.json")
 
     @cached_property
     def evaluations(self) -> list[EvaluationRecord]:
         """Of the run, in order."""
-        return Ledger(self.job.folder / "ledger.bin").evaluations()
+        try:
+            ledger = Ledger(self.job.folder / "ledger.bin")
+        except ResourceError as error:
+            raise self._damaged("ledger.bin") from error
+        if ledger.fault:
+            raise self._damaged("ledger.bin")
+        return ledger.evaluations()
+
+    def _object(self, name: str) -> Row:
+        try:
+            found: Row = json.loads((self.job.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._damaged(name) from error
+        return found
+
+    def _damaged(self, name: str) -> ResourceError:
+        advice = "delete the folder of this run, and --resume has it again"
+        return ResourceError(f"{self.job.folder / name}\n    is missing or damaged: {advice}")
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """Return (rounds done, value) of a metric; the evaluation before training is of 0 rounds."""
         split, _, name = metric.partition("_")
         if name == "loss" and split in ("val", "test"):
             return [(row.rounds_done, row.losses[split]) for row in self.evaluations if split in row.losses]
+        if name in ("up", "down"):
+            return [(row["round"] + 1, _client_bytes([row], metric)) for row in self.metrics]
         return [(row["round"] + 1, float(row[metric])) for row in self.metrics if row.get(metric) is not None]
 
     def measure(self, name: str) -> float:
@@ -56,6 +77,11 @@ class Finished:
         if at:
             return dict(self.curve(metric)).get(int(rounds), float("nan"))
         return float(MEASURES[name](self))
+
+    @property
+    def sound(self) -> bool:
+        """Whether its loss is finite."""
+        return all(_loss(self)[when] is not None for when in ("before", "after"))
 
 
 def _loss(run: Finished) -> Row:
@@ -68,8 +94,8 @@ def _per_round(run: Finished, key: str) -> float:
     return float(sorted(row[key] for row in rows)[len(rows) // 2])
 
 
-def _client_bytes(run: Finished, key: str) -> float:
-    found = [client[key] for row in run.metrics for client in row["clients"]]
+def _client_bytes(rows: Sequence[Row], key: str) -> float:
+    found = [client[key] for row in rows for client in row["clients"]]
     return float(sum(found) / max(1, len(found)))
 
 
@@ -81,11 +107,15 @@ MEASURES: Mapping[str, Callable[[Finished], float]] = {
     "exact_match": lambda run: float(run.metrics[-1].get("test_exact_match", float("nan"))),
     "seconds": lambda run: _per_round(run, "seconds"),
     "memory": lambda run: float(run.summary["peak_memory_mib"]),
-    "bytes_up": lambda run: _client_bytes(run, "bytes_up"),
-    "bytes_down": lambda run: _client_bytes(run, "bytes_down"),
+    "bytes_up": lambda run: _client_bytes(run.metrics, "bytes_up"),
+    "bytes_down": lambda run: _client_bytes(run.metrics, "bytes_down"),
     "bytes": lambda run: float(run.summary["bytes_up"] + run.summary["bytes_down"]),
     "nonfinite": lambda run: float(run.summary["nonfinite"]),
 }
+CURVES = (
+    *("train_loss", "val_loss", "val_accuracy", "val_exact_match", "test_loss", "test_accuracy", "test_exact_match"),
+    *("bytes_up", "bytes_down", "seconds"),
+)
 UNITS = {
     "before": "loss before",
     "after": "loss after",
@@ -101,20 +131,32 @@ UNITS = {
 }
 
 
-def tidy(runs: Sequence[Finished]) -> list[Row]:
-    """Return a row for every value of every curve: the suite's axes, seed, rounds, metric, value."""
+def tidy(runs: Sequence[Finished], more: Sequence[str] = ()) -> list[Row]:
+    """Return a row for every value of every curve: the suite's axes, seed, rounds, metric, value.
+
+    Args:
+        runs: of the suite.
+        more: metrics besides the usual ones.
+    """
     rows = []
     for run in runs:
-        for metric in ("train_loss", "val_loss", "test_loss", "seconds", "peak_memory_mib"):
+        for metric in (*CURVES, *more):
             for rounds, value in run.curve(metric):
                 labels: Row = dict(run.job.arm.labels)
                 rows.append(labels | {"seed": run.job.seed, "rounds": rounds, "metric": metric, "value": value})
     return rows
 
 
-def finished(todo: Sequence[Job]) -> list[Finished]:
-    """Return the jobs that have come to their end."""
-    return [Finished(job) for job in todo if job.finished]
+def counted(jobs: Sequence[Job]) -> tuple[list[Finished], dict[str, str]]:
+    """Return the runs that count, and of the others by name why they do not."""
+    runs, others = [], {}
+    for job in jobs:
+        run = Finished(job)
+        if job.finished and run.sound:
+            runs.append(run)
+        else:
+            others[job.folder.name] = "its loss is not finite" if job.finished else job.outcome or "not finished"
+    return runs, others
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:

@@ -74,6 +74,7 @@ class Suite:
     fresh: bool = False
     note: str = ""
     published: Mapping[str, Any] = field(default_factory=dict)
+    own_keys: frozenset[str] = frozenset()
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -124,6 +125,7 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
         fresh=tree.get("fresh", False),
         note=" ".join(note.split()),
         published=tree.get("published", {}),
+        own_keys=frozenset(key for arms in axes.values() for own in arms.values() for key in own) - {"cfg"},
     )
 
 

@@ -15,25 +15,25 @@ Table = tuple[list[str], list[list[str]]]  # a header, and rows
 def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
     """Return a row for each arm: means over seeds, and the drop of the loss against the baseline, seed by seed.
 
-    An arm's baseline differs from it on those axes only that the suite's baseline names.
+    Where some seeds of an arm do not count, the row says how many do. An arm's baseline differs from it on those axes
+    only that the suite's baseline names.
     """
     header = [*suite.axes, "seeds", *(UNITS.get(name, name) for name in suite.columns)]
     drops = _drops(runs)
     bases = {_key(arm.labels): {**arm.labels, **suite.baseline} for arm in suite.arms}
-    compared = bool(suite.baseline) and any(_key(base) in drops for base in bases.values())
+    compared = bool(suite.baseline)
     if compared:
         header.append(AGAINST)
     rows = []
     for arm in suite.arms:
         own = [run for run in runs if run.job.arm == arm]
-        if not own:
-            continue
         cells = [shown(interval([run.measure(name) for run in own])) for name in suite.columns]
         if compared:
             base = bases[_key(arm.labels)]
             same = arm.labels == base
-            cells.append("baseline" if same else _against(drops[_key(arm.labels)], drops.get(_key(base), {})))
-        rows.append([*arm.labels.values(), str(len(own)), *cells])
+            cells.append("baseline" if same else _against(drops.get(_key(arm.labels), {}), drops.get(_key(base), {})))
+        seeds = str(len(own)) if len(own) == suite.seeds else f"{len(own)} of {suite.seeds}"
+        rows.append([*arm.labels.values(), seeds, *cells])
     return header, rows
 
 
@@ -61,7 +61,9 @@ def shown(value: Interval) -> str:
         return "-"
     if math.isnan(value.half_width) or value.half_width == 0.0:
         return f"{value.mean:.4g}" if abs(value.mean) < 1e4 else f"{value.mean:,.0f}"
-    digits = min(6, max(0, 1 - math.floor(math.log10(value.half_width))))
+    if value.half_width < 1e-6:
+        return f"{value.mean:.2g} ± {value.half_width:.2g}"
+    digits = max(0, 1 - math.floor(math.log10(value.half_width)))
     return f"{value.mean:,.{digits}f} ± {value.half_width:,.{digits}f}"
 
 

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.errors import ConfigurationError
-from fedmezo.process import exit_code
+from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.suites.checks import check_jobs
 from fedmezo.suites.jobs import Job, as_words, run_all
-from fedmezo.suites.options import options_of_many
+from fedmezo.suites.options import options_of_many, resumable
 from fedmezo.sweeps.sweep import load
 
 
@@ -26,7 +26,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str], description: str | None = None) -> int:
     """Run the command line and return the exit code."""
     options = options_of_many(parser(description), arguments)
-    return exit_code(lambda: execute(options))
+    return resumable("scripts/sweep.py", arguments, lambda: execute(options))
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -39,15 +39,22 @@ def execute(options: argparse.Namespace) -> int:
     trials = Trials(sweep, out / "runs")
     if trials.begun and not options.resume:
         raise ConfigurationError(f"--out {out}\n    has trials already: go on with --resume, or choose another folder")
+    check_jobs([trial.job for trial in trials.begun.values()], sweep.space, options.overrides)
     todo = sweep.size - len(trials.ranked)
     print(f"{sweep.size} trials, {todo} of them to do", flush=True)
     of: dict[Job, Trial] = {}
+    codes: list[int] = []
     jobs = (of.setdefault(trial.job, trial).job for trial in trials.todo())
     for number, (job, code) in enumerate(run_all(jobs, options.workers, options.overrides, fresh=False), start=1):
         trial = of[job]
-        score = f"{sweep.metric} {trial.score:.4f}" if trial.score is not None else f"exit code {code}"
+        codes.append(code)
+        without = f"exit code {code}" if code else f"{sweep.metric} is not finite"
+        score = without if trial.score is None else f"{sweep.metric} {trial.score:.4f}"
         print(f"  {number}/{todo} {job.folder.name}: {score}  {shlex.join(as_words(trial.values))}", flush=True)
         leave(sweep, trials.ranked, out, options.overrides)
+        if code == ResourceError.exit_code:  # others would want the same
+            print(f"stopped, as data or a model cannot be had; {todo - number} trials are left", file=sys.stderr)
+            break
     ended = trials.ranked
     leave(sweep, ended, out, options.overrides)
     print(f"{out / 'README.md'}, {out / 'trials.csv'}")
@@ -55,4 +62,5 @@ def execute(options: argparse.Namespace) -> int:
     if failed:
         where = failed[0].job.folder / "run.log"
         print(f"{len(failed)} trials have no {sweep.metric}, as {where} says", file=sys.stderr)
-    return 1 if len(ended) < sweep.size or len(failed) == len(ended) else 0
+    wrong = [code for code in codes if code]
+    return (wrong or [1])[0] if len(ended) < sweep.size or len(failed) == len(ended) else 0

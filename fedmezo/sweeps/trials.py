@@ -33,8 +33,8 @@ class Trial:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing more to do, be it that it failed."""
-        return self.job.outcome in ("completed", "stopped early", "failed")
+        """Whether there is nothing more to do, be it that it diverged."""
+        return self.job.ended
 
     @property
     def score(self) -> float | None:

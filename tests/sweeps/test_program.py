@@ -65,6 +65,20 @@ def test_another_space_is_refused(sweep: Path, tmp_path: Path, capsys: pytest.Ca
     assert "which the space has not" in capsys.readouterr().err
 
 
+def test_trials_are_of_one_configuration(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main([str(sweep), "--out", str(out), "--", RATE, "0.5"]) == 2
+    assert f"command line  {RATE}\n      the runs differ in it" in capsys.readouterr().err and not out.exists()
+    tree = yaml.safe_load(sweep.read_text()) | {"trials": 1}
+    sweep.write_text(yaml.safe_dump(tree))
+    assert main([str(sweep), "--out", str(out), "--workers", "1"]) == 0
+    assert main([str(sweep), "--out", str(out), "--resume", "--", "zo.mu", "0.5"]) == 2
+    assert "zo.mu = 0.005\n      this run was made so, and now it is 0.5" in capsys.readouterr().err
+    sweep.write_text(yaml.safe_dump(tree | {"set": {"train.local_update_steps": 4}}))
+    assert main([str(sweep), "--out", str(out), "--resume"]) == 2
+    assert "train.local_update_steps" in capsys.readouterr().err
+
+
 def test_failed_trials_are_told_and_not_run_again(
     sweep: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,13 @@ def test_shipped_sweeps_stand(path: Path) -> None:
     assert sweep.size > 1 and sweep.title
 
 
+def test_a_key_that_is_given_twice_is_told(write: Callable[..., Path]) -> None:
+    path = write()
+    path.write_text(f"cfg: base.yaml\nspace:\n  {RATE}: [0.1]\n  {MU}: [0.1]\n  {RATE}: [0.2]\n")
+    with pytest.raises(ConfigurationError, match=f"sweep.yaml:5\n.*{RATE} is given twice; the first is at line 3"):
+        load(path)
+
+
 def test_a_grid_is_the_product_of_its_lists(write: Callable[..., Path]) -> None:
     sweep = load(write(space={RATE: [0.1, 0.2], MU: [0.001, 0.01]}))
     assert sweep.grid == [{RATE: rate, MU: mu} for rate in (0.1, 0.2) for mu in (0.001, 0.01)] and sweep.size == 4
