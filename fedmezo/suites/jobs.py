@@ -5,13 +5,14 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from fedmezo.suites.suite import Arm, Suite
+from fedmezo.suites.suite import Arm, Evaluation, Suite
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,25 +23,44 @@ class Job:
         arm: of the suite.
         seed: of the run.
         folder: of the run.
+        evaluation: what is asked of it after training.
     """
 
     arm: Arm
     seed: int
     folder: Path
+    evaluation: Evaluation | None = None
 
     @property
     def outcome(self) -> str | None:
         """How the run ended; None where it has not."""
         try:
-            found: str = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))["outcome"]
+            return str(self._object("summary.json")["outcome"])
         except (OSError, ValueError, KeyError):
             return None
+
+    def _object(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         return found
 
     @property
     def finished(self) -> bool:
-        """Whether the run has come to its end."""
-        return self.outcome in ("completed", "stopped early")
+        """Whether the run has come to its end, and its tasks are answered."""
+        return self.outcome in ("completed", "stopped early") and all(self.scores(rounds) for rounds in self._asked)
+
+    @property
+    def _asked(self) -> Sequence[int | str]:
+        return self.evaluation.rounds if self.evaluation else ()
+
+    def scores(self, rounds: int | str) -> list[dict[str, Any]]:
+        """Return what its tasks gave after some rounds, which may be ``final``; [] until all are answered."""
+        try:
+            after = self._object("summary.json")["rounds"] if rounds == "final" else rounds
+            names = [Path(task).stem for task in self.evaluation.tasks] if self.evaluation else []
+            found = [self._object(f"evaluation/after_{after}/{name}.json")["scores"] for name in names]
+        except (OSError, ValueError, KeyError):
+            return []
+        return [score for scores in found for score in scores]
 
     @property
     def ended(self) -> bool:
@@ -72,7 +92,7 @@ def as_words(values: Mapping[str, Any]) -> list[str]:
 def jobs(suite: Suite, out: Path) -> list[Job]:
     """Return the runs of a suite, seed by seed, so that one that is cut short has all arms of some seeds."""
     return [
-        Job(arm, seed, out / suite.name / suite.scale / "runs" / f"{arm.name}_seed{seed}")
+        Job(arm, seed, out / suite.name / suite.scale / "runs" / f"{arm.name}_seed{seed}", suite.evaluation)
         for seed in range(1, suite.seeds + 1)
         for arm in suite.arms
     ]
@@ -91,12 +111,12 @@ def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bo
     waiting = iter(todo)
     each_fresh = 1 if fresh else None
     with ProcessPoolExecutor(workers, context, _end_with_the_program, max_tasks_per_child=each_fresh) as pool:
-        running = {pool.submit(_run, job.command(more)): job for job in islice(waiting, workers)}
+        running = {pool.submit(_run, job, more): job for job in islice(waiting, workers)}
         while running:
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for each in ended:
                 yield running.pop(each), each.result()
-                running |= {pool.submit(_run, job.command(more)): job for job in islice(waiting, 1)}
+                running |= {pool.submit(_run, job, more): job for job in islice(waiting, 1)}
 
 
 def _end_with_the_program() -> None:
@@ -111,8 +131,20 @@ def _end_with_the_program() -> None:
     Thread(target=follow, daemon=True).start()
 
 
-def _run(arguments: list[str]) -> int:
+def _run(job: Job, more: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from fedmezo.main import main
+    if job.outcome not in ("completed", "stopped early"):
+        from fedmezo.main import main
 
-    return main(arguments)
+        code = main(job.command(more))
+        if code or job.evaluation is None:
+            return code
+    return _evaluate(job)
+
+
+def _evaluate(job: Job) -> int:
+    from fedmezo.evaluate import main
+
+    assert job.evaluation is not None
+    with (job.folder / "evaluation.log").open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        return main([str(job.folder), *job.evaluation.words])

@@ -14,7 +14,7 @@ def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
 
     Args:
         parser: of the program's own options; takes those that are shared: ``workers``, ``threads``, ``resume``, and
-            ``overrides``, to which the threads are added.
+            ``overrides``, to which the threads are added; ``given`` is what was given, from ``--`` on.
         arguments: of the command line.
     """
     parser.add_argument("--workers", metavar="N", type=count, help="runs at a time (default: one for each core)")
@@ -25,6 +25,7 @@ def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     at = words.index("--") if "--" in words else len(words)
     options = parser.parse_intermixed_args(words[:at])  # options may stand between names
     options.workers = options.workers or max(1, (os.cpu_count() or 1) // options.threads)
+    options.given = words[at:]
     options.overrides = ["engine.threads", str(options.threads), *words[at + 1 :]]
     return options
 

@@ -39,11 +39,10 @@ def main(arguments: Sequence[str], folder: Path, description: str | None = None)
         description: of the program.
     """
     options = options_of_many(parser(description), arguments)
-    command = shlex.join(["python", "scripts/paper.py", *arguments])
-    return resumable("scripts/paper.py", arguments, lambda: execute(options, folder, command))
+    return resumable("scripts/paper.py", arguments, lambda: execute(options, folder))
 
 
-def execute(options: argparse.Namespace, folder: Path, command: str) -> int:
+def execute(options: argparse.Namespace, folder: Path) -> int:
     """Run suites, one after the other, and write their results."""
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     wanted = names if options.suite == ["all"] else list(dict.fromkeys(options.suite))
@@ -61,12 +60,12 @@ def execute(options: argparse.Namespace, folder: Path, command: str) -> int:
         check_jobs(runs[suite], suite.own_keys, options.overrides)
     todo = {} if options.report else {job: suite for suite in suites for job in runs[suite] if not job.ended}
     print(f"{sum(map(len, runs.values()))} runs, {len(todo)} of them to do", flush=True)
-    codes = [leave(suite, runs[suite], options.out, command) for suite in suites if suite not in todo.values()]
+    codes = [leave(suite, runs[suite], options) for suite in suites if suite not in todo.values()]
     for job, code in perform(todo, options):
         suite = todo.pop(job)
         codes.append(code)
         if suite not in todo.values():
-            codes.append(leave(suite, runs[suite], options.out, command))
+            codes.append(leave(suite, runs[suite], options))
         if code == ResourceError.exit_code:  # others would want the same
             print(f"stopped, as data or a model cannot be had; {len(todo)} runs are left", file=sys.stderr)
             break
@@ -91,15 +90,18 @@ def perform(todo: Mapping[Job, Suite], options: argparse.Namespace) -> Iterator[
             yield job, code
 
 
-def leave(suite: Suite, runs: Sequence[Job], out: Path, command: str) -> int:
+def leave(suite: Suite, runs: Sequence[Job], options: argparse.Namespace) -> int:
     """Write the results of a suite, as far as they have come, and return the exit code of doing so."""
     from fedmezo.suites.report import write
 
     if not any(job.ended for job in runs):
         print(f"{suite.name}: no run of it has come to its end", flush=True)
         return 0
+    seeds = ["--seeds", str(options.seeds)] if options.seeds else []
+    words = ["python", "scripts/paper.py", suite.name, "--scale", suite.scale, *seeds, *options.given]
     try:
-        print(f"{suite.name}: {write(suite, runs, out / suite.name / suite.scale, command)}", flush=True)
+        page = write(suite, runs, options.out / suite.name / suite.scale, shlex.join(words))
+        print(f"{suite.name}: {page}", flush=True)
     except ResourceError as error:  # of one suite: the others are written
         print(f"{suite.name}: {error}", file=sys.stderr)
         return error.exit_code

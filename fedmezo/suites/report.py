@@ -27,7 +27,7 @@ def write(suite: Suite, jobs: Sequence[Job], folder: Path, command: str) -> Path
     runs, others = counted(jobs)
     folder.mkdir(parents=True, exist_ok=True)
     table = measured(suite, runs)
-    write_csv(folder / "runs.csv", tidy(runs, ["peak_memory_mib"] if suite.fresh else []))
+    write_csv(folder / "runs.csv", tidy(runs, [*(["peak_memory_mib"] if suite.fresh else []), *_tasks(suite)]))
     (folder / "table.tex").write_text(latex(table, suite.title, suite.name), encoding="utf-8")
     machines = environments(runs)
     (folder / "environment.json").write_text(json.dumps(machines, indent=2) + "\n", encoding="utf-8")
@@ -35,6 +35,10 @@ def write(suite: Suite, jobs: Sequence[Job], folder: Path, command: str) -> Path
     page = folder / "README.md"
     page.write_text(_page(suite, runs, others, table, picture.name, command, machines), encoding="utf-8")
     return page
+
+
+def _tasks(suite: Suite) -> list[str]:
+    return list(dict.fromkeys(name.rpartition("@")[0] for name in suite.columns if ":" in name))
 
 
 def _after(suite: Suite) -> str:

@@ -63,7 +63,12 @@ class Finished:
         return ResourceError(f"{self.job.folder / name}\n    is missing or damaged: {advice}")
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
-        """Return (rounds done, value) of a metric; the evaluation before training is of 0 rounds."""
+        """Return (rounds done, value) of a metric, or of a task as ``TASK:METRIC,FILTER``.
+
+        The evaluation before training is of 0 rounds.
+        """
+        if ":" in metric:
+            return self._scores(metric)
         split, _, name = metric.partition("_")
         if name == "loss" and split in ("val", "test"):
             return [(row.rounds_done, row.losses[split]) for row in self.evaluations if split in row.losses]
@@ -73,10 +78,20 @@ class Finished:
 
     def measure(self, name: str) -> float:
         """Return one number of the run: see :data:`MEASURES`, or ``METRIC@ROUNDS``."""
-        metric, at, rounds = name.partition("@")
+        metric, at, rounds = name.rpartition("@")
         if at:
-            return dict(self.curve(metric)).get(int(rounds), float("nan"))
+            curve = dict(self.curve(metric))
+            return curve.get(max(curve, default=0) if rounds == "final" else int(rounds), float("nan"))
         return float(MEASURES[name](self))
+
+    def _scores(self, name: str) -> list[tuple[int, float]]:
+        asked = self.job.evaluation.rounds if self.job.evaluation else ()
+        return [
+            (self.summary["rounds"] if rounds == "final" else int(rounds), float(score["value"]))
+            for rounds in asked
+            for score in self.job.scores(rounds)
+            if f"{score['task']}:{score['metric']},{score['filter']}" == name
+        ]
 
     @property
     def sound(self) -> bool:

@@ -16,6 +16,8 @@ scales:
     set: {federate.total_round_num: 6}     # for all arms, before those of the axes
     axes: {mu: {5e-3: {...}}}              # instead of the axis of that name
     baseline: {mu: 5e-3}
+    columns: [drop, "gsm8k:exact_match,strict-match@100"]  # of a task, after so many rounds, or final
+    evaluate: {tasks: [gsm8k], rounds: [0, 100, final], limit: 50, run_code: false}  # each run, by fedmezo.evaluate
     seeds: 3
 """
 
@@ -30,7 +32,8 @@ from fedmezo.config.documents import check_keys, read_document
 from fedmezo.config.problems import Problem, Problems, nearest
 
 KEYS = ("title", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
-SCALE_KEYS = ("cfg", "set", "axes", "baseline", "seeds", "note")
+SCALE_KEYS = ("cfg", "set", "axes", "baseline", "columns", "evaluate", "seeds", "note")
+EVALUATE_KEYS = ("tasks", "rounds", "limit", "run_code")
 NEEDED = ("title", "items", "axes", "y", "columns", "scales")
 
 Overrides = Mapping[str, Any]
@@ -57,6 +60,23 @@ class Arm:
         return "_".join(re.sub(r"[^\w.-]+", "-", label).strip("-") for label in self.labels.values()) or "run"
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What is asked of each run of a suite: see ``python -m fedmezo.evaluate``."""
+
+    tasks: tuple[str, ...]
+    rounds: tuple[int | str, ...] = (0, "final")
+    limit: int | None = None
+    run_code: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """The options of ``fedmezo.evaluate``."""
+        limit = [] if self.limit is None else ["--limit", str(self.limit)]
+        code = ["--run-code"] if self.run_code else []
+        return ["--tasks", *self.tasks, "--round", *map(str, self.rounds), *limit, *code]
+
+
 @dataclass(frozen=True, eq=False)
 class Suite:
     """A suite at one scale: see the module's text for the fields."""
@@ -75,6 +95,7 @@ class Suite:
     note: str = ""
     published: Mapping[str, Any] = field(default_factory=dict)
     own_keys: frozenset[str] = frozenset()
+    evaluation: Evaluation | None = None
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -98,6 +119,8 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
     scales = tree.get("scales", {scale: {"cfg": ""}})
     for name, own in scales.items():
         check_keys(path, own, ("cfg",), SCALE_KEYS, problems, f"scales.{name}.")
+        if isinstance(own, dict) and "evaluate" in own:
+            check_keys(path, own["evaluate"], ("tasks",), EVALUATE_KEYS, problems, f"scales.{name}.evaluate.")
     if scale not in scales:
         problems.append(Problem(str(path), "scales", "", f"there is no {scale}{nearest(scale, scales)}"))
     problems.raise_if_any()
@@ -119,12 +142,13 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
         arms=tuple(_arms(path, cfg, own.get("set", {}), axes)),
         x=tree.get("x", "rounds"),
         y=tree["y"],
-        columns=tuple(tree["columns"]),
+        columns=tuple(own.get("columns", tree["columns"])),
         baseline=baseline,
         seeds=seeds or own.get("seeds", 1),
         fresh=tree.get("fresh", False),
         note=" ".join(note.split()),
         published=tree.get("published", {}),
+        evaluation=_evaluation(own["evaluate"]) if "evaluate" in own else None,
         own_keys=frozenset(key for arms in axes.values() for own in arms.values() for key in own) - {"cfg"},
     )
 
@@ -139,6 +163,11 @@ def _arms(path: Path, cfg: Path, common: Overrides, axes: Axes) -> list[Arm]:
         named = dict(zip(axes, labels, strict=True))
         found.append(Arm(named, cfg if start is None else (path.parent / start).resolve(), own))
     return found
+
+
+def _evaluation(asked: Mapping[str, Any]) -> Evaluation:
+    lists = {key: tuple(asked[key]) for key in ("tasks", "rounds") if key in asked}
+    return Evaluation(**{**asked, **lists})
 
 
 def _labelled(values: Mapping[Any, Overrides | None]) -> dict[str, Overrides]:

@@ -30,7 +30,10 @@ def test_all_suites(tmp_path: Path) -> None:
         assert {path.name for path in folder.iterdir()} == LEFT
         page = (folder / "README.md").read_text()
         assert (
-            page.startswith("# ") and "| --- |" in page and "nan" not in page and "`python scripts/paper.py all" in page
+            page.startswith("# ")
+            and "| --- |" in page
+            and "nan" not in page
+            and f"`python scripts/paper.py {suite} --scale smoke`" in page
         )
         with (folder / "runs.csv").open() as file:
             rows = list(csv.DictReader(file))
