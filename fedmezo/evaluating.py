@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 from yacs.config import CfgNode
@@ -13,17 +12,15 @@ from yacs.config import CfgNode
 from fedmezo.cache import cache_folder
 from fedmezo.data.sources.gsm8k import Gsm8k
 from fedmezo.data.sources.source import Request
-from fedmezo.errors import ResourceError
 from fedmezo.harness.asking import ask
 from fedmezo.harness.gsm8k import gsm8k_task
 from fedmezo.harness.kept import KeptAnswers
 from fedmezo.harness.model import AskedModel
 from fedmezo.harness.results import Result, read_result, write_result
 from fedmezo.harness.table import results_table, when
-from fedmezo.harness.tasks import LOCAL, SUFFIXES, load_task, surroundings
+from fedmezo.harness.tasks import LOCAL, load_task, surroundings, task_name
 from fedmezo.log import LOG
 from fedmezo.models.flat import point_digest
-from fedmezo.models.tokenizers import PretrainedTokenizer
 from fedmezo.rebuilding import Rebuilt, Wanted, rebuild, rounds_done
 from fedmezo.run_folder import RunFolder
 from fedmezo.saving import saving
@@ -115,7 +112,7 @@ class Asked:
 
     def __init__(self, folder: RunFolder, rebuilt: Rebuilt, task: str, questions: Questions) -> None:
         self._rebuilt, self._task, self._questions = rebuilt, task, questions
-        self._name = Path(task).stem if task.endswith(SUFFIXES) else task
+        self._name = task_name(task)
         self._place = _place(folder.path / FOLDER / f"after_{rebuilt.rounds_done}")
         with surroundings(task):
             self._loaded = load_task(task, questions.run_code)
@@ -138,16 +135,9 @@ class Asked:
         kept = KeptAnswers(self._place.path / f"{self._name}.part", self._settings)
         started = time.perf_counter()
         with surroundings(self._task):
-            asked = AskedModel(model, _tokenizer(self._rebuilt), self._questions.batch_size, kept)
+            asked = AskedModel(model, self._rebuilt.tunable.tokenizer.tokenizer, self._questions.batch_size, kept)
             found = ask(asked, self._loaded.parts, self._questions.limit, self._questions.run_code)
         seconds = time.perf_counter() - started
         result = write_result(self._place, self._name, done, self._settings, seconds, found)
         kept.remove()
         return result
-
-
-def _tokenizer(rebuilt: Rebuilt) -> Any:
-    tokenizer = rebuilt.tunable.tokenizer
-    if not isinstance(tokenizer, PretrainedTokenizer):
-        raise ResourceError("lm_eval asks models with a tokenizer of transformers, and this model has another")
-    return tokenizer.tokenizer

@@ -16,13 +16,18 @@ import yaml
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
+from fedmezo import config
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.template import ALPACA
 from fedmezo.evaluate import main
+from fedmezo.generate import never
 from fedmezo.harness import tasks
 from fedmezo.main import main as train
-from fedmezo.run_folder import RunFolder
+from fedmezo.models.generation import Sampling
+from fedmezo.rebuilding import rebuild
+from fedmezo.run_folder import READING, RunFolder
 from tests.harness.gsm import ROWS, trained
+from tests.harness.test_task_files import MOOD
 
 Key = tuple[int, str]
 FEW = ("--limit", "3", "--batch-size", "2")
@@ -277,13 +282,54 @@ def test_mistakes_are_told(
     assert "pip install -e .[eval]" in capsys.readouterr().err
 
 
-def test_a_model_without_a_tokenizer_of_transformers_is_refused(
-    tiny_yaml: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: RunFolder
+def test_a_task_file_may_do_what_lm_eval_lets_it(folder: RunFolder, tmp_path: Path) -> None:
+    """Include others, overrule their fields, and name programs and metrics of its own."""
+    (tmp_path / "base.yaml").write_text(MOOD.replace("mood", "base"), encoding="utf-8")
+    (tmp_path / "words.py").write_text("def judged(doc, found):\n    return {'length': len(doc['text'])}\n")
+    (tmp_path / "rows.jsonl").write_text('{"text": "good"}\n{"text": "so"}\n', encoding="utf-8")
+    (tmp_path / "mood.yaml").write_text(
+        f"include: base.yaml\ntask: mood\ndataset_kwargs: {{data_files: {{test: {tmp_path / 'rows.jsonl'}}}}}\n"
+        "process_results: !function words.judged\ngeneration_kwargs: {max_gen_toks: 1, until: []}\n"
+        "metric_list: [{metric: length, aggregation: mean, higher_is_better: true}]\n",
+        encoding="utf-8",
+    )
+    assert main([str(folder.path), "--tasks", str(tmp_path / "mood.yaml"), "--round", "0"]) == 0
+    found = json.loads((folder.path / "evaluation" / "after_0" / "mood.json").read_text(encoding="utf-8"))
+    assert [(score["metric"], score["value"]) for score in found["scores"]] == [("length", 3.0)]
+
+
+def test_tasks_whose_answers_would_be_in_one_file_are_refused(
+    folder: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mood.yaml").write_text(MOOD, encoding="utf-8")
+    both = [str(tmp_path / name / "mood.yaml") for name in ("one", "two")]
+    for names in (both, ["gsm8k_local", str(tmp_path / "gsm8k_local.yaml")]):
+        assert main([str(folder.path), "--tasks", *names]) == 2
+        error = capsys.readouterr().err
+        assert f"--tasks {' '.join(names)}\n    the answers to both would be in {Path(names[1]).stem}.jsonl" in error
+    assert not (folder.path / "evaluation").exists()
+
+
+def test_a_model_of_bytes_answers_lm_eval_as_it_answers_here(
+    tiny_yaml: Callable[..., Path], tmp_path: Path, folder: RunFolder
+) -> None:
+    own = RunFolder(tmp_path / "runs" / "run")
+    overrides = ("expname", "run", "--quiet", "train.optimizer.lr", "0.5")
+    assert train(["--cfg", str(tiny_yaml()), *overrides]) == 0
     data = str(folder.path.parents[1] / "data")
-    assert train(["--cfg", str(tiny_yaml()), "expname", "run", "--quiet"]) == 0
-    assert main([str(tmp_path / "runs" / "run"), "--data", data]) == 3
-    assert "this model has another" in capsys.readouterr().err
+    assert main([str(own.path), "--data", data, "--limit", "2", "--batch-size", "1"]) == 0
+    cfg = config.load(own.config, READING)
+    said = set()
+    for rounds_done in (0, 4):
+        rebuilt = rebuild(cfg, own, rounds_done)
+        for example in range(2):
+            row = answers(own, rounds_done)[example, "strict-match"]
+            answer = rebuilt.answer(ROWS[example]["question"], Sampling(256), never, tuned=True)
+            assert row["answers"][0][0].strip() == answer and answer
+            said.add(answer)
+    assert len(said) > 1
 
 
 def test_mistakes_are_told_before_torch_is_imported() -> None:

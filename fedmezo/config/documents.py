@@ -37,7 +37,8 @@ def read_document(path: Path) -> dict[str, Any]:
         ConfigurationError: there is no such file, or it holds no mapping.
     """
     problems = Problems()
-    tree = _read(path, problems)
+    text = read_text(path, problems)
+    tree: Any = None if text is None else _tree(path, text, problems)
     if not problems and not isinstance(tree, dict):
         problems.append(Problem(str(path), "", "", "expected a mapping"))
     problems.raise_if_any()
@@ -69,17 +70,21 @@ def check_keys(
     problems += [Problem(str(path), f"{where}{key}", "", "is missing") for key in needed if key not in tree]
 
 
-def _read(path: Path, problems: Problems) -> Any:
+def read_text(path: Path, problems: Problems) -> str | None:
+    """Return the text of a file; None, and what is wrong noted, if there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         others = (other.name for other in path.parent.glob("*.y*ml"))
         problems.append(Problem(str(path), "", "", f"no such file{nearest(path.name, others)}"))
     except UnicodeDecodeError:
         problems.append(Problem(str(path), "", "", "is not text in UTF-8"))
-    else:
-        try:
-            return _Loader(text).get_single_data()
-        except yaml.YAMLError as error:
-            problems.append(syntax_problem(error, text, str(path)))
     return None
+
+
+def _tree(path: Path, text: str, problems: Problems) -> Any:
+    try:
+        return _Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        problems.append(syntax_problem(error, text, str(path)))
+        return None

@@ -41,8 +41,11 @@ class Problems(list[Problem]):
             for problem in self
         )
 
-    def raise_if_any(self) -> None:
+    def raise_if_any(self, where: str = "the configuration") -> None:
         """Raise one error that lists every mistake once.
+
+        Args:
+            where: what they are in.
 
         Raises:
             ConfigurationError: there are mistakes.
@@ -50,7 +53,7 @@ class Problems(list[Problem]):
         distinct = list(dict.fromkeys(self))  # a file that two others build on is read twice
         if distinct:
             count = "1 mistake" if len(distinct) == 1 else f"{len(distinct)} mistakes"
-            raise ConfigurationError("\n".join([f"{count} in the configuration", *map(str, distinct)]))
+            raise ConfigurationError("\n".join([f"{count} in {where}", *map(str, distinct)]))
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

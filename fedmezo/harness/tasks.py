@@ -12,28 +12,48 @@ from typing import Any
 
 from fedmezo.cache import cache_folder
 from fedmezo.data.nearest import listing, nearest_name
-from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.errors import ConfigurationError, FedmezoError, ResourceError
+from fedmezo.harness.task_files import SUFFIXES, check_task_file
 from fedmezo.hub import hub_reachable
 from fedmezo.installed import check_installed
 from fedmezo.log import LOG
 
 LOCAL = ("gsm8k_local",)
-SUFFIXES = (".yaml", ".yml")
 
 
 def check_tasks(names: Sequence[str]) -> None:
     """Make sure that lm_eval is there and that there are tasks of these names; torch is not imported.
 
     Raises:
-        ConfigurationError: there is no such task, or lm_eval is not installed.
+        ConfigurationError: there is no such task, a file is none, two would have the same answers' file, or lm_eval is
+            not installed.
+        ResourceError: a data file that a task file names is missing.
     """
     check_installed("--tasks", {"lm_eval": "eval"})
+    _check_apart(names)
     for name in names:
         if name.endswith(SUFFIXES):
             if not Path(name).is_file():
                 raise ConfigurationError(f"--tasks {name}\n    there is no such file")
+            check_task_file(Path(name))
         elif name not in LOCAL:
             _check_known(name)
+
+
+def task_name(task: str) -> str:
+    """Return what the files of a task's answers are called: a task file's name without its ending."""
+    return Path(task).stem if task.endswith(SUFFIXES) else task
+
+
+def _check_apart(names: Sequence[str]) -> None:
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(task_name(name), name)
+        if other != name:
+            raise ConfigurationError(
+                f"--tasks {other} {name}\n    the answers to both would be in {task_name(name)}.jsonl; expected task "
+                "files whose names differ"
+            )
 
 
 def _check_known(name: str) -> None:
@@ -75,8 +95,8 @@ def load_task(name: str, run_code: bool) -> Loaded:
         run_code: whether code that a model writes may be run, which is how some tasks judge it.
 
     Raises:
-        ResourceError: the data cannot be had, or the file is no task.
-        ConfigurationError: the task runs code.
+        ResourceError: the data cannot be had.
+        ConfigurationError: the task runs code, or the user's task file is wrong.
     """
     from lm_eval.tasks import TaskManager
 
@@ -84,15 +104,26 @@ def load_task(name: str, run_code: bool) -> Loaded:
     try:
         found = manager.load([name])
     except Exception as error:  # tasks are programs of many authors: their errors have no root of their own
-        said = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-        raise ResourceError(f"--tasks {name}\n    it cannot be loaded: {said}{_hint(name)}") from error
+        raise _refusal(name, error) from error
     tasks = found["tasks"]
     if not run_code and any(getattr(task, "UNSAFE_CODE", False) for task in tasks.values()):
         raise ConfigurationError(
             f"--tasks {name}\n    it runs code that the model writes, on this machine; expected with --run-code"
         )
+    _check_metrics(name, tasks.values())
     parts = [found["groups"][name]] if name in found.get("groups", {}) else list(tasks.values())
     return Loaded(parts, _digest(tasks.values()))
+
+
+def _check_metrics(name: str, tasks: Iterable[Any]) -> None:
+    """Make sure that lm_eval found all metrics: it goes on without, and fails after all is answered."""
+    from lm_eval.api.task import ConfigurableTask
+
+    for task in tasks:
+        if type(task) is ConfigurableTask and task.config.process_results is None:  # else it has ways of its own
+            for metric, function in task._metric_fn_list.items():
+                if function is None:
+                    raise ConfigurationError(f"--tasks {name}\n    there is no metric {metric}")
 
 
 def _digest(tasks: Iterable[Any]) -> str:
@@ -103,12 +134,16 @@ def _digest(tasks: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
-def _hint(name: str) -> str:
-    return (
-        ""
-        if not needs_hub(name) or hub_reachable()
-        else f"\n    the hub cannot be reached; {listing(LOCAL)} needs none"
-    )
+def _refusal(name: str, error: Exception) -> FedmezoError:
+    """Return what to tell of a task that cannot be loaded: data are out of reach, or the user's file is wrong."""
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+
+    said = next(iter(str(error).strip().splitlines()), "")
+    if name.endswith(SUFFIXES) and not isinstance(error, OSError | DatasetsError):
+        return ConfigurationError(f"--tasks {name}\n    it is no task: {type(error).__name__}: {said}")
+    of_hub = isinstance(error, ConnectionError | DatasetNotFoundError)
+    hint = f"\n    the hub cannot be reached; {listing(LOCAL)} needs none" if of_hub and not hub_reachable() else ""
+    return ResourceError(f"--tasks {name}\n    it cannot be loaded: {said or type(error).__name__}{hint}")
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from transformers import PreTrainedModel
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from fedmezo.randomness import preserved_torch_state
 
@@ -19,6 +22,11 @@ class ModelTokenizer(Protocol):
     eos_id: int
     pad_id: int
     extended: bool  # by a token that it came without
+
+    @property
+    def tokenizer(self) -> Any:
+        """The same as a tokenizer of transformers: what others ask a model with."""
+        ...
 
     @property
     def has_chat(self) -> bool:
@@ -105,6 +113,24 @@ class ByteTokenizer:
     fingerprint = "bytes-1"
     extended = False
     has_chat = False
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The same as a tokenizer of transformers: a byte-level BPE that merges nothing; BOS opens every text."""
+        tokens = bytes_to_unicode()
+        tokenizer = Tokenizer(models.BPE(vocab={tokens[byte]: byte for byte in range(self.bos_id)}, merges=[]))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.add_special_tokens(["<s>", "</s>", "<pad>"])  # they get the next ids
+        tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", self.bos_id)])
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer,
+            bos_token="<s>",
+            eos_token="</s>",
+            pad_token="<pad>",
+            split_special_tokens=True,  # a text that spells one is its bytes
+            clean_up_tokenization_spaces=False,
+        )
 
     def chat(self, user: str, assistant: str | None = None) -> str:
         """Return nothing: bytes have no chat template."""

@@ -81,6 +81,28 @@ def test_bytes_spell_the_text(texts: list[str], special: bool) -> None:
     assert all(0 <= token < tokenizer.vocab_size for row in rows for token in row)
 
 
+@given(st.lists(st.text() | st.sampled_from(["</s>", "a<pad> <s>", " ."]), min_size=1, max_size=4))
+def test_bytes_are_the_same_as_a_tokenizer_of_transformers(texts: list[str]) -> None:
+    for special in (True, False):
+        found = BYTES.tokenizer(texts, add_special_tokens=special)["input_ids"]
+        assert found == BYTES.encode(texts, special=special)
+
+
+@given(st.lists(st.integers(0, ByteTokenizer.vocab_size - 1)))
+def test_bytes_are_spelt_as_by_a_tokenizer_of_transformers(ids: list[int]) -> None:
+    """Whether they spell a text or not."""
+    assert PretrainedTokenizer(BYTES.tokenizer).decode(ids) == BYTES.decode(ids)
+
+
+def test_special_tokens_of_bytes_are_those_of_transformers() -> None:
+    own = BYTES.tokenizer
+    assert (own.bos_token_id, own.eos_token_id, own.pad_token_id) == (BYTES.bos_id, BYTES.eos_id, BYTES.pad_id)
+    assert len(own) == BYTES.vocab_size
+
+
+BYTES = ByteTokenizer()
+
+
 def test_bytes_that_spell_nothing_are_replaced() -> None:
     assert ByteTokenizer().decode([0xFF, ord("a")]) == "\ufffda"
 
