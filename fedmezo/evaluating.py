@@ -17,13 +17,14 @@ from fedmezo.harness.gsm8k import gsm8k_task
 from fedmezo.harness.kept import KeptAnswers
 from fedmezo.harness.model import AskedModel
 from fedmezo.harness.results import Result, read_result, write_result
-from fedmezo.harness.table import results_table, when
+from fedmezo.harness.table import results_table
 from fedmezo.harness.tasks import LOCAL, load_task, surroundings, task_name
 from fedmezo.log import LOG
 from fedmezo.models.flat import point_digest
 from fedmezo.rebuilding import Rebuilt, Wanted, rebuild, rounds_done
 from fedmezo.run_folder import RunFolder
 from fedmezo.saving import saving
+from fedmezo.tracking.summary import when
 
 FOLDER = "evaluation"
 

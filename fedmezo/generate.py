@@ -84,6 +84,7 @@ def execute(options: argparse.Namespace) -> int:
         from fedmezo.models.generation import Sampling
         from fedmezo.randomness import stream_key
         from fedmezo.rebuilding import rebuild
+        from fedmezo.tracking.summary import when
 
         raise_on_interrupt()
         rebuilt = rebuild(cfg, folder, options.round)
@@ -93,7 +94,7 @@ def execute(options: argparse.Namespace) -> int:
             sampling = Sampling(length, options.temperature, key)
             interactive = options.prompt is None
             base, tuned = (answer(rebuilt, question, sampling, interactive, tuned) for tuned in (False, True))
-            titles = ("base", f"after {rebuilt.rounds_done} rounds")
+            titles = ("base", when(rebuilt.rounds_done))
             print(compared(titles, (base, tuned), width()), flush=True)
     return 0
 

@@ -15,7 +15,7 @@ from fedmezo.models.flat import point_digest
 from fedmezo.rebuilding import Rebuilt, Wanted, rebuild
 from fedmezo.run_folder import RunFolder
 from fedmezo.saving import saving
-from fedmezo.tracking.summary import aligned, duration
+from fedmezo.tracking.summary import aligned, duration, when
 
 MERGED_METHODS = ("lora", "ia3")
 
@@ -63,9 +63,9 @@ def _described(ledger: Ledger) -> str:
 def _origin(rebuilt: Rebuilt, seconds: float) -> str:
     done = rebuilt.rounds_done
     if rebuilt.began is None:
-        return f"after {done} rounds: the adapter that the run saved"
+        return f"{when(done)}: the adapter that the run saved"
     origin = f"the snapshot after round {rebuilt.began}" if rebuilt.began else "the base model"
-    return f"after {done} rounds, from {origin} on, in {duration(seconds)} with loading the model"
+    return f"{when(done)}, from {origin} on, in {duration(seconds)} with loading the model"
 
 
 def _verified(cfg: CfgNode, folder: RunFolder, ledger: Ledger, rebuilt: Rebuilt) -> list[tuple[str, str]]:

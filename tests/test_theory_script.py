@@ -37,7 +37,7 @@ def test_a_run_is_measured_at_its_rounds(run: Run, capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert main([str(run.folder), "--round", "final", "0", "2", *SMALL]) == 0
     said = capsys.readouterr().out
-    assert "after 0 rounds" in said and "after 2 rounds" in said and "after 4 rounds" in said
+    assert "before training" in said and "after 2 rounds" in said and "after 4 rounds" in said
     assert "sufficient, not necessary" in said and "Least squares over 3 points" in said
     assert (run.folder / "theory.md").read_text(encoding="utf-8").strip() in said
     assert before == {path: path.read_bytes() for path in before}

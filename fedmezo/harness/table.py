@@ -3,17 +3,12 @@
 from collections.abc import Sequence
 
 from fedmezo.harness.results import Result, Score
-from fedmezo.tracking.summary import aligned
+from fedmezo.tracking.summary import aligned, when
 
 
 def results_table(results: Sequence[Result]) -> str:
     """Return the results of one task at several points, of which the first is compared with the others."""
     return "\n".join(f"{_title(score)}\n{_rows(results, score)}" for score in results[0].scores)
-
-
-def when(rounds_done: int) -> str:
-    """Return a point in words."""
-    return f"after {rounds_done} rounds" if rounds_done else "before training"
 
 
 def _title(score: Score) -> str:

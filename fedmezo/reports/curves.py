@@ -6,6 +6,7 @@ from statistics import median
 from fedmezo.reports.figure import Figure, Series, Unit
 from fedmezo.reports.rounds import ClientRow
 from fedmezo.reports.run import Run
+from fedmezo.tracking.summary import when
 
 MOST_CLIENTS = 9  # lines that can be told apart
 LOSS = "loss per response token"
@@ -55,8 +56,8 @@ def _over_rounds(
 def _course(series: Series) -> str:
     first, last = f"{series.y[0]:.4g}", f"{series.y[-1]:.4g}"
     if len(series.x) == 1:
-        return f"{last} after {series.x[0]} rounds"
-    return f"from {first} after {series.x[0]} to {last} after {series.x[-1]} rounds"
+        return f"{last} {when(int(series.x[0]))}"
+    return f"from {first} {when(int(series.x[0]))} to {last} {when(int(series.x[-1]))}"
 
 
 def client_figures(runs: Sequence[Run]) -> list[Figure]:

@@ -20,6 +20,7 @@ from fedmezo.reports.labels import labels
 from fedmezo.reports.rounds import round_rows
 from fedmezo.reports.run import Held, Run
 from fedmezo.run_folder import RunFolder
+from fedmezo.tracking.summary import number_of_rounds
 
 UNSOUND = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
@@ -50,6 +51,10 @@ def read_run(folder: RunFolder, label: str) -> Run:
     rounds, records = round_rows(lines), ledger.rounds() if ledger else []
     if len(rounds) < len(records):
         notes.append(f"metrics.jsonl holds {len(rounds)} of {len(records)} rounds; --resume writes it anew")
+    evaluations = ledger.evaluations() if ledger else []
+    evaluated = {(row.rounds_done, split) for row in evaluations for split in row.losses}
+    evaluated |= {(row.done, split) for row in rounds for split in row.losses}
+    _note_examples(folder, len(evaluated - examples.keys()), len(evaluated), notes)
     held = _partition(partition, notes)
     outcome = _outcome(summary, max(len(rounds), len(records)), settings["federate.total_round_num"], working)
     return Run(
@@ -60,7 +65,7 @@ def read_run(folder: RunFolder, label: str) -> Run:
         settings=settings,
         header=ledger.header if ledger else None,
         records=records,
-        evaluations=ledger.evaluations() if ledger else [],
+        evaluations=evaluations,
         rounds=rounds,
         examples=examples,
         partition=held,
@@ -138,10 +143,22 @@ def _examples(folder: RunFolder) -> dict[tuple[int, str], ExampleLosses]:
     return found
 
 
+def _note_examples(folder: RunFolder, missing: int, evaluated: int, notes: list[str]) -> None:
+    name = folder.examples.name
+    if missing and not folder.examples.exists():
+        notes.append(f"{name} is missing: no paired changes, and no standard errors")
+    elif missing:
+        notes.append(
+            f"{name} holds {evaluated - missing} of {evaluated} evaluated splits; the others have no paired changes"
+        )
+
+
 def _outcome(summary: dict[str, Any], done: int, total: int, working: bool) -> str:
     if working:
-        return f"running: {done} of {total} rounds done"
+        return f"running: {done} of {number_of_rounds(total)} done"
     if summary.get("rounds") == done and "outcome" in summary:
         ended = str(summary["outcome"])
-        return ended if ended in ("completed", "stopped early") else f"{ended} after {done} of {total} rounds"
-    return f"unfinished: {done} of {total} rounds done"
+        return (
+            ended if ended in ("completed", "stopped early") else f"{ended} after {done} of {number_of_rounds(total)}"
+        )
+    return f"unfinished: {done} of {number_of_rounds(total)} done"

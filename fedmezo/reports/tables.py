@@ -11,7 +11,7 @@ from fedmezo.evaluation.paired import PairedChange
 from fedmezo.ledger.codec import configuration_text
 from fedmezo.reports.costs import Cost, cost
 from fedmezo.reports.run import Run
-from fedmezo.tracking.summary import duration, human
+from fedmezo.tracking.summary import duration, human, when
 
 UNKNOWN = "-"
 
@@ -95,7 +95,7 @@ def _learnt(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:
             name = f"{split} loss after, against {runs[0].label}, in standard errors"
             rows.append((name, [cell(_errors(own), "{:+.1f}".format) for own in apart]))
     best = [run.best for run in runs]
-    rows.append(("best evaluation", [cell(own.rounds_done if own else None, "after {} rounds".format) for own in best]))
+    rows.append(("best evaluation", [cell(own.rounds_done if own else None, when) for own in best]))
     return rows
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from fedmezo.theory.findings import Chosen, Findings
 from fedmezo.theory.heterogeneity import Constants
 from fedmezo.theory.step_condition import StepCondition
+from fedmezo.tracking.summary import when
 
 Row = tuple[str, Callable[[Findings], object]]
 
@@ -50,7 +51,7 @@ def page(
         samples: how many there were, in words.
         constants: of batches and clients, fitted to the points; None where these are too few.
     """
-    header = ["quantity", *(f"after {at.rounds_done} rounds" for at in findings)]
+    header = ["quantity", *(when(at.rounds_done) for at in findings)]
     rows = [[name, *(str(value(at)) for at in findings)] for name, value in _rows(findings)]
     rated = any(at.condition for at in findings)
     if rated:
@@ -77,7 +78,7 @@ def verdict(at: Findings, chosen: Chosen) -> str:
     """Return what the condition says of the chosen rate, and what that is worth."""
     if at.condition is None or at.effective is None or at.descent is None:
         return "The gradient is not told from zero here, so that neither is the step condition: take more batches."
-    lines = [f"The step condition after {at.rounds_done} rounds: {_compared(at.condition)}."]
+    lines = [f"The step condition {when(at.rounds_done)}: {_compared(at.condition)}."]
     lines.append(f"With the effective rank in the place of d: {_compared(at.effective)}.")
     if not at.condition.satisfied:
         lines.append(

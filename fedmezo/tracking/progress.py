@@ -11,6 +11,7 @@ from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.log import LOG, progress_shown
 from fedmezo.tracking import Callback, RoundReport
 from fedmezo.tracking.metrics import train_loss
+from fedmezo.tracking.summary import when
 
 
 class ProgressBar(Callback):
@@ -67,8 +68,7 @@ class ProgressBar(Callback):
         for split, loss in record.losses.items():
             change = 100.0 * (loss / initial.losses[split] - 1.0)
             parts.append(f"{split} loss {loss:.4f}" + (f" ({change:+.2f} %)" if record.rounds_done else ""))
-        when = f"after {record.rounds_done} rounds" if record.rounds_done else "before training"
-        LOG.info(f"{when}: {', '.join(parts)}")
+        LOG.info(f"{when(record.rounds_done)}: {', '.join(parts)}")
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -81,7 +81,7 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int, items
     ]
     rows += _group_rows(summary["groups"])
     if summary["best"]:
-        rows.append(("best", f"after {summary['best']['rounds_done']} rounds"))
+        rows.append(("best", when(summary["best"]["rounds_done"])))
     if summary["nonfinite"]:
         rows.append(("losses not finite", str(summary["nonfinite"])))
     if summary["rejected"]:
@@ -130,6 +130,21 @@ def _group_rows(groups: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _short(loss: float | None) -> str:
     return "not finite" if loss is None or not math.isfinite(loss) else f"{loss:.3f}"
+
+
+def when(rounds_done: int) -> str:
+    """Return a point of a run in words.
+
+    Examples:
+        >>> when(0), when(1), when(4)
+        ('before training', 'after 1 round', 'after 4 rounds')
+    """
+    return f"after {number_of_rounds(rounds_done)}" if rounds_done else "before training"
+
+
+def number_of_rounds(count: int) -> str:
+    """Return a number of rounds in words."""
+    return f"{count} round{'' if count == 1 else 's'}"
 
 
 def human(count: float) -> str:

@@ -126,6 +126,25 @@ def test_the_tables_of_many_runs_scroll_and_the_page_does_not(
     assert opened.said == []
 
 
+def test_words_stay_whole_in_the_tables_of_many_runs(
+    browser: Browser, copied: Callable[[], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "many.html"
+    assert main([*(str(copied()) for _ in range(10)), "--out", str(path)]) == 0
+    opened = Opened(browser, path.as_uri(), 1400, "light")
+    broken = """() => [...document.querySelectorAll("#summary th, #summary td")].flatMap(cell => {
+        const text = cell.firstChild;
+        return [...text.data.matchAll(/\\w+/g)].filter(word => {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            return range.getClientRects().length > 1; }).map(word => word[0]); })"""
+    assert opened.page.evaluate(broken) == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    opened.close()
+    assert opened.said == []
+
+
 def test_hovering_shows_the_values(page: Page) -> None:
     canvas = figure(page, "test-loss").locator("canvas")
     canvas.scroll_into_view_if_needed()

@@ -153,6 +153,19 @@ def test_losses_of_examples_that_are_not_those_recorded_are_not_compared(copied:
     assert run.change("test") is None and run.change("val") is not None
 
 
+def test_losses_of_examples_that_are_missing_are_told(copied: Copy) -> None:
+    folder = copied()
+    path = folder / "evaluations.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert len(lines) == 6  # two splits, before training and twice after
+    path.write_text("".join(lines)[:-20], encoding="utf-8")
+    (note,) = read(folder).notes
+    assert note == "evaluations.jsonl holds 5 of 6 evaluated splits; the others have no paired changes"
+    assert note in render([read(folder)])
+    path.unlink()
+    assert read(folder).notes == ["evaluations.jsonl is missing: no paired changes, and no standard errors"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_whatever_a_file_holds_there_is_a_report(copied: Copy, name: str) -> None:
     """Missing, empty, cut off, other content: the page is whole, and what is wrong is told."""
@@ -170,14 +183,12 @@ def test_whatever_a_file_holds_there_is_a_report(copied: Copy, name: str) -> Non
         assert page.rstrip().endswith("</html>"), content[:40]
     path.write_bytes(b"\x00\xff\xfe" * 9)
     run = read(folder)
-    if name != "evaluations.jsonl":
-        assert run.notes or run.outcome != "completed"
+    assert run.notes or run.outcome != "completed"
     if name != "config.yaml":
         path.unlink()
         run = read(folder)
         assert render([run]).rstrip().endswith("</html>")
-        if name != "evaluations.jsonl":
-            assert run.notes or run.outcome != "completed"
+        assert run.notes or run.outcome != "completed"
 
 
 def test_a_folder_with_a_configuration_only_has_a_report(copied: Copy) -> None:

@@ -56,7 +56,7 @@ def test_without_a_terminal_there_is_a_line_per_round_and_evaluation(capsys: pyt
     assert err.splitlines() == [
         "before training: val loss 2.0000, test loss 4.0000",
         "round 1/2: train loss 1.2500, rate 0.25 to 0.5, 2.3 s",
-        "after 1 rounds: val loss 1.5000 (-25.00 %), test loss 5.0000 (+25.00 %)",
+        "after 1 round: val loss 1.5000 (-25.00 %), test loss 5.0000 (+25.00 %)",
     ]
 
 
@@ -75,7 +75,7 @@ def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left(monkeypatch: pytest.M
     assert any(re.search(wanted, frame) for frame in frames)
     assert any("13 examples evaluated" in frame for frame in frames)
     assert "round 2/2, rate 0.125  50%" in frames[-1]
-    assert "after 1 rounds: val loss 1.5000 (-25.00 %), test loss 5.0000 (+25.00 %)\n" in terminal.getvalue()
+    assert "after 1 round: val loss 1.5000 (-25.00 %), test loss 5.0000 (+25.00 %)\n" in terminal.getvalue()
     assert "train loss" not in terminal.getvalue()  # no line per round beside the bar
 
 

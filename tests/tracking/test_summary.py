@@ -7,7 +7,7 @@ import pytest
 from fedmezo.evaluation.paired import PairedChange
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.tracking.metrics import MetricsFile
-from fedmezo.tracking.summary import Changes, human, summarize, summary_table
+from fedmezo.tracking.summary import Changes, human, summarize, summary_table, when
 from tests.tracking.reports import make_report
 
 LOSSES = {"val": PairedChange("loss", before=2.0, after=1.9, examples=200, change=-0.12, standard_error=0.02)}
@@ -121,3 +121,8 @@ def test_the_table_says_it_in_words(metrics: Path) -> None:
 )
 def test_bytes_are_written_in_the_unit_that_suits_them(count: float, words: str) -> None:
     assert human(count) == words
+
+
+@pytest.mark.parametrize(("done", "words"), [(0, "before training"), (1, "after 1 round"), (2, "after 2 rounds")])
+def test_a_point_of_a_run_is_said_in_words(done: int, words: str) -> None:
+    assert when(done) == words
