@@ -1,6 +1,7 @@
 """What all tests share: a tiny problem, its configuration, and a closed network."""
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import torch
 import yaml
 from yacs.config import CfgNode
 
-from fedmezo import config
+from fedmezo import config, criteria, strategies, trainers
 from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.data import sources, splitters
+from fedmezo.user_code import PREFIX
 
 REPOSITORY = Path(__file__).parents[1]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -58,6 +61,18 @@ def own_cache(
     if request.node.get_closest_marker("smollm2"):
         return
     monkeypatch.setenv("FEDMEZO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def nothing_of_users_stays() -> Iterator[None]:
+    """Forget what was registered from outside the package."""
+    yield
+    for kind in (strategies, trainers, splitters, sources, criteria):
+        entries: dict[str, object] = kind.registry._entries
+        for name in [name for name, entry in entries.items() if entry.__module__.startswith(PREFIX)]:
+            del entries[name]
+    for name in [name for name in sys.modules if name.startswith(PREFIX)]:
+        del sys.modules[name]
 
 
 @pytest.fixture

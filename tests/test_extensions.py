@@ -5,15 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fedmezo import config, criteria, strategies, trainers
-from fedmezo.data import sources, splitters
+from fedmezo import config, strategies
 from fedmezo.main import main
-from fedmezo.user_code import PREFIX
 from tests.conftest import REPOSITORY
 
 Write = Callable[..., Path]
@@ -22,6 +20,7 @@ SMALL = [
     "model.type", "tiny-llama@random_llm", "federate.total_round_num", "2", "train.local_update_steps", "1",
     "data.num_examples", "40", "eval.max_examples", "4", "engine.threads", "1",
 ]  # fmt: skip
+pytestmark = pytest.mark.usefixtures("nothing_of_users_stays")
 STRATEGY = """
 import fedmezo.strategies as strategies
 @strategies.register("mine")
@@ -64,18 +63,6 @@ USES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def nothing_of_users_stays() -> Iterator[None]:
-    """Forget what was registered from outside the package."""
-    yield
-    for kind in (strategies, trainers, splitters, sources, criteria):
-        entries: dict[str, object] = kind.registry._entries
-        for name in [name for name, entry in entries.items() if entry.__module__.startswith(PREFIX)]:
-            del entries[name]
-    for name in [name for name in sys.modules if name.startswith(PREFIX)]:
-        del sys.modules[name]
-
-
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TUTORIAL, flags=re.DOTALL)
 
@@ -104,6 +91,22 @@ def test_the_tutorial_is_followed(
     partition = json.loads((tmp_path / "runs" / "mine-2" / "partition.json").read_text(encoding="utf-8"))
     assert [sum(part["examples"] for part in client.values()) for client in partition["clients"]] == [23, 11, 6]
     assert partition["clients"][0]["train"]["categories"].keys() == {"F", "J", "K"}
+
+
+def test_the_strategy_of_the_readme_is_the_tutorials_and_sets_the_rates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"## A strategy of your own in 15 lines\n.*?```python\n(.*?)```.*?```bash\n(.*?)\n```", text, re.DOTALL
+    )
+    assert found is not None and found[1] == blocks("python")[0]
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    (tmp_path / "mine.py").write_text(found[1], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert main([*shlex.split(found[2])[3:], *SMALL, "expname", "own"]) == 0
+    rates = [[c["learning_rate"] for c in row["clients"]] for row in _metrics(tmp_path / "runs" / "own")]
+    assert rates == [pytest.approx([8.0e-3] * 3), pytest.approx([7.6e-3] * 3)]
 
 
 def _metrics(run: Path) -> list[dict[str, list[dict[str, float]]]]:

@@ -6,7 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
+import fedmezo
 from fedmezo.main import main
 from tests.conftest import REPOSITORY
 
@@ -27,6 +29,9 @@ def commands(page: Path) -> list[list[str]]:
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     found = [shlex.split(line, comments=True) for line in lines if line.startswith("python -m fedmezo.main")]
     return [words[3:] for words in found]
+
+
+pytestmark = pytest.mark.usefixtures("nothing_of_users_stays")
 
 
 @pytest.fixture
@@ -54,6 +59,16 @@ def test_every_command_of_a_page_runs(workplace: Path, page: Path) -> None:
     assert len(list((workplace / "runs").iterdir())) == sum(
         "--cfg" in words and not {"--check", "--suggest"} & {*words} for words in found
     )
+
+
+def test_the_software_is_cited_as_what_it_is() -> None:
+    (own,) = re.findall(r"^@software\{.*?^\}", README, flags=re.DOTALL | re.MULTILINE)
+    fields = dict(re.findall(r"^  (\w+) += \{+(.*?)\}+,?$", own, flags=re.MULTILINE))
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    assert fedmezo.__doc__ is not None
+    assert fields["title"] == cited["title"] == fedmezo.__doc__.partition(":")[0]
+    assert fields["version"] == cited["version"] == fedmezo.__version__
+    assert [{"name": fields["author"]}] == cited["authors"] and fields["year"] == "2026"
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
