@@ -110,15 +110,36 @@ def _shown(change: Measured) -> str:
 
 def _conclusion(tried: Tried) -> str:
     if tried.recommended is None:
-        return (
-            "  -> none: no rate lowers the loss by two standard errors; more clients, queries or larger batches "
-            "average noise away"
-        )
-    unsure = "" if tried.bracketed else "; no larger rate was tried that is worse, so that more may be better"
+        return _nothing(tried)
+    found = f"it falls most at {tried.best:g}, and up to {tried.edge:g} at least"
     return (
-        f"  -> {tried.recommended:g}: it falls most at {tried.best:g}, and up to {tried.edge:g} at least{unsure}\n"
+        f"  -> {tried.recommended:g}: {found}{_doubt(tried)}\n"
         "  It is the best of one move along a few random directions, known to a factor of about two. As gradients\n"
         "  become smaller, noise does not: for a long run take less, or let train.scheduler.type lower it."
+    )
+
+
+def _nothing(tried: Tried) -> str:
+    least, most = min(tried.changes), max(tried.changes)
+    if not tried.changes[most].any():
+        advice = "the loss does not move at all: begin with a larger train.optimizer.lr"
+    elif rises(mean(tried.changes[least])):
+        advice = "begin with a smaller train.optimizer.lr"
+    else:
+        advice = "more clients, queries or larger batches average noise away"
+    return f"  -> none: no rate from {least:g} to {most:g} lowers the loss by two standard errors; {advice}"
+
+
+def _doubt(tried: Tried) -> str:
+    """Return what the rates that were tried leave open."""
+    if not tried.worse_below:
+        return "; the loss does not fall in proportion at the smallest rates, so that less may be better"
+    if not tried.worse_above:
+        return "; no larger rate was tried that is worse, so that more may be better"
+    if tried.wide is None:
+        return ""
+    return (
+        f"; {len(tried.changes)} rates were tried, and a better one may be from {tried.wide[0]:g} to {tried.wide[1]:g}"
     )
 
 

@@ -37,13 +37,13 @@ def suggested(path: Path, capsys: Said, *overrides: str) -> tuple[str, list[str]
     return said, words.split()
 
 
-@pytest.mark.parametrize("rate", ["1e-3", "2"])
+@pytest.mark.parametrize("rate", ["1e-3", "2", "100", "1e6"])
 def test_whatever_the_configured_rate_a_good_one_is_found(tiny_yaml: Write, capsys: Said, rate: str) -> None:
     """The best rate of a round is about 0.05 (train loss over rounds, by hand)."""
     said, words = suggested(tiny_yaml(), capsys, "train.optimizer.lr", rate)
     assert words[::2] == ["train.optimizer.lr", "zo.mu"]
     assert 0.02 <= float(words[1]) <= 0.12 and float(words[3]) == 0.005
-    assert "nothing was trained" in said
+    assert "nothing was trained" in said and "may be better" not in said
     assert not (tiny_yaml().parent / "runs").exists()
 
 
@@ -154,7 +154,30 @@ def test_where_nothing_falls_nothing_is_recommended(
 ) -> None:
     monkeypatch.setattr(Probe, "__call__", lambda self, rate: rate * np.linspace(0.5, 1.5, 8))
     said, words = suggested(tiny_yaml(), capsys)
-    assert words == ["zo.mu", "0.005"] and "no rate lowers the loss" in said
+    assert words == ["zo.mu", "0.005"]
+    assert re.search(r"no rate from \S+e-\d+ to 0.01 lowers .* begin with a smaller train.optimizer.lr$", said, re.M)
+
+
+def test_what_was_not_tried_is_told(tiny_yaml: Write, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.linspace(-1.0, 1.0, 8)
+    for change, words in (
+        (lambda self, rate: -rate * (1.0 + 0.1 * noise), "no larger rate was tried that is worse"),
+        (lambda self, rate: noise, "more clients, queries or larger batches"),
+        (lambda self, rate: 0.0 * noise, "the loss does not move at all: begin with a larger"),
+        (
+            lambda self, rate: -1.0 + (1.0 if rate > 0.02 else 0.0) + 0.01 * noise,
+            "the smallest rates, so that less may be better",
+        ),
+    ):
+        monkeypatch.setattr(Probe, "__call__", change)
+        assert words in suggested(tiny_yaml(), capsys)[0]
+
+
+def test_a_loss_that_is_level_far_away_is_no_obstacle(tiny_yaml: Write, capsys: Said) -> None:
+    """With these seeds the loss far away is level: not told from zero, or falling, beyond a rate at which it is not."""
+    for seed, best in (("2", 0.03), ("3", 0.08)):
+        _, words = suggested(tiny_yaml(), capsys, "seed", seed, "train.optimizer.lr", "1000")
+        assert best / 3.0 < float(words[1]) < best * 3.0
 
 
 def test_what_fails_in_a_step_is_a_clients_failure(

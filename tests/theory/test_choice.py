@@ -30,7 +30,7 @@ def test_of_a_quadratic_the_recommendation_is_its_lowest_point(decades: float) -
     tried = search(parabola(best=0.01), 0.01 * 10.0**decades)
     assert tried.recommended is not None
     assert 0.01 / 2.0 < tried.recommended <= 0.01
-    assert tried.bracketed and len(tried.changes) <= MOST
+    assert tried.worse_above and tried.worse_below and len(tried.changes) <= MOST
 
 
 def test_a_rate_that_diverges_is_no_obstacle() -> None:
@@ -40,7 +40,7 @@ def test_a_rate_that_diverges_is_no_obstacle() -> None:
     tried = search(probe, 30.0)
     assert tried.best is not None and 0.3 < tried.best <= 1.0
     assert tried.recommended == pytest.approx(tried.edge / 2 if tried.edge else None, rel=0.05)
-    assert tried.bracketed
+    assert tried.worse_above
 
 
 def test_where_the_loss_levels_off_beyond_the_best_the_best_is_taken() -> None:
@@ -54,15 +54,74 @@ def test_where_the_loss_levels_off_beyond_the_best_the_best_is_taken() -> None:
         assert tried.recommended is not None and 0.5 < tried.recommended < 1.8
 
 
+@st.composite
+def responses(draw: st.DrawFn) -> tuple[float, Callable[[float], NDArray[np.float64]]]:
+    """Return a best rate, and changes that fall to a minimum there, rise, and are level or not finite beyond."""
+    best, level = 10.0 ** draw(st.floats(-6.0, 1.0)), draw(st.floats(-0.3, 3.0))
+    finite_to = best * 10.0 ** draw(st.floats(1.0, 12.0))
+    slopes, far = draw(st.floats(0.0, 0.3)), draw(st.floats(0.01, 1.0))  # noise: of the slope, and far away
+
+    def probe(rate: float) -> NDArray[np.float64]:
+        if rate > finite_to:
+            return np.full(16, math.nan)
+        scaled = rate / best
+        bowl = scaled**2 / 2.0 - scaled
+        mean = min(bowl, level) if scaled > 1.0 else bowl
+        noise: NDArray[np.float64] = NOISE * (slopes * min(scaled, 1.0) + far * min(1.0, scaled / 10.0) ** 2)
+        found: NDArray[np.float64] = mean + noise
+        return found
+
+    return best, probe
+
+
+@given(responses(), st.floats(-12.0, 20.0))
+def test_from_any_rate_one_near_the_best_is_found_or_it_is_said_that_it_is_not(
+    response: tuple[float, Callable[[float], NDArray[np.float64]]], decades: float
+) -> None:
+    best, probe = response
+    tried = search(probe, best * 10.0**decades)
+    assert len(tried.changes) <= MOST
+    assert not tried.sure or (tried.best is not None and best / 3.0 < tried.best < best * 3.0)
+
+
+@pytest.mark.parametrize("level", [-0.3, 0.0, 0.05, 3.0, math.nan])
+@pytest.mark.parametrize("decades", np.arange(-4.0, 7.0, 0.5).tolist())
+def test_from_any_rate_within_several_decades_one_near_the_best_is_found(decades: float, level: float) -> None:
+    """The loss falls to a minimum, rises, and is saturated, with much scatter, or not finite."""
+
+    def probe(rate: float) -> NDArray[np.float64]:
+        scaled = rate / 0.1
+        bowl = scaled**2 / 2.0 - scaled
+        return (bowl if scaled < 1.0 or bowl < level else level) + 0.2 * min(1.0, scaled) * NOISE
+
+    tried = search(probe, 0.1 * 10.0**decades)
+    assert tried.best is not None and 0.1 / 3.0 < tried.best < 0.3 and tried.sure
+
+
+@pytest.mark.parametrize("start", [3e-3, 30.0, 1e4, 1e6, 1e9])
+@pytest.mark.parametrize("level", [0.03, 0.0, -0.03])
+def test_a_level_far_away_that_is_lower_still_is_no_minimum(start: float, level: float) -> None:
+    """As of a tiny model: beyond a hump the loss is level, and beyond overflow level again, below everything."""
+
+    def probe(rate: float) -> NDArray[np.float64]:
+        scaled = rate / 0.1
+        near = scaled**2 / 2.0 - scaled if scaled < 2.5 else level
+        mean = -0.6 if rate > 2e8 else near
+        return mean + 0.1 * min(1.0, scaled) * NOISE
+
+    tried = search(probe, start)
+    assert tried.best is not None and 0.03 < tried.best < 0.3 and tried.worse_below
+
+
 def test_where_nothing_falls_nothing_is_recommended() -> None:
     tried = search(lambda rate: rate * (1.0 + NOISE), 1.0)
-    assert tried.best is tried.edge is tried.recommended is None and not tried.bracketed
+    assert tried.best is tried.edge is tried.recommended is None and not tried.worse_above
     assert len(tried.changes) == MOST and max(tried.changes) == 1.0  # it looked for smaller ones
 
 
 def test_where_all_fall_it_is_said_that_the_edge_was_not_reached() -> None:
     tried = search(lambda rate: -rate * (1.0 + 0.1 * NOISE), 1.0)
-    assert not tried.bracketed and tried.recommended == pytest.approx(max(tried.changes) / 2, rel=0.05)
+    assert not tried.worse_above and tried.recommended == pytest.approx(max(tried.changes) / 2, rel=0.05)
 
 
 def test_the_edge_ends_at_the_first_rate_that_does_not_fall() -> None:
