@@ -18,6 +18,7 @@ from fedmezo.criteria.make import differentiable
 from fedmezo.environment import environment
 from fedmezo.errors import ConfigurationError
 from fedmezo.inspection import in_full_precision
+from fedmezo.ledger.ledger import Ledger
 from fedmezo.log import progress_shown
 from fedmezo.randomness import generator, stream_key
 from fedmezo.rebuilding import Wanted, rebuild
@@ -55,6 +56,7 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Si
     Raises:
         ConfigurationError: the run has no such round, too little data, or a criterion without a gradient.
         ResourceError: the run cannot be rebuilt.
+        DivergedError: parameters, losses or derivatives are not finite at a point.
     """
     started = time.perf_counter()
     points = _points(cfg, folder, rounds)
@@ -64,7 +66,7 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Si
     drawn = progress_shown() and sys.stderr.isatty()
     clients = min(MOST_CLIENTS, cfg.federate.client_num)
     with tqdm(total=len(points) * sizes.work(clients), unit="batch", dynamic_ncols=True, disable=not drawn) as bar:
-        bench = _bench(cfg, problem, sizes, clients, bar)
+        bench = _bench(cfg, problem, _chosen(cfg, folder, problem), sizes, clients, bar)
         found = list(bench.findings(points))
     findings, gradients = [each for each, _ in found], [each for _, each in found]
     fitted = None
@@ -84,7 +86,7 @@ def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted]) -> dict[i
     return dict(sorted((each.rounds_done, each.point) for each in rebuilt))
 
 
-def _bench(cfg: CfgNode, problem: Problem, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
+def _bench(cfg: CfgNode, problem: Problem, chosen: Chosen, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
     own = [each.train for each in problem.data.partition.clients[:clients]]
     exact = in_full_precision(cfg, problem)
     size = _batch_size(cfg, own, sizes.batches)
@@ -104,16 +106,20 @@ def _bench(cfg: CfgNode, problem: Problem, sizes: Sizes, clients: int, bar: "tqd
         [[exact.collate(indices) for indices in rows] for rows in batches],
         np.array(counts) / sum(counts),
         [exact.collate(np.array([index])) for index in examples],
-        _chosen(cfg, problem),
+        chosen,
         sizes,
         cfg.seed,
         bar.update,
     )
 
 
-def _chosen(cfg: CfgNode, problem: Problem) -> Chosen:
+def _chosen(cfg: CfgNode, folder: RunFolder, problem: Problem) -> Chosen:
     steps = max(assemble_federation(cfg, problem).server.sample(0).values())
-    return Chosen(cfg.train.optimizer.lr, steps, clients_in_a_round(cfg), cfg.zo.queries, problem.parameters.size)
+    rate = cfg.train.optimizer.lr
+    with folder.read():
+        records = Ledger(folder.ledger).rounds()
+    used = [client.learning_rate for record in records for client in record.clients] or [rate]
+    return Chosen(rate, (min(used), max(used)), steps, clients_in_a_round(cfg), cfg.zo.queries, problem.parameters.size)
 
 
 def _batch_size(cfg: CfgNode, own: Sequence[NDArray[np.int64]], batches: int) -> int:
@@ -131,13 +137,18 @@ def _batch_size(cfg: CfgNode, own: Sequence[NDArray[np.int64]], batches: int) ->
 def _samples(cfg: CfgNode, bench: Bench) -> str:
     sizes, chosen = bench.sizes, bench.chosen
     return (
-        f"Gradients: {len(bench.batches)} of {cfg.federate.client_num} clients, {sizes.batches} batches of "
-        f"{len(bench.batches[0][0].labels)} each; {sizes.estimates} estimates on each batch, of {chosen.queries} "
-        f"queries. Hessian: mean loss of {len(bench.examples)} examples, {sizes.pairs} pairs of vectors, "
-        f"{sizes.steps} steps of Lanczos. d = {chosen.dimension:,}, H = {chosen.steps}, N = {chosen.clients}. "
-        "± is one standard error: of gradients over batches, of the trace over vectors and examples, of the largest "
-        "eigenvalue over examples."
+        f"Gradients: {len(bench.batches)} of {_counted(cfg.federate.client_num, 'client')}, {sizes.batches} batches of "
+        f"{len(bench.batches[0][0].labels)} each; {_counted(sizes.estimates, 'estimate')} on each batch, of "
+        f"{_counted(chosen.queries, 'query', 'queries')}. Hessian: mean loss of "
+        f"{_counted(len(bench.examples), 'example')}, {sizes.pairs} pairs of vectors, {sizes.steps} steps of "
+        f"Lanczos. d = {chosen.dimension:,}, H = {chosen.steps}, N = {chosen.clients}. "
+        "± is one standard error: of gradients over batches, of the trace over vectors and examples, of the extreme "
+        "eigenvalues over examples."
     )
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def _values(findings: Sequence[Findings], bench: Bench, fitted: Fitted) -> dict[str, Any]:

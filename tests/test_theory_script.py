@@ -38,17 +38,26 @@ def test_a_run_is_measured_at_its_rounds(run: Run, capsys: pytest.CaptureFixture
     assert main([str(run.folder), "--round", "final", "0", "2", *SMALL]) == 0
     said = capsys.readouterr().out
     assert "before training" in said and "after 2 rounds" in said and "after 4 rounds" in said
+    assert "; 1 estimate on each batch, of 1 query. Hessian: mean loss of 1 example, 2 pairs" in said
+    assert "The run used rates" not in said  # but the chosen one
     assert "sufficient, not necessary" in said and "Least squares over 3 points" in said
     assert (run.folder / "theory.md").read_text(encoding="utf-8").strip() in said
     assert before == {path: path.read_bytes() for path in before}
     points = found(run)["points"]
     assert [point["rounds_done"] for point in points] == [0, 2, 4]
-    assert found(run)["chosen"] == {"rate": 0.01, "steps": 2, "clients": 3, "queries": 1, "dimension": 896}
+    assert found(run)["chosen"] == {
+        "rate": 0.01,
+        "used": [0.01, 0.01],
+        "steps": 2,
+        "clients": 3,
+        "queries": 1,
+        "dimension": 896,
+    }
     for point in points:
         spread, curvature = point["spread"], point["curvature"]
         assert spread["squared_norm"]["value"] > 0 and spread["squared_norm"]["samples"] == 3
         assert len(spread["client_distances"]) == 3
-        assert curvature["smallest"] < curvature["largest"]["value"]
+        assert curvature["smallest"]["value"] < curvature["largest"]["value"]
         assert 1 < curvature["rank"]["value"] < 100
         assert 0.1 < point["variance"]["ratio"]["value"] < 4 and point["variance"]["ratio"]["samples"] == 9
         assert point["condition"]["ratio"] > point["effective"]["ratio"] > 0
@@ -67,7 +76,8 @@ def test_a_run_by_backpropagation_has_no_estimates(tiny_yaml: Write, capsys: pyt
     run = train(tiny_yaml(), "run", "trainer.type", "llmtrainer", "federate.total_round_num", "1")
     capsys.readouterr()
     assert main([str(run.folder), *SMALL]) == 0
-    assert "estimate" not in capsys.readouterr().out.partition("Gradients:")[0]
+    table, _, said = capsys.readouterr().out.partition("Gradients:")
+    assert "estimate" not in table and "nothing to compare the chosen rate with" in said
     assert [point["variance"] or point["condition"] for point in found(run)["points"]] == [None, None]
 
 
@@ -121,3 +131,26 @@ def test_a_run_that_has_lost_its_ledger_is_told(run: Run, tmp_path: Path, capsys
     (tmp_path / "copy" / "ledger.bin").unlink()
     assert main([str(tmp_path / "copy"), *SMALL]) == 3
     assert "no round of this run is finished yet" in capsys.readouterr().err
+
+
+def test_a_run_that_has_diverged_is_told(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """It went on as so many losses were allowed not to be finite."""
+    words = ("train.optimizer.lr", "1e30", "llm.max_nonfinite", "1000", "federate.total_round_num", "2")
+    run = train(tiny_yaml(), "run", *words)
+    capsys.readouterr()
+    assert main([str(run.folder), *SMALL]) == 4
+    error = capsys.readouterr().err
+    assert "--round 2\n    " in error and "is not finite: the run has diverged" in error and "earlier round" in error
+    assert "Traceback" not in error and not (run.folder / "theory.json").exists()
+
+
+def test_the_rates_that_a_strategy_made_are_compared(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    rates = {"train_strategy": "model-diff", "lr_half_width": 0.004, "optimizer": {"lr": 0.01}, "local_update_steps": 2}
+    run = train(tiny_yaml(train=rates), "run", "federate.total_round_num", "2")
+    capsys.readouterr()
+    assert main([str(run.folder), "--round", "0", *SMALL]) == 0
+    low, high = found(run)["chosen"]["used"]
+    assert 0.006 <= low < 0.01 < high <= 0.014
+    bound = found(run)["points"][0]["condition"]["bound"]
+    line = f"rates from {low:.2g} to {high:.2g}: {low / bound:,.3g} to {high / bound:,.3g} times it"
+    assert line in capsys.readouterr().out

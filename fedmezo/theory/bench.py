@@ -1,6 +1,7 @@
 """The bench that points of a run are put on: batches, examples and vectors, the same at every point."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmezo.data.batches import Batch
+from fedmezo.errors import DivergedError
 from fedmezo.models.scoring import Scorer
 from fedmezo.randomness import stream_key
 from fedmezo.theory.curvature import Curvature, measure_curvature
 from fedmezo.theory.descent import descent
 from fedmezo.theory.findings import Chosen, Findings, conditions, spread
 from fedmezo.theory.heterogeneity import Gradients, inner_products
-from fedmezo.theory.landscape import Landscape
+from fedmezo.theory.landscape import Landscape, NotFiniteError
 from fedmezo.theory.measured import Measured
 from fedmezo.theory.smoothness import secant_smoothness
 from fedmezo.theory.variance import Variance, measure_variance
@@ -77,15 +79,29 @@ class Bench:
     on_batch: Callable[[], object] = lambda: None
 
     def findings(self, points: Mapping[int, Tensor]) -> Iterator[tuple[Findings, Gradients]]:
-        """Yield what is found at points [d], by the rounds that were done, with the inner products of gradients."""
+        """Yield what is found at points [d], by the rounds that were done, with the inner products of gradients.
+
+        Raises:
+            DivergedError: parameters, losses or derivatives are not finite at a point.
+        """
         before: tuple[Tensor, Tensor] | None = None
         for rounds_done, point in points.items():
-            self.exact.parameters.write(point)
-            gradients = self._gradients()
-            smoothness = None if before is None else self._smoothness(*before, point, gradients)
-            products = inner_products(gradients, self.weights)
-            yield self._findings(rounds_done, point, gradients, products, smoothness), products
+            with _finite_after(rounds_done):
+                found, products, gradients = self._at(rounds_done, point, before)
+            yield found, products
             before = (point, gradients)
+
+    def _at(
+        self, rounds_done: int, point: Tensor, before: tuple[Tensor, Tensor] | None
+    ) -> tuple[Findings, Gradients, Tensor]:
+        """Return what is found at a point, and the gradients there [N, K, d], given the point before and its own."""
+        if not torch.isfinite(point).all():
+            raise NotFiniteError("a parameter is not finite")
+        self.exact.parameters.write(point)
+        gradients = self._gradients()
+        smoothness = None if before is None else self._smoothness(*before, point, gradients)
+        products = inner_products(gradients, self.weights)
+        return self._findings(rounds_done, point, gradients, products, smoothness), products, gradients
 
     def _findings(
         self, rounds_done: int, point: Tensor, gradients: Tensor, products: Gradients, smoothness: Measured | None
@@ -164,3 +180,13 @@ class Bench:
             stream_key(self.seed, "direction", round_index=rounds_done, client=ESTIMATES, step=step, query=query)
             for query in range(self.chosen.queries)
         ]
+
+
+@contextmanager
+def _finite_after(rounds_done: int) -> Iterator[None]:
+    try:
+        yield
+    except NotFiniteError as error:
+        raise DivergedError(
+            f"--round {rounds_done}\n    {error}: the run has diverged; expected the number of an earlier round"
+        ) from error

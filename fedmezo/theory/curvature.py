@@ -38,13 +38,13 @@ class Ritz:
         values: Ritz values, ascending [k].
         weights: of the quadrature, which sum to 1 [k].
         residuals: an eigenvalue lies within so much of each value [k].
-        top: the unit vector [d] of the largest value.
+        ends: the unit vectors [2, d] of the smallest and the largest value.
     """
 
     values: NDArray[np.float64]
     weights: NDArray[np.float64]
     residuals: NDArray[np.float64]
-    top: Tensor
+    ends: Tensor
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,10 @@ class Curvature:
     Args:
         trace: tr(H).
         absolute_trace: tr(|H|).
-        largest: the largest eigenvalue; its error is over the samples of the loss.
+        largest: a Ritz value: the largest eigenvalue is no less. Its error is over the samples of the loss.
         largest_residual: an eigenvalue lies within so much of it.
-        smallest: the smallest eigenvalue.
+        smallest: likewise: the smallest eigenvalue is no more.
+        smallest_residual: likewise.
         rank: the effective rank tr(H+) / lambda_max.
         stable_rank: tr(H^2) / ||H||^2.
     """
@@ -65,14 +66,15 @@ class Curvature:
     absolute_trace: Measured
     largest: Measured
     largest_residual: float
-    smallest: float
+    smallest: Measured
+    smallest_residual: float
     rank: Measured
     stable_rank: Measured
 
     @property
     def norm(self) -> float:
         """The operator norm: the smoothness L at this point."""
-        return max(abs(self.largest.value), abs(self.smallest))
+        return max(abs(self.largest.value), abs(self.smallest.value))
 
 
 def measure_curvature(product: Product, forms: Forms, signs: Tensor, keys: list[int], steps: int) -> Curvature:
@@ -92,21 +94,22 @@ def measure_curvature(product: Product, forms: Forms, signs: Tensor, keys: list[
         mean([len(signs) * float(each.weights @ function(each.values)) for each in found])
         for function in (np.abs, np.square)
     )
-    best = max(found, key=lambda each: each.values[-1])
-    largest = mean(forms(best.top[None])[:, 0].numpy())
+    low, high = min(found, key=lambda each: each.values[0]), max(found, key=lambda each: each.values[-1])
+    smallest, largest = map(mean, forms(torch.stack([low.ends[0], high.ends[1]])).T.numpy())
     positive = Measured(
         (absolute.value + trace.value) / 2.0, math.hypot(absolute.error, trace.error) / 2.0, absolute.samples
     )
-    smallest = min(float(each.values[0]) for each in found)
-    norm = max(abs(largest.value), abs(smallest))
+    extreme = max(largest, smallest, key=lambda each: abs(each.value))
+    norm = abs(extreme.value)
     return Curvature(
         trace,
         absolute,
         largest,
-        float(best.residuals[-1]),
+        float(high.residuals[-1]),
         smallest,
+        float(low.residuals[0]),
         ratio(positive, largest),
-        ratio(squared, Measured(norm**2, 2.0 * norm * largest.error, largest.samples)),
+        ratio(squared, Measured(norm**2, 2.0 * norm * extreme.error, extreme.samples)),
     )
 
 
@@ -150,7 +153,9 @@ def _ritz(diagonal: NDArray[np.float64], beside: NDArray[np.float64], basis: lis
     size = int(ends[0]) + 1 if len(ends) else len(diagonal)
     inner = beside[: size - 1]
     values, vectors = np.linalg.eigh(np.diag(diagonal[:size]) + np.diag(inner, 1) + np.diag(inner, -1))
-    top = torch.zeros_like(basis[0])
-    for share, each in zip(vectors[:, -1].tolist(), basis, strict=False):
-        top += share * each
-    return Ritz(values, vectors[0] ** 2, abs(beside[size - 1] * vectors[-1]), top / top.norm())
+    extreme = torch.zeros_like(torch.stack([basis[0], basis[0]]))
+    for shares, each in zip(vectors[:, [0, -1]].tolist(), basis, strict=False):
+        extreme += torch.tensor(shares, device=each.device)[:, None] * each
+    return Ritz(
+        values, vectors[0] ** 2, abs(beside[size - 1] * vectors[-1]), extreme / extreme.norm(dim=1, keepdim=True)
+    )

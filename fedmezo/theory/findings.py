@@ -14,9 +14,13 @@ from fedmezo.theory.variance import Variance
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a run's configuration chose: the rate, H local steps, N clients a round, Q queries, d parameters."""
+    """What a run's configuration chose: the rate, H local steps, N clients a round, Q queries, d parameters.
+
+    ``used``: the lowest and the highest rate of its clients, as a strategy and a scheduler made them of that.
+    """
 
     rate: float
+    used: tuple[float, float]
     steps: int
     clients: int
     queries: int

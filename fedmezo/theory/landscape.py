@@ -18,6 +18,10 @@ from fedmezo.evaluation.fidelity import gradient
 from fedmezo.models.scoring import Scorer
 
 
+class NotFiniteError(ArithmeticError):
+    """The loss, or a derivative of it, is not finite."""
+
+
 @dataclass(frozen=True, eq=False)
 class Landscape:
     """Derivatives of the losses of batches, by backpropagation.
@@ -46,10 +50,14 @@ class Landscape:
         return vectors if self._scales is None else vectors * self._scales.to(vectors.device)
 
     def gradient(self, point: Tensor, batch: Batch) -> Tensor:
-        """Return the gradient [d] of a batch's loss."""
+        """Return the gradient [d] of a batch's loss.
+
+        Raises:
+            NotFiniteError: it is not finite.
+        """
         found = self._scaled(gradient(self.scorer, point, batch))
         self.on_batch()
-        return found
+        return _finite(found, "loss, or its gradient,")
 
     def distance(self, before: Tensor, after: Tensor) -> float:
         """Return how far two points [d] are apart."""
@@ -63,6 +71,7 @@ class Landscape:
 
         Raises:
             ConfigurationError: the model, or the criterion, cannot be differentiated twice.
+            NotFiniteError: they are not finite.
         """
         try:
             found = torch.stack(list(self._products(point, batch, self._scaled(vectors))))
@@ -73,7 +82,7 @@ class Landscape:
                 f"model.type\n    the Hessian needs second derivatives, which this model has not: {error}"
             ) from error
         self.on_batch()
-        return self._scaled(found)
+        return _finite(self._scaled(found), "Hessian")
 
     def _products(self, point: Tensor, batch: Batch, vectors: Tensor) -> Iterator[Tensor]:
         parameters = self.scorer.parameters
@@ -105,3 +114,9 @@ class Landscape:
             (self.products(point, batch, vectors).double() * vectors.double()).sum(dim=1).cpu() for batch in batches
         ]
         return torch.stack(rows)
+
+
+def _finite(found: Tensor, what: str) -> Tensor:
+    if not torch.isfinite(found).all():
+        raise NotFiniteError(f"the {what} is not finite")
+    return found

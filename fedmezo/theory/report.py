@@ -17,9 +17,10 @@ QUANTITIES: tuple[Row, ...] = (
     ("  over ‖grad f‖^2 (c_h, if sigma_h = 0)", lambda at: at.spread.client_factor),
     ("Hessian: trace", lambda at: at.curvature.trace),
     ("  trace of abs(H)", lambda at: at.curvature.absolute_trace),
-    ("  largest eigenvalue", lambda at: at.curvature.largest),
+    ("  largest eigenvalue, at least", lambda at: at.curvature.largest),
     ("  an eigenvalue is within", lambda at: f"{at.curvature.largest_residual:.2g}"),
-    ("  smallest eigenvalue", lambda at: f"{at.curvature.smallest:.3g}"),
+    ("  smallest eigenvalue, at most", lambda at: at.curvature.smallest),
+    ("  an eigenvalue is within", lambda at: f"{at.curvature.smallest_residual:.2g}"),
     ("  effective rank r = tr(H+) / lambda_max", lambda at: at.curvature.rank),
     ("  stable rank tr(H^2) / ‖H‖^2", lambda at: at.curvature.stable_rank),
     ("smoothness L = ‖H‖", lambda at: f"{at.curvature.norm:.3g}"),
@@ -60,8 +61,7 @@ def page(
     parts = [_table([header, *rows]), samples]
     if constants is not None:
         parts.append(_fitted(constants, len(findings)))
-    if rated:
-        parts.append(verdict(findings[-1], chosen))
+    parts.append(verdict(findings[-1], chosen))
     return "\n\n".join(parts)
 
 
@@ -76,10 +76,21 @@ def _rows(findings: Sequence[Findings]) -> list[Row]:
 
 def verdict(at: Findings, chosen: Chosen) -> str:
     """Return what the condition says of the chosen rate, and what that is worth."""
+    if at.variance is None:
+        return (
+            "The run computes its gradients and estimates none: the step condition and the local quadratic model are "
+            "of estimates, so that there is nothing to compare the chosen rate with."
+        )
     if at.condition is None or at.effective is None or at.descent is None:
         return "The gradient is not told from zero here, so that neither is the step condition: take more batches."
     lines = [f"The step condition {when(at.rounds_done)}: {_compared(at.condition)}."]
     lines.append(f"With the effective rank in the place of d: {_compared(at.effective)}.")
+    if chosen.used != (chosen.rate, chosen.rate):
+        low, high = chosen.used
+        bound = at.condition.bound
+        lines.append(
+            f"The run used rates from {low:.2g} to {high:.2g}: {low / bound:,.3g} to {high / bound:,.3g} times it."
+        )
     if not at.condition.satisfied:
         lines.append(
             "That is usual, and no fault: the condition is sufficient, not necessary. It is for the worst function "

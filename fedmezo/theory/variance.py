@@ -9,6 +9,7 @@ up to O(mu^2) and the rounding of losses: a variance of (d + 1) / Q, or (d - 1) 
 ||grad f_b||^2 has the mean ||grad f||^2 + the variance of the batches.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from fedmezo.data.batches import Batch
 from fedmezo.models.scoring import Scorer
+from fedmezo.theory.landscape import NotFiniteError
 from fedmezo.theory.measured import Measured, mean
 from fedmezo.zeroth_order.directions import Distribution
 from fedmezo.zeroth_order.directions.scaled import Directions
@@ -66,6 +68,9 @@ def measure_variance(
         keys: of the directions of each estimate [m][n][Q].
         mu, estimator: of the run.
         on_estimate: told of every estimate that is done.
+
+    Raises:
+        NotFiniteError: a loss is not finite.
     """
     distribution, queries = scorer.directions.distribution, len(keys[0][0])
     factor = second_moment(distribution, point.numel(), queries)
@@ -77,6 +82,8 @@ def measure_variance(
             total = torch.zeros(point.numel(), device=point.device)
             Directions(distribution).add(total, some, [each.gradient / queries for each in found])
             squares.append(float(total.double().square().sum()))
+            if not math.isfinite(squares[-1]):
+                raise NotFiniteError("the loss, as the run computes it, is not finite")
             expected.append(factor * exact)
             on_estimate()
     ratios = [square / each for square, each in zip(squares, expected, strict=True) if each > 0.0]

@@ -54,10 +54,22 @@ def test_an_eigenvalue_lies_within_the_residual_of_every_value() -> None:
             assert np.abs(DECAYING - value).min() <= residual + 1e-4
 
 
-def test_the_top_vector_is_the_one_of_the_largest_value() -> None:
+def test_the_vectors_are_those_of_the_smallest_and_the_largest_value() -> None:
     of = matrix(DECAYING)
     (found,) = lanczos(product(of), starts(1), steps=20)
-    assert torch.allclose(of @ found.top, 9.0 * found.top, atol=1e-3)
+    assert torch.allclose(of @ found.ends[1], 9.0 * found.ends[1], atol=1e-3)
+    assert torch.allclose(of @ found.ends[0], -3.0 * found.ends[0], atol=1e-3)
+
+
+def test_extreme_values_are_bounds_and_an_eigenvalue_is_within_their_residuals() -> None:
+    """Of few steps: inside the spectrum, whatever the vectors they begin from."""
+    found = measured(matrix(DECAYING), pairs=2, steps=3)
+    assert found.largest.value < 9.0 and -3.0 < found.smallest.value < -1.0
+    for value, residual in (
+        (found.largest.value, found.largest_residual),
+        (found.smallest.value, found.smallest_residual),
+    ):
+        assert 0.0 < np.abs(DECAYING - value).min() <= residual
 
 
 def test_a_space_that_ends_early_adds_no_values() -> None:
@@ -84,7 +96,7 @@ def test_traces_and_effective_rank_are_those_of_the_matrix() -> None:
         assert 0.0 < estimate.error < 0.2 * exact
         assert abs(estimate.value - exact) < 4.0 * estimate.error
     assert found.largest.value == pytest.approx(9.0, abs=1e-3)
-    assert found.smallest == pytest.approx(-3.0, abs=1e-3)
+    assert found.smallest.value == pytest.approx(-3.0, abs=1e-3)
     assert found.norm == found.largest.value
     assert measured(-matrix(DECAYING)).norm == pytest.approx(9.0, abs=1e-3)  # whatever the sign
 
@@ -131,7 +143,7 @@ def test_the_hessian_of_least_squares_is_measured() -> None:
     )
     values = torch.linalg.eigvalsh(hessian)
     assert found.largest.value == pytest.approx(float(values[-1]), rel=1e-4)
-    assert found.smallest == pytest.approx(float(values[0]), rel=1e-2)
+    assert found.smallest.value == pytest.approx(float(values[0]), rel=1e-2)
     assert abs(found.trace.value - float(values.sum())) < 4.0 * found.trace.error
     assert abs(found.rank.value - float(values.sum() / values[-1])) < 4.0 * found.rank.error
     assert 0.0 < found.largest.error < 0.3 * found.largest.value  # the five samples differ
