@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from fedmezo.saving import saving
@@ -10,6 +11,7 @@ from fedmezo.suites.results import UNITS, Finished
 from fedmezo.suites.suite import Arm, Suite
 
 FORMATS = ("png", "pdf")
+FAR = 20  # times the median
 
 
 def draw(suite: Suite, runs: Sequence[Finished], stem: Path) -> list[Path]:
@@ -36,6 +38,7 @@ def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
 
     The change, because runs of different seeds have different examples to be evaluated on, and start at other levels.
     """
+    ends = []
     for arm in suite.arms:
         points = _points(suite.y, [run for run in runs if run.job.arm == arm])
         if not points:
@@ -44,8 +47,11 @@ def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
         (line,) = axes.plot(rounds, means, label=_label(arm), linewidth=1.5, marker=".", markersize=4)
         widths = [0.0 if value.count < 2 else value.half_width for value in points.values()]
         low, high = zip(*((mean - width, mean + width) for mean, width in zip(means, widths, strict=True)), strict=True)
+        ends.append(abs(means[-1]))
         axes.fill_between(rounds, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
     axes.set(xlabel="rounds done", ylabel=f"change of {suite.y.replace('_', ' ')}")
+    if ends and max(ends) > FAR * median(ends):  # one that went astray would leave nothing to be seen of the others
+        axes.set_yscale("symlog", linthresh=2 * median(ends))
     axes.xaxis.get_major_locator().set_params(integer=True)
     if axes.lines:
         axes.legend(fontsize=7, title=", ".join(suite.axes), title_fontsize=7)
