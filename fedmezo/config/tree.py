@@ -30,6 +30,14 @@ def frozen_tree(values: Mapping[str, Any]) -> CfgNode:
     return tree
 
 
+def leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the values of a tree by dotted key: what :func:`frozen_tree` was given."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found |= leaves(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return found
+
+
 def to_dict(node: Mapping[str, Any]) -> dict[str, Any]:
     """Return a tree, or a mapping in one, as plain dicts and lists: a copy that may be changed."""
     return {name: plain(value) for name, value in node.items()}

@@ -1,6 +1,6 @@
 """Figures of the evaluated examples by client and by category: who gains, and who is left behind."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from fedmezo.reports.curves import LOSS, SHARE, group_lines, spread
@@ -18,27 +18,27 @@ MEASURES = (
 def group_figures(runs: Sequence[Run]) -> list[Figure]:
     """Return for each run the losses and accuracies of the parts of its test examples; of val without test."""
     return [
-        _figure(number, run, split, *measure, whose=f": {run.label}" if len(runs) > 1 else "")
+        figure
         for number, run in enumerate(runs)
         for split in [name for name in ("test", "val") if name in run.splits][:1]
-        for measure in MEASURES
-        if len(_values(run, split, *measure[:2])) > 1
+        for figure in _figures(number, run, split, f": {run.label}" if len(runs) > 1 else "")
     ]
 
 
-def _figure(number: int, run: Run, split: str, group: str, part: str, measure: str, label: str, whose: str) -> Figure:
-    values = _values(run, split, group, part)
-    kinds = f"{len(values)} {'clients' if part == 'client' else 'categories'}"
-    return Figure(
-        f"{split}-{group.replace('_', '-')}-{number}",
-        f"{measure} on the {split} examples of each {part}{whose}",
-        f"{kinds}; {spread(values)}.",
-        "lines",
-        "rounds done",
-        label,
-        group_lines(number, values, part),
-        integers=True,
-    )
+def _figures(number: int, run: Run, split: str, whose: str) -> Iterator[Figure]:
+    for group, part, measure, label in MEASURES:
+        values = _values(run, split, group, part)
+        if len(values) > 1:
+            yield Figure(
+                f"{split}-{group.replace('_', '-')}-{number}",
+                f"{measure} on the {split} examples of each {part}{whose}",
+                f"{len(values)} {'clients' if part == 'client' else 'categories'}; {spread(values)}.",
+                "lines",
+                "rounds done",
+                label,
+                group_lines(number, values, part),
+                integers=True,
+            )
 
 
 def _values(run: Run, split: str, group: str, part: str) -> dict[str, dict[int, float]]:

@@ -1,12 +1,12 @@
 """What is wrong with the configurations of many runs, told once and before any of them begins."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from fedmezo import config
 from fedmezo.config.nodes import COMMAND_LINE
 from fedmezo.config.overrides import read_overrides
 from fedmezo.config.problems import Problem, Problems
+from fedmezo.config.tree import leaves
 from fedmezo.errors import ConfigurationError
 from fedmezo.suites.jobs import Job
 
@@ -38,8 +38,8 @@ def check_jobs(jobs: Iterable[Job], own: Collection[str], overrides: Sequence[st
     found: dict[tuple[str, str, str], Problem] = {}
     for job in jobs:
         try:
-            wanted = _leaves(config.load(job.arm.cfg, job.beginning(overrides)))
-            there = _leaves(config.load(job.config)) if job.config.exists() else wanted
+            wanted = leaves(config.load(job.arm.cfg, job.beginning(overrides)))
+            there = leaves(config.load(job.config)) if job.config.exists() else wanted
         except ConfigurationError as error:
             messages[str(error)] = None
             continue
@@ -53,11 +53,3 @@ def check_jobs(jobs: Iterable[Job], own: Collection[str], overrides: Sequence[st
     if messages:
         raise ConfigurationError("\n".join(messages))
     Problems(found.values()).raise_if_any()
-
-
-def _leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return the values of a configuration by dotted key."""
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= _leaves(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
-    return found

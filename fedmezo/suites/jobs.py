@@ -12,7 +12,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from fedmezo.suites.suite import Arm, Evaluation, Suite
+from fedmezo.harness.tasks import task_name
+from fedmezo.suites.evaluation import Evaluation
+from fedmezo.suites.suite import Arm, Suite
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,18 +37,24 @@ class Job:
     def outcome(self) -> str | None:
         """How the run ended; None where it has not."""
         try:
-            return str(self._object("summary.json")["outcome"])
+            return str(self.read("summary.json")["outcome"])
         except (OSError, ValueError, KeyError):
             return None
 
-    def _object(self, name: str) -> dict[str, Any]:
+    def read(self, name: str) -> dict[str, Any]:
+        """Return the object of a JSON file of its folder."""
         found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         return found
 
     @property
+    def trained(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.outcome in ("completed", "stopped early")
+
+    @property
     def finished(self) -> bool:
-        """Whether the run has come to its end, and its tasks are answered."""
-        return self.outcome in ("completed", "stopped early") and all(self.scores(rounds) for rounds in self._asked)
+        """Whether it is trained, and its tasks are answered."""
+        return self.trained and all(self.scores(rounds) for rounds in self._asked)
 
     @property
     def _asked(self) -> Sequence[int | str]:
@@ -55,9 +63,9 @@ class Job:
     def scores(self, rounds: int | str) -> list[dict[str, Any]]:
         """Return what its tasks gave after some rounds, which may be ``final``; [] until all are answered."""
         try:
-            after = self._object("summary.json")["rounds"] if rounds == "final" else rounds
-            names = [Path(task).stem for task in self.evaluation.tasks] if self.evaluation else []
-            found = [self._object(f"evaluation/after_{after}/{name}.json")["scores"] for name in names]
+            after = self.read("summary.json")["rounds"] if rounds == "final" else rounds
+            names = [task_name(task) for task in self.evaluation.tasks] if self.evaluation else []
+            found = [self.read(f"evaluation/after_{after}/{name}.json")["scores"] for name in names]
         except (OSError, ValueError, KeyError):
             return []
         return [score for scores in found for score in scores]
@@ -133,7 +141,7 @@ def _end_with_the_program() -> None:
 
 def _run(job: Job, more: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if job.outcome not in ("completed", "stopped early"):
+    if not job.trained:
         from fedmezo.main import main
 
         code = main(job.command(more))

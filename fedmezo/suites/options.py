@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 
+from fedmezo.generate import positive
 from fedmezo.process import INTERRUPTED, exit_code
 
 
@@ -17,8 +18,8 @@ def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
             ``overrides``, to which the threads are added; ``given`` is what was given, from ``--`` on.
         arguments: of the command line.
     """
-    parser.add_argument("--workers", metavar="N", type=count, help="runs at a time (default: one for each core)")
-    parser.add_argument("--threads", metavar="N", type=count, default=1, help="threads of a run (default 1)")
+    parser.add_argument("--workers", metavar="N", type=positive, help="runs at a time (default: one for each core)")
+    parser.add_argument("--threads", metavar="N", type=positive, default=1, help="threads of a run (default 1)")
     parser.add_argument("--resume", action="store_true", help="go on with the runs that are there")
     parser.add_argument("overrides", metavar="-- key value", nargs="*", help="for all runs, as in -- data.root FOLDER")
     words = list(arguments)
@@ -28,17 +29,6 @@ def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     options.given = words[at:]
     options.overrides = ["engine.threads", str(options.threads), *words[at + 1 :]]
     return options
-
-
-def count(text: str) -> int:
-    """Return the number that an option says.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not a whole number of at least 1.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text}")
-    return int(text)
 
 
 def resumable(program: str, arguments: Sequence[str], work: Callable[[], int]) -> int:

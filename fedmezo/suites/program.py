@@ -9,9 +9,11 @@ from pathlib import Path
 
 from fedmezo.config.problems import nearest
 from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.generate import positive
+from fedmezo.harness.tasks import check_tasks
 from fedmezo.suites.checks import check_jobs
 from fedmezo.suites.jobs import Job, jobs, run_all
-from fedmezo.suites.options import count, options_of_many, resumable
+from fedmezo.suites.options import options_of_many, resumable
 from fedmezo.suites.suite import Suite, load
 
 SCALES = ("smoke", "cpu", "paper")
@@ -24,7 +26,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("suite", metavar="SUITE", nargs="+", help="names of configs/paper/*.yaml, or all")
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="default: smoke")
-    parser.add_argument("--seeds", metavar="N", type=count, help="seeds of each arm (default: as the scale says)")
+    parser.add_argument("--seeds", metavar="N", type=positive, help="seeds of each arm (default: as the scale says)")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--report", action="store_true", help="run nothing: write the results of what is finished")
     return parser
@@ -58,6 +60,8 @@ def execute(options: argparse.Namespace, folder: Path) -> int:
         )
     for suite in suites:
         check_jobs(runs[suite], suite.own_keys, options.overrides)
+        if suite.evaluation and not options.report:
+            check_tasks(suite.evaluation.tasks)
     todo = {} if options.report else {job: suite for suite in suites for job in runs[suite] if not job.ended}
     print(f"{sum(map(len, runs.values()))} runs, {len(todo)} of them to do", flush=True)
     codes = [leave(suite, runs[suite], options) for suite in suites if suite not in todo.values()]
@@ -83,7 +87,7 @@ def perform(todo: Mapping[Job, Suite], options: argparse.Namespace) -> Iterator[
         for job, code in run_all(own, options.workers, options.overrides, fresh=fresh):
             ended += 1
             left = (time.monotonic() - started) / ended * (total - ended)
-            state = "done" if code == 0 else f"exit code {code}, see {job.folder / 'run.log'}"
+            state = "done" if code == 0 else f"exit code {code}, see the logs in {job.folder}"
             print(
                 f"  {ended}/{total} {todo[job].name} {job.folder.name}: {state}; {left / 60:.0f} min left", flush=True
             )

@@ -1,6 +1,5 @@
 """What the runs of a suite have given, as tidy rows and as measures."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,10 +52,9 @@ class Finished:
 
     def _object(self, name: str) -> Row:
         try:
-            found: Row = json.loads((self.job.folder / name).read_text(encoding="utf-8"))
+            return self.job.read(name)
         except (OSError, ValueError) as error:
             raise self._damaged(name) from error
-        return found
 
     def _damaged(self, name: str) -> ResourceError:
         advice = "delete the folder of this run, and --resume has it again"

@@ -30,10 +30,10 @@ from typing import Any
 
 from fedmezo.config.documents import check_keys, read_document
 from fedmezo.config.problems import Problem, Problems, nearest
+from fedmezo.suites.evaluation import Evaluation, read_evaluation
 
 KEYS = ("title", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
 SCALE_KEYS = ("cfg", "set", "axes", "baseline", "columns", "evaluate", "seeds", "note")
-EVALUATE_KEYS = ("tasks", "rounds", "limit", "run_code")
 NEEDED = ("title", "items", "axes", "y", "columns", "scales")
 
 Overrides = Mapping[str, Any]
@@ -58,23 +58,6 @@ class Arm:
     def name(self) -> str:
         """A name for files."""
         return "_".join(re.sub(r"[^\w.-]+", "-", label).strip("-") for label in self.labels.values()) or "run"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What is asked of each run of a suite: see ``python -m fedmezo.evaluate``."""
-
-    tasks: tuple[str, ...]
-    rounds: tuple[int | str, ...] = (0, "final")
-    limit: int | None = None
-    run_code: bool = False
-
-    @property
-    def words(self) -> list[str]:
-        """The options of ``fedmezo.evaluate``."""
-        limit = [] if self.limit is None else ["--limit", str(self.limit)]
-        code = ["--run-code"] if self.run_code else []
-        return ["--tasks", *self.tasks, "--round", *map(str, self.rounds), *limit, *code]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +102,12 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
     scales = tree.get("scales", {scale: {"cfg": ""}})
     for name, own in scales.items():
         check_keys(path, own, ("cfg",), SCALE_KEYS, problems, f"scales.{name}.")
-        if isinstance(own, dict) and "evaluate" in own:
-            check_keys(path, own["evaluate"], ("tasks",), EVALUATE_KEYS, problems, f"scales.{name}.evaluate.")
     if scale not in scales:
         problems.append(Problem(str(path), "scales", "", f"there is no {scale}{nearest(scale, scales)}"))
     problems.raise_if_any()
     own = scales[scale]
+    asked = own.get("evaluate")
+    evaluation = None if asked is None else read_evaluation(path, asked, problems, f"scales.{scale}.evaluate")
     axes: Axes = {name: _labelled(own.get("axes", {}).get(name, values)) for name, values in tree["axes"].items()}
     cfg = (path.parent / own["cfg"]).resolve()
     note = " ".join(filter(None, [tree.get("note", ""), own.get("note", "")]))
@@ -148,7 +131,7 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
         fresh=tree.get("fresh", False),
         note=" ".join(note.split()),
         published=tree.get("published", {}),
-        evaluation=_evaluation(own["evaluate"]) if "evaluate" in own else None,
+        evaluation=evaluation,
         own_keys=frozenset(key for arms in axes.values() for own in arms.values() for key in own) - {"cfg"},
     )
 
@@ -163,11 +146,6 @@ def _arms(path: Path, cfg: Path, common: Overrides, axes: Axes) -> list[Arm]:
         named = dict(zip(axes, labels, strict=True))
         found.append(Arm(named, cfg if start is None else (path.parent / start).resolve(), own))
     return found
-
-
-def _evaluation(asked: Mapping[str, Any]) -> Evaluation:
-    lists = {key: tuple(asked[key]) for key in ("tasks", "rounds") if key in asked}
-    return Evaluation(**{**asked, **lists})
 
 
 def _labelled(values: Mapping[Any, Overrides | None]) -> dict[str, Overrides]:

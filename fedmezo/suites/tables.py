@@ -20,7 +20,6 @@ def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
     """
     header = [*suite.axes, "seeds", *(UNITS.get(name, name) for name in suite.columns)]
     drops = _drops(runs)
-    bases = {_key(arm.labels): {**arm.labels, **suite.baseline} for arm in suite.arms}
     compared = bool(suite.baseline)
     if compared:
         header.append(AGAINST)
@@ -29,7 +28,7 @@ def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
         own = [run for run in runs if run.job.arm == arm]
         cells = [shown(interval([run.measure(name) for run in own])) for name in suite.columns]
         if compared:
-            base = bases[_key(arm.labels)]
+            base = {**arm.labels, **suite.baseline}
             same = arm.labels == base
             cells.append("baseline" if same else _against(drops.get(_key(arm.labels), {}), drops.get(_key(base), {})))
         seeds = str(len(own)) if len(own) == suite.seeds else f"{len(own)} of {suite.seeds}"

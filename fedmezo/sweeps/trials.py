@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from fedmezo.config.tree import leaves
 from fedmezo.errors import ConfigurationError
 from fedmezo.suites.jobs import Job
 from fedmezo.suites.results import Finished
@@ -95,10 +96,9 @@ class Trials:
     def _values(self, path: Path) -> dict[str, Any]:
         """Return the values that a trial's run has for the space's keys."""
         found: dict[str, Any] = {}
+        there = leaves(yaml.safe_load(path.read_text(encoding="utf-8")))
         for key, dimension in self.sweep.space.items():
-            value: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-            for part in key.split("."):
-                value = value[part]
+            value = there[key]
             if isinstance(dimension, Range):
                 known = [value] if isinstance(value, int | float) and dimension.low <= value <= dimension.high else []
             else:

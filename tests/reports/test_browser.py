@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +113,16 @@ def test_nothing_overflows_and_axe_finds_nothing_serious(page: Page) -> None:
     assert [(row["id"], row["nodes"][0]["html"]) for row in violations if row["impact"] in SERIOUS] == []
 
 
+def open_many(browser: Browser, folders: Sequence[Path], path: Path, width: int) -> Opened:
+    """Return the page of many runs."""
+    assert main([*map(str, folders), "--out", str(path)]) == 0
+    return Opened(browser, path.as_uri(), width, "light")
+
+
 def test_the_tables_of_many_runs_scroll_and_the_page_does_not(
     browser: Browser, copied: Callable[[], Path], tmp_path: Path
 ) -> None:
-    path = tmp_path / "many.html"
-    assert main([*(str(copied()) for _ in range(5)), "--out", str(path)]) == 0
-    opened = Opened(browser, path.as_uri(), 400, "light")
+    opened = open_many(browser, [copied() for _ in range(5)], tmp_path / "many.html", 400)
     wider = "element => element.scrollWidth > element.clientWidth"
     assert opened.page.locator(".scroll:has(#summary)").evaluate(wider)
     assert not opened.page.locator("html").evaluate(wider)
@@ -129,9 +133,7 @@ def test_the_tables_of_many_runs_scroll_and_the_page_does_not(
 def test_words_stay_whole_in_the_tables_of_many_runs(
     browser: Browser, copied: Callable[[], Path], tmp_path: Path
 ) -> None:
-    path = tmp_path / "many.html"
-    assert main([*(str(copied()) for _ in range(10)), "--out", str(path)]) == 0
-    opened = Opened(browser, path.as_uri(), 1400, "light")
+    opened = open_many(browser, [copied() for _ in range(10)], tmp_path / "many.html", 1400)
     broken = """() => [...document.querySelectorAll("#summary th, #summary td")].flatMap(cell => {
         const text = cell.firstChild;
         return [...text.data.matchAll(/\\w+/g)].filter(word => {

@@ -92,7 +92,7 @@ def test_what_makes_a_table_wrong_is_refused_once_and_before_anything_runs(
 def test_numbers_of_options_are_checked(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["seeds", f"{option}={value}"], FOLDER)
-    assert ended.value.code == 2 and f"at least 1, not {value}" in capsys.readouterr().err
+    assert ended.value.code == 2 and f"{value!r}: expected a whole number above 0" in capsys.readouterr().err
 
 
 def test_runs_that_do_not_count_are_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -66,6 +66,11 @@ def test_the_papers_scale_has_the_published_settings(path: Path, tmp_path: Path)
         assert cfg.llm.adapter.args[0]["r"] == 128 and cfg.train.is_enable_half and "open_llama" in cfg.model.type
 
 
+def evaluating(**asked: Any) -> dict[str, Any]:
+    """Return the change of a suite that asks its runs something."""
+    return {"scales": {"smoke": {"cfg": "base.yaml", "evaluate": asked}}}
+
+
 def write_suite(folder: Path, **changes: Any) -> Path:
     (folder / "base.yaml").write_text("model: {type: tiny-llama@random_llm}\n")
     tree: dict[str, Any] = {
@@ -97,6 +102,11 @@ def test_arms_are_the_product_of_the_axes_and_later_settings_win(tmp_path: Path)
         ({"titel": "x"}, "titel\n      there is no such key; the nearest is title"),
         ({"y": None}, "y\n      is missing"),
         ({"scales": {"smok": {"cfg": "base.yaml"}}}, "there is no smoke"),
+        (evaluating(tasks="gsm8k"), "scales.smoke.evaluate.tasks = gsm8k\n      expected a list of tasks"),
+        (evaluating(tasks=["a"], rounds=["best"]), "evaluate.rounds = .*\n      expected a list of numbers of rounds"),
+        (evaluating(tasks=["a"], limit=0), "evaluate.limit = 0\n      expected a whole number of at least 1"),
+        (evaluating(tasks=["a"], run_code=1), "evaluate.run_code = 1\n      expected true or false"),
+        (evaluating(task=["a"]), "evaluate.task\n      there is no such key; the nearest is tasks"),
         ({"baseline": {"a": 2}}, "baseline.a = 2\n      no arm of scale smoke has it; of a there are 1, x y/z"),
         ({"baseline": {"c": 1}}, "baseline.c = 1\n      no arm of scale smoke has it; of c there are none"),
         ({"scales": {"smoke": {"cfg": "base.yaml", "seed": 3}}}, "scales.smoke.seed\n      there is no such key"),
