@@ -42,7 +42,7 @@ TEST = [
 
 setup(
     name="fedmezo",
-    version="0.1.0",
+    version="0.2.0",
     description="Federated fine-tuning of large language models without backpropagation",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

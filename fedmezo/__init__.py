@@ -1,3 +1,3 @@
 """FedMeZO: federated fine-tuning of large language models without backpropagation."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

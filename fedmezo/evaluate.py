@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 def execute(options: argparse.Namespace) -> int:
     """Ask, and print the scores."""
     folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING)
+    cfg = config.load(folder.config, run_folder.READING, recorded=True)
     tasks = tuple(dict.fromkeys(options.tasks))
     with on_screen(1):
         check_tasks(tasks)

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
 def execute(options: argparse.Namespace) -> int:
     """Load the model and answer what is asked."""
     folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING)
+    cfg = config.load(folder.config, run_folder.READING, recorded=True)
     with on_screen(1):
         from fedmezo.models.generation import Sampling
         from fedmezo.randomness import stream_key

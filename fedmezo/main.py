@@ -101,7 +101,7 @@ def execute(options: argparse.Namespace) -> int:
 def resume(options: argparse.Namespace) -> int:
     """Go on with a run."""
     folder = run_folder.existing(options.resume)
-    cfg = config.load(folder.config, options.overrides)
+    cfg = config.load(folder.config, options.overrides, recorded=True)
     refused = [key for key in options.overrides[::2] if key not in config.RESUMABLE]
     if refused:
         raise ConfigurationError(

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 def execute(options: argparse.Namespace) -> int:
     """Rebuild, and say what was found."""
     folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING)
+    cfg = config.load(folder.config, run_folder.READING, recorded=True)
     with on_screen(1):
         from fedmezo.replaying import replay
 

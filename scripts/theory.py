@@ -60,7 +60,7 @@ def execute(options: argparse.Namespace) -> int:
         if getattr(options, name) < least:
             raise ConfigurationError(f"--{name} {getattr(options, name)}\n    expected {least} at least")
     folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING)
+    cfg = config.load(folder.config, run_folder.READING, recorded=True)
     with on_screen(1):
         from fedmezo.measuring import measure
         from fedmezo.theory.bench import Sizes

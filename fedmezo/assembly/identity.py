@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly.model import Tunable
 from fedmezo.assembly.problem import Problem
+from fedmezo.config.schema import earlier
 from fedmezo.config.tree import plain
 from fedmezo.federation.joining import ANY, WORDS, Introduction
 from fedmezo.federation.messages import IDENTITY_SIZE
@@ -78,8 +79,13 @@ def introduction(cfg: CfgNode, header: Header, client: int = ANY, *, own_data: b
 
 
 def configuration(cfg: CfgNode) -> dict[str, Any]:
-    """Return every key that the rounds depend on, by dotted name; for a file, the hash of what it says."""
-    found = {name: value for name, value in _flat(plain(cfg), "") if not _under(name, INCIDENTAL)}
+    """Return every key that the rounds depend on, by dotted name; for a file, the hash of what it says.
+
+    A key that says what versions before it did is left out where it says the same, as it was then.
+    """
+    same = plain(earlier())
+    rows = [(name, value) for name, value in _flat(plain(cfg), "") if name not in same or value != same[name]]
+    found = {name: value for name, value in rows if not _under(name, INCIDENTAL)}
     file, _, found["criterion.type"] = cfg.criterion.type.rpartition(":")
     files = (*cfg.extensions, *filter(None, [file]))
     found["files"] = [_hash(Path(path).read_bytes()).hex() for path in files]  # what they say, wherever they are

@@ -12,6 +12,9 @@ class Key:
 
     With ``no_effect`` the key is accepted because configurations of the reference system hold it; the help
     then says why nothing follows from it.
+
+    A key that came after runs were recorded says ``since`` which version it is there, and what versions ``before`` did:
+    that is its value in the runs of these versions, which so go on, and are replayed, as they began.
     """
 
     name: str
@@ -19,6 +22,8 @@ class Key:
     kind: Kind
     help: str
     no_effect: bool = False
+    since: str = ""
+    before: Any = None
 
     @property
     def summary(self) -> str:

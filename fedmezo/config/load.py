@@ -10,11 +10,11 @@ from fedmezo.config.files import read_file
 from fedmezo.config.overrides import read_overrides
 from fedmezo.config.problems import Problems
 from fedmezo.config.registered import check_names
-from fedmezo.config.schema import DEFAULTS
+from fedmezo.config.schema import DEFAULTS, earlier
 from fedmezo.config.tree import frozen_tree
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> CfgNode:
+def load(path: Path, overrides: Sequence[str] = (), *, recorded: bool = False) -> CfgNode:
     """Return the configuration of a YAML file, complete with defaults.
 
     ``_base_`` in a file names files, relative to it, that it builds on. Later values win: bases in their
@@ -23,6 +23,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> CfgNode:
     Args:
         path: the YAML file.
         overrides: ``key value key value ...``, each value in YAML.
+        recorded: the file is that of a run: what it lacks counts as what its version did.
 
     Returns:
         A frozen tree; lists in it are tuples, mappings within lists plain dicts.
@@ -32,7 +33,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> CfgNode:
     """
     problems = Problems()
     settings = read_file(path, problems) | read_overrides(overrides, problems)
-    values = DEFAULTS | {name: setting.value for name, setting in settings.items()}
+    values = DEFAULTS | (earlier() if recorded else {}) | {name: setting.value for name, setting in settings.items()}
     check_names(values, settings, problems)
     check(values, settings, problems)
     problems.raise_if_any()

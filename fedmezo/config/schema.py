@@ -1,5 +1,7 @@
 """The schema: every section and key."""
 
+from typing import Any
+
 from fedmezo.config.sections import (
     criterion,
     data,
@@ -43,6 +45,11 @@ EXTENSIONS = "extensions"
 BASE = "_base_"  # a file's relation to others, no value of the run
 DEFAULTS = {name: key.default for name, key in KEYS.items() if name != BASE}
 OPEN_GROUPS = frozenset(name for section in SECTIONS for name in section.open_names)
+
+
+def earlier() -> dict[str, Any]:
+    """Return what counts for the keys that a run's configuration lacks, as its version did not know them."""
+    return {name: key.before for name, key in KEYS.items() if key.since}
 
 
 def parent(name: str) -> str:

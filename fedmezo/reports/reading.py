@@ -9,7 +9,7 @@ from typing import Any
 
 from fedmezo.config.files import read_file
 from fedmezo.config.problems import Problems
-from fedmezo.config.schema import DEFAULTS
+from fedmezo.config.schema import DEFAULTS, earlier
 from fedmezo.data.partition import SPLITS
 from fedmezo.errors import ResourceError
 from fedmezo.evaluation.losses import ExampleLosses
@@ -79,7 +79,7 @@ def _settings(folder: RunFolder, notes: list[str]) -> dict[str, Any]:
     found = {name: setting.value for name, setting in read_file(folder.config, problems).items()}
     if problems:
         notes.append(f"config.yaml is damaged, and defaults stand for what it lacks: {problems[0]}")
-    return DEFAULTS | found
+    return DEFAULTS | earlier() | found
 
 
 def _ledger(folder: RunFolder, notes: list[str]) -> Ledger | None:

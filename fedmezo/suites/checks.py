@@ -39,7 +39,7 @@ def check_jobs(jobs: Iterable[Job], own: Collection[str], overrides: Sequence[st
     for job in jobs:
         try:
             wanted = leaves(config.load(job.arm.cfg, job.beginning(overrides)))
-            there = leaves(config.load(job.config)) if job.config.exists() else wanted
+            there = leaves(config.load(job.config, recorded=True)) if job.config.exists() else wanted
         except ConfigurationError as error:
             messages[str(error)] = None
             continue
