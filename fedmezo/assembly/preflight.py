@@ -21,7 +21,7 @@ def preflight(cfg: CfgNode) -> None:
             check_installed(f"{tracker}.use = True", {tracker: tracker})
     if cfg.wandb.use and cfg.wandb.online_track:
         check_account()
-    if cfg.data.prompt.endswith(SUFFIXES):
+    if cfg.data.prompt.lower().endswith(SUFFIXES):
         read_template(Path(cfg.data.prompt))
     target = Path(cfg.federate.save_to).absolute()
     above = next(path for path in (target, *target.parents) if path.exists())

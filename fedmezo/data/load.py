@@ -4,7 +4,8 @@ from fedmezo.data.examples import Dataset
 from fedmezo.data.nearest import listing, nearest_name
 from fedmezo.data.sources import hub, registry
 from fedmezo.data.sources.contract import checked_dataset
-from fedmezo.data.sources.files import SUFFIXES, AnyFile
+from fedmezo.data.sources.files import AnyFile
+from fedmezo.data.sources.rows import SUFFIXES
 from fedmezo.data.sources.source import Request, Source
 from fedmezo.errors import ConfigurationError
 
@@ -21,7 +22,7 @@ def load_dataset(request: Request) -> Dataset:
 
 
 def _source(data_type: str) -> Source:
-    if data_type.endswith(SUFFIXES):
+    if data_type.lower().endswith(SUFFIXES):
         return AnyFile()
     if data_type.endswith(hub.SUFFIX):
         return hub.HubSource()

@@ -25,7 +25,8 @@ def partition_table(partition: Partition, categories: Sequence[str | None]) -> s
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= WIDEST else name[: WIDEST - 3] + "..."
+    line = " ".join(name.split())
+    return line if len(line) <= WIDEST else line[: WIDEST - 3] + "..."
 
 
 def _align(rows: Sequence[Sequence[str]]) -> str:

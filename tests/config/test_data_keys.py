@@ -12,6 +12,7 @@ from .conftest import Load, Mistakes
     [
         "gsm8k@llm",
         "mine.jsonl",
+        "MINE.JSONL",
         "openai/gsm8k@hub",
         "openai/gsm8k:main@hub",
         "openai/gsm8k:main:train[:100]@hub",

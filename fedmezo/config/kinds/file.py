@@ -87,9 +87,9 @@ class ChoiceOrFile(Kind):
     def objection(self, value: Any, extensions: Sequence[str]) -> str:
         """Return what is allowed, or that there is no such file."""
         path = Path(value)
-        if value in self.options or (value.endswith(self.endings) and path.is_file()):
+        if value in self.options or (value.lower().endswith(self.endings) and path.is_file()):
             return ""
-        if not value.endswith(self.endings):
+        if not value.lower().endswith(self.endings):
             return f"expected {self.describe()}{nearest(path.name, self.options)}"
-        others = (other.name for other in path.parent.glob("*") if other.name.endswith(self.endings))
+        others = (other.name for other in path.parent.glob("*") if other.name.lower().endswith(self.endings))
         return f"{path}: no such file{nearest(path.name, others)}"

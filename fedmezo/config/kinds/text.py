@@ -99,7 +99,7 @@ class Registered(ScalarKind):
     def objection(self, value: Any, extensions: Sequence[str]) -> str:
         """Return the names there are, where ``value`` is not one of them."""
         names = registered(self.folder, extensions)
-        if value in names or (self.endings and value.endswith(self.endings)):
+        if value in names or (self.endings and value.lower().endswith(self.endings)):
             return ""
         if self.form and (found := re.fullmatch(self.form, value)):
             return fault(Path(found["file"])) if "file" in found.groupdict() else ""

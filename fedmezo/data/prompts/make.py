@@ -16,7 +16,7 @@ def make_prompt(name: str, tokenizer: ChatTokenizer) -> Prompt:
     Raises:
         ConfigurationError: no such prompt, no chat template, or a file that is wrong.
     """
-    if name.endswith(SUFFIXES):
+    if name.lower().endswith(SUFFIXES):
         return read_template(Path(name))
     if name == "chat":
         return ChatPrompt(tokenizer)

@@ -1,12 +1,17 @@
-"""Rows become examples: which field holds what, and what is said about rows that do not fit."""
+"""Rows become examples: which field holds what, and what is said about rows that do not fit.
 
+A number or a truth value is taken as the text that the file has for it: labels and answers are often written so.
+"""
+
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from fedmezo.data.examples import Example
 from fedmezo.data.nearest import listing, nearest_name
-from fedmezo.data.sources.rows import Row, type_name
+from fedmezo.data.sources.rows import NoNumber, Repeating, Row, type_name
 from fedmezo.errors import ConfigurationError, ResourceError
 
 MOST_LISTED = 10
@@ -74,6 +79,7 @@ def _problem(value: object, names: Fields) -> str:
     if not isinstance(value, dict):
         return f"expected an object, found {type_name(value)}"
     problems = [
+        f"{value.repeated} is given twice" if isinstance(value, Repeating) else "",
         _text_problem(value, names.instruction, required=True),
         _text_problem(value, names.input, required=False),
         _text_problem(value, names.output, required=True),
@@ -88,15 +94,28 @@ def _text_problem(row: Mapping[str, object], name: str, *, required: bool) -> st
     value = row[name]
     if value is None and not required:
         return ""
-    if not isinstance(value, str):
-        return f"{name} is {type_name(value)}, expected a text"
-    return f"{name} holds half of a surrogate pair" if HALF_PAIR.search(value) else ""
+    text = _text(value)
+    if text is None:
+        return f"{name} is {type_name(value)}, expected a text, a number, true or false"
+    return f"{name} holds half of a surrogate pair" if HALF_PAIR.search(text) else ""
 
 
-def _example(row: Mapping[str, str | None], names: Fields) -> Example:
-    return Example(
-        instruction=row[names.instruction] or "",
-        input=row.get(names.input) or "",
-        output=row[names.output] or "",
-        category=row.get(names.category) or None,
+def _text(value: object) -> str | None:
+    """Return a value as text; None where it is null, a list, an object, or no number of JSON's."""
+    match value:
+        case NoNumber():
+            return None
+        case str():
+            return str(value)
+        case float() if not math.isfinite(value):
+            return None
+        case bool() | int() | float():  # of a dataset of the hub; those of a file stand as they are written
+            return json.dumps(value)
+    return None
+
+
+def _example(row: Mapping[str, object], names: Fields) -> Example:
+    instruction, given, output, category = (
+        _text(row.get(name)) or "" for name in (names.instruction, names.input, names.output, names.category)
     )
+    return Example(instruction, given, output, category or None)

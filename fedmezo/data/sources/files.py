@@ -1,6 +1,7 @@
 """Datasets that are files: the user's own, else local ones under ``data.root``, else those of the web."""
 
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -9,11 +10,9 @@ from fedmezo.data.download import DownloadError, WebFile, fetch
 from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.nearest import listing, nearest_name
 from fedmezo.data.sources.fields import Fields, to_examples
-from fedmezo.data.sources.rows import read_rows
+from fedmezo.data.sources.rows import SUFFIXES, read_rows
 from fedmezo.data.sources.source import Request
 from fedmezo.errors import ConfigurationError, ResourceError
-
-SUFFIXES = (".json", ".jsonl")
 
 
 class FileSource:
@@ -53,7 +52,7 @@ class FileSource:
         """
         local = [paths[-1] for paths in self._candidates(request)]
         try:
-            return next((path for path in local if path.is_file()), None) or fetch(self.files[-1], request.downloads)
+            return next(filter(_is_file, local), None) or fetch(self.files[-1], request.downloads)
         except DownloadError as error:
             known = " or ".join(map(str, local))
             raise ResourceError(f"{request.name}: no local test file, and {error}\n    put it at {known}") from error
@@ -61,8 +60,8 @@ class FileSource:
     def _local(self, request: Request) -> list[Path]:
         """Return the first of the local files that is there, with its test file if that is, too."""
         for paths in self._candidates(request):
-            if paths[0].is_file():
-                return [path for path in paths if path.is_file()]
+            if _is_file(paths[0]):
+                return list(filter(_is_file, paths))
         return []
 
     def _downloaded(self, request: Request) -> list[Path]:
@@ -107,14 +106,36 @@ def find_file(name: str, root: Path) -> Path:
     """Return the path of a data file, relative to ``root`` or the current folder, or absolute.
 
     Raises:
-        ResourceError: there is no such file, or it ends neither in .json nor in .jsonl.
+        ResourceError: there is no such file, it cannot be read, or it ends neither in .json nor in .jsonl.
     """
-    path = next((path for path in (root / name, Path(name)) if path.is_file()), None)
+    paths = (root / name, Path(name))
+    path = next(filter(_is_file, paths), None)
     if path is None:
-        folder = (root / name).parent
-        known = sorted(file.name for file in folder.glob("*") if file.suffix in SUFFIXES)
-        hint = nearest_name(Path(name).name, known)
-        raise ResourceError(f"{root / name}: no such file{hint}\n    {folder} has {listing(known)}")
-    if path.suffix not in SUFFIXES:
+        raise ResourceError(_not_found(paths))
+    if path.suffix.lower() not in SUFFIXES:
         raise ResourceError(f"{path}: expected a file ending in {' or '.join(SUFFIXES)}")
     return path
+
+
+def _not_found(paths: Sequence[Path]) -> str:
+    other = next(filter(_mode, paths), None)
+    if other is not None:
+        found = "a folder" if stat.S_ISDIR(_mode(other)) else "a pipe or a device"
+        return f"{other}: expected a file, found {found}"
+    folder = paths[0].parent
+    known = sorted(file.name for file in folder.glob("*") if file.suffix.lower() in SUFFIXES)
+    return f"{paths[0]}: no such file{nearest_name(paths[-1].name, known)}\n    {folder} has {listing(known)}"
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """Return what kind of thing a path leads to, as ``stat`` says it; 0 for nothing."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # no name holds a null character
+        return 0
+    except OSError as error:
+        raise ResourceError(f"{path}: cannot be read: {error.strerror}") from error

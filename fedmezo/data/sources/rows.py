@@ -1,10 +1,41 @@
 """Reading the rows of a ``.json`` file (a list of objects) or a ``.jsonl`` file (one object a line)."""
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fedmezo.errors import ResourceError
+
+SUFFIXES = (".json", ".jsonl")  # in capitals, too
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+class Number(str):
+    """A number as it stands in the file: 1.50 is not 1.5, and no number is too long."""
+
+    __slots__ = ()
+
+
+class NoNumber(str):
+    """NaN or an infinity, which Python writes although JSON has neither."""
+
+    __slots__ = ()
+
+
+class Repeating(dict[str, Any]):
+    """An object that names a key more than once. ``repeated`` is the first such key."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]], repeated: str) -> None:
+        super().__init__(pairs)
+        self.repeated = repeated
+
+
+TYPES = {
+    **{dict: "an object", Repeating: "an object", list: "a list", str: "a text", type(None): "null"},
+    **{bool: "a truth value", Number: "a number", int: "a number", float: "a number"},
+}
 
 
 class Row(NamedTuple):
@@ -21,19 +52,29 @@ def read_rows(path: Path) -> list[Row]:
         ResourceError: the file cannot be read, is not UTF-8, is not valid JSON, or holds no row.
     """
     text = _read_text(path)
-    rows = _lines(path, text) if path.suffix == ".jsonl" else _array(path, text)
+    rows = _lines(path, text) if _of_lines(path) else _array(path, text)
     if not rows:
         raise ResourceError(f"{path}: the file holds no rows")
     return rows
 
 
+def _of_lines(path: Path) -> bool:
+    return path.suffix.lower() == ".jsonl"
+
+
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise ResourceError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ResourceError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        packed = next((name for start, name in PACKED.items() if content.startswith(start)), "")
+        if packed:
+            raise ResourceError(f"{path}: packed ({packed}), expected text; unpack it first") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ResourceError(f"{path}:{line}: not UTF-8 text (byte {error.start} of the file)") from error
 
 
 def _lines(path: Path, text: str) -> list[Row]:
@@ -57,7 +98,9 @@ def _array(path: Path, text: str) -> list[Row]:
 
 def _parse(path: Path, text: str, line: int = 1) -> object:
     try:
-        return json.loads(text)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_int=Number, parse_float=Number, parse_constant=NoNumber
+        )
     except json.JSONDecodeError as error:
         place = f"{path}:{line + error.lineno - 1}, column {error.colno}"
         hint = "; a file of one object a line is named .jsonl" if _is_json_lines(path, error) else ""
@@ -67,10 +110,19 @@ def _parse(path: Path, text: str, line: int = 1) -> object:
 
 
 def _is_json_lines(path: Path, error: json.JSONDecodeError) -> bool:
-    return path.suffix != ".jsonl" and error.msg == "Extra data"
+    return not _of_lines(path) and error.msg == "Extra data"
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) == len(pairs):
+        return values
+    keys = [key for key, _ in pairs]
+    return Repeating(pairs, next(key for place, key in enumerate(keys) if key in keys[:place]))
 
 
 def type_name(value: object) -> str:
-    """Return what JSON calls the type of a value, with its article."""
-    names = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
-    return names.get(type(value), "a number")
+    """Return what JSON calls the type of a value, with its article; NaN and infinities by their names."""
+    if isinstance(value, NoNumber) or (isinstance(value, float) and not math.isfinite(value)):
+        return str(value)
+    return TYPES.get(type(value), type(value).__name__)

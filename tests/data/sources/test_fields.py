@@ -5,6 +5,8 @@ from fedmezo.data.sources.fields import Fields, to_examples
 from fedmezo.data.sources.rows import Row
 from fedmezo.errors import ConfigurationError, ResourceError
 
+EXPECTED = "expected a text, a number, true or false"
+
 
 def rows(*values: object) -> list[Row]:
     return [Row(f"f.jsonl:{number}", value) for number, value in enumerate(values, start=1)]
@@ -26,8 +28,8 @@ def test_malformed_rows_say_what_is_wrong_with_each() -> None:
     good = {"instruction": "i", "output": "o"}
     bad = [
         {"instruction": "i"},
-        {"instruction": 3, "output": None},
-        {**good, "input": ["x"], "category": True},
+        {"instruction": ["i"], "output": None},
+        {**good, "input": ["x"], "category": {}},
         {**good, "output": "\ud800"},
         "text",
         None,
@@ -37,8 +39,8 @@ def test_malformed_rows_say_what_is_wrong_with_each() -> None:
     assert str(caught.value).split("\n    ") == [
         "6 of 7 rows are malformed",
         "f.jsonl:2: output is missing",
-        "f.jsonl:3: instruction is a number, expected a text; output is null, expected a text",
-        "f.jsonl:4: input is a list, expected a text; category is a truth value, expected a text",
+        f"f.jsonl:3: instruction is a list, {EXPECTED}; output is null, {EXPECTED}",
+        f"f.jsonl:4: input is a list, {EXPECTED}; category is an object, {EXPECTED}",
         "f.jsonl:5: output holds half of a surrogate pair",
         "f.jsonl:6: expected an object, found a text",
         "f.jsonl:7: expected an object, found null",
@@ -73,3 +75,10 @@ def test_a_named_field_that_one_row_has_is_enough_for_a_category() -> None:
 def test_an_unknown_role_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match=r"data\.fields\.categry: .*the nearest is category"):
         Fields().override({"categry": "language"})
+
+
+def test_numbers_and_truth_values_of_the_hub_are_texts() -> None:
+    value = {"instruction": 3, "input": 1.5, "output": True, "category": 0}
+    assert to_examples(rows(value), Fields(), {}) == [Example("3", "1.5", "true", "0")]
+    with pytest.raises(ResourceError, match=f"category is nan, {EXPECTED}"):
+        to_examples(rows(value | {"category": float("nan")}), Fields(), {})

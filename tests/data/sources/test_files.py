@@ -1,15 +1,19 @@
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fedmezo.data.download import WebFile
+from fedmezo.data.examples import Example
 from fedmezo.data.load import load_dataset
 from fedmezo.data.sources import files
 from fedmezo.data.sources.gsm8k import Gsm8k
 from fedmezo.data.sources.source import Request
 from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.main import main
 
 QUESTIONS = [{"question": f"{n} + 1?", "answer": f"{n} + 1 = <<{n}+1={n + 1}>>\n#### {n + 1}"} for n in range(5)]
 
@@ -71,6 +75,57 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n")
     with pytest.raises(ResourceError, match=r"a\.csv: expected a file ending in \.json or \.jsonl"):
         load_dataset(Request("alpaca@llm", tmp_path, file="a.csv"))
+
+
+@pytest.mark.parametrize("name", ["a.JSONL", "a.Json"])
+def test_an_ending_in_capitals_is_the_same_format(tmp_path: Path, name: str) -> None:
+    row = json.dumps({"instruction": "i", "output": "o"})
+    (tmp_path / name).write_text(f"[{row}]" if name == "a.Json" else f"{row}\n{row}\n")
+    assert load_dataset(Request(name, tmp_path)).examples[-1].output == "o"
+
+
+def test_numbers_stand_as_they_are_written(tmp_path: Path) -> None:
+    long = "1" * 5000  # more digits than Python makes a number of
+    row = f'{{"instruction": 7E1, "input": {long}, "output": 1.50, "category": true, "id": {long}}}'
+    (tmp_path / "a.jsonl").write_text(row)
+    assert load_dataset(Request("a.jsonl", tmp_path)).examples == (Example("7E1", long, "1.50", "true"),)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('{"instruction": "i", "output": "a", "output": "b"}', "output is given twice"),
+        ('{"instruction": "i", "output": "a", "id": 1, "id": 1}', "id is given twice"),
+        ('{"instruction": "i", "output": null}', "output is null, expected a text, a number, true or false"),
+        ('{"instruction": "i", "output": NaN}', "output is NaN, expected a text, a number, true or false"),
+        ('{"instruction": "i", "output": -Infinity}', "output is -Infinity, expected"),
+        ("3", "expected an object, found a number"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named_with_its_line(
+    tmp_path: Path, row: str, words: str, tiny_yaml: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = json.dumps({"instruction": "i", "output": "o", "unused": [float("nan"), {}]})
+    (tmp_path / "a.jsonl").write_text(f"{good}\r\n{row}\r\n")
+    assert main(["--cfg", str(tiny_yaml()), "--check", "data.root", str(tmp_path), "data.type", "a.jsonl"]) == 3
+    message = capsys.readouterr().err
+    assert f"1 of 2 rows are malformed\n    {tmp_path}/a.jsonl:2: {words}" in message and "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("folder.json", "expected a file, found a folder"),
+        ("pipe.json", "expected a file, found a pipe or a device"),
+        ("n" * 300 + ".json", "cannot be read: File name too long"),
+        ("null\0.json", "no such file"),
+    ],
+)
+def test_what_is_no_file_is_told(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ResourceError, match=words):
+        load_dataset(Request(name, tmp_path))
 
 
 def test_two_files_for_one_dataset_are_refused(tmp_path: Path) -> None:
