@@ -32,7 +32,7 @@ class Repeating(dict[str, Any]):
         self.repeated = repeated
 
 
-TYPES = {
+TYPES: dict[type, str] = {
     **{dict: "an object", Repeating: "an object", list: "a list", str: "a text", type(None): "null"},
     **{bool: "a truth value", Number: "a number", int: "a number", float: "a number"},
 }
