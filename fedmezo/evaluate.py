@@ -11,17 +11,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo import config, run_folder
 from fedmezo.generate import positive, wanted_round
 from fedmezo.harness.tasks import LOCAL, check_tasks
 from fedmezo.log import LOG, on_screen
+from fedmezo.recorded import add_run, moved_hint, read_run
 from fedmezo.user_code import named_mistakes
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m fedmezo.evaluate", description=__doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    add_run(parser)
     parser.add_argument(
         "--round",
         metavar="R",
@@ -55,14 +55,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     options = parser().parse_args(arguments)
-    return exit_code(lambda: execute(options))
+    return exit_code(lambda: execute(options), moved_hint)
 
 
 @named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Ask, and print the scores."""
-    folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING, recorded=True)
+    folder, cfg = read_run(options)
     tasks = tuple(dict.fromkeys(options.tasks))
     with on_screen(1):
         check_tasks(tasks)

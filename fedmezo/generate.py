@@ -11,13 +11,12 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fedmezo import config, run_folder
 from fedmezo.columns import compared
 from fedmezo.interrupt import graceful_stop
 from fedmezo.log import on_screen
+from fedmezo.recorded import add_run, moved_hint, read_run
 from fedmezo.user_code import named_mistakes
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ STOPPING = "stopping this answer (again to leave) ..."
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m fedmezo.generate", description=__doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    add_run(parser)
     parser.add_argument(
         "--round", metavar="R", type=wanted_round, default="final", help="after how many rounds; final (default), best"
     )
@@ -72,14 +71,13 @@ def not_negative(text: str) -> float:
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     options = parser().parse_args(arguments)
-    return exit_code(lambda: execute(options))
+    return exit_code(lambda: execute(options), moved_hint)
 
 
 @named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Load the model and answer what is asked."""
-    folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING, recorded=True)
+    folder, cfg = read_run(options)
     with on_screen(1):
         from fedmezo.models.generation import Sampling
         from fedmezo.randomness import stream_key

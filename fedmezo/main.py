@@ -21,6 +21,7 @@ from yacs.config import CfgNode
 from fedmezo import config, run_folder
 from fedmezo.errors import ConfigurationError, FedmezoError, ModelUnavailableError
 from fedmezo.log import on_screen
+from fedmezo.recorded import moved_hint
 from fedmezo.run_folder import RunFolder
 from fedmezo.user_code import named_mistakes
 
@@ -140,8 +141,10 @@ def check(cfg: CfgNode, fidelity: int | None) -> int:
 
 
 def hint(error: FedmezoError, arguments: Sequence[str]) -> str:
-    """Return the same command with the embedded model, where a model cannot be had."""
-    if not isinstance(error, ModelUnavailableError) or "--resume" in arguments:
+    """Return what helps where a model cannot be had: to say where it is, or the same command with the embedded one."""
+    if "--resume" in arguments:
+        return moved_hint(error, "model.type NAME@HUB on the command line")
+    if not isinstance(error, ModelUnavailableError):
         return ""
     words = list(arguments)
     if "model.type" in words:

@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly import Tunable, assemble_model, assemble_server, scalars_travel, tunable_hashes
 from fedmezo.assembly.extensions import import_extensions
-from fedmezo.assembly.identity import configuration
+from fedmezo.assembly.identity import as_recorded, configuration
 from fedmezo.best_model import load_best
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.make import make_prompt
@@ -112,9 +112,9 @@ def _check_same(cfg: CfgNode, tunable: Tunable, ledger: Ledger) -> None:
     """Make sure that model and configuration are the run's; what extensions say has no part in rebuilding."""
     assert ledger.header is not None
     unused = ("files", "federate.participation")
-    own = configuration(cfg) | {name: ledger.header.configuration.get(name) for name in unused}
-    hashes = {name: value for name, value in tunable_hashes(cfg, tunable).items() if name != "configuration"}
-    check_same(ledger, own, hashes)
+    recorded = ledger.header.configuration
+    own = as_recorded(configuration(cfg), recorded) | {name: recorded.get(name) for name in unused}
+    check_same(ledger, own, tunable_hashes(cfg, tunable))
 
 
 def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:

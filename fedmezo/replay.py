@@ -11,16 +11,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo import config, run_folder
 from fedmezo.generate import wanted_round
 from fedmezo.log import on_screen
+from fedmezo.recorded import add_run, moved_hint, read_run
 from fedmezo.user_code import named_mistakes
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m fedmezo.replay", description=__doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    add_run(parser)
     parser.add_argument(
         "--round", metavar="R", type=wanted_round, default="final", help="after how many rounds; final (default), best"
     )
@@ -41,14 +41,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     options = parser().parse_args(arguments)
-    return exit_code(lambda: execute(options))
+    return exit_code(lambda: execute(options), moved_hint)
 
 
 @named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Rebuild, and say what was found."""
-    folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING, recorded=True)
+    folder, cfg = read_run(options)
     with on_screen(1):
         from fedmezo.replaying import replay
 

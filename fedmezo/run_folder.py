@@ -19,7 +19,6 @@ from fedmezo.ledger.lines import finite
 from fedmezo.saving import saving
 
 SCRATCH = ".tmp"
-READING = ("federate.participation", "''")  # whose participation a run repeated is not needed to read it
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from fedmezo.assembly import (
     precision_warnings,
 )
 from fedmezo.assembly.engine import assemble_tolerance
+from fedmezo.assembly.identity import as_recorded
 from fedmezo.best_model import mend_best
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
@@ -132,7 +134,8 @@ def _training(
     if ledger.header is None and not ledger.fault and read_metrics(folder.metrics):
         raise ResourceError(f"{folder.ledger}\n    the ledger is gone, and the run cannot go on without it")
     _check_rounds(cfg, ledger.rounds())
-    ledger.begin(federation.header)
+    header, recorded = federation.header, ledger.header.configuration if ledger.header else {}
+    ledger.begin(replace(header, configuration=as_recorded(header.configuration, recorded)))
     store = Store(ledger, Snapshots(folder.snapshots), cfg.federate.save_freq, cfg.federate.hash_freq)
     store.go_back(problem.parameters.size)
     key = cfg.eval.best_res_update_round_wise_key

@@ -13,12 +13,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from fedmezo import config, run_folder
 from fedmezo.errors import ConfigurationError
 from fedmezo.generate import positive, wanted_round
 from fedmezo.log import on_screen
+from fedmezo.recorded import add_run, moved_hint, read_run
 from fedmezo.user_code import named_mistakes
 
 LEAST = {"batches": 3, "pairs": 2, "steps": 2}
@@ -29,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/theory.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    add_run(parser)
     parser.add_argument(
         "--round", metavar="R", type=wanted_round, nargs="+", default=[0, "final"],
         help="after how many rounds, final, or best; several, for what is between them (default: 0 final)",
@@ -50,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     options = parser().parse_args(arguments)
-    return exit_code(lambda: execute(options))
+    return exit_code(lambda: execute(options), moved_hint)
 
 
 @named_mistakes()
@@ -59,8 +58,7 @@ def execute(options: argparse.Namespace) -> int:
     for name, least in LEAST.items():
         if getattr(options, name) < least:
             raise ConfigurationError(f"--{name} {getattr(options, name)}\n    expected {least} at least")
-    folder = run_folder.existing(options.run)
-    cfg = config.load(folder.config, run_folder.READING, recorded=True)
+    folder, cfg = read_run(options)
     with on_screen(1):
         from fedmezo.measuring import measure
         from fedmezo.theory.bench import Sizes

@@ -25,7 +25,8 @@ from fedmezo.harness import tasks
 from fedmezo.main import main as train
 from fedmezo.models.generation import Sampling
 from fedmezo.rebuilding import rebuild
-from fedmezo.run_folder import READING, RunFolder
+from fedmezo.recorded import READING
+from fedmezo.run_folder import RunFolder
 from tests.harness.gsm import ROWS, trained
 from tests.harness.test_task_files import MOOD
 

@@ -18,10 +18,11 @@ from fedmezo.ledger.codec import HASH_SIZE, configuration_text
 from fedmezo.ledger.records import Header
 from fedmezo.models.flat import point_digest
 
-# keys that change nothing of what a round computes; the run's folder may be moved, and go on elsewhere
+# keys that change nothing of what a round computes; the run's folder may be moved, its base model too (a hash says
+# that it is the same), and it may go on elsewhere
 INCIDENTAL = (
     *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "llm.cache", "_base_"),
-    *("wandb", "tensorboard", "extensions", "data.root", "data.prompt", "early_stop.patience"),
+    *("wandb", "tensorboard", "extensions", "model.type", "data.root", "data.prompt", "early_stop.patience"),
     *("federate.total_round_num", "federate.save_to", "federate.save_freq", "federate.participation"),
     *("federate.on_failure", "federate.retries", "federate.min_results"),  # who took part is in the ledger
 )
@@ -37,6 +38,11 @@ def assemble_header(cfg: CfgNode, problem: Problem) -> Header:
         "data": bytes.fromhex(problem.data.encoded.digest()),
     }
     return Header(tunable_hashes(cfg, problem) | found, problem.parameters.size, configuration(cfg))
+
+
+def as_recorded(keys: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's keys with those that counted when it was recorded, but do not today, as they were then."""
+    return {name: value for name, value in recorded.items() if _under(name, INCIDENTAL)} | dict(keys)
 
 
 def tunable_hashes(cfg: CfgNode, tunable: Tunable) -> dict[str, bytes]:

@@ -189,7 +189,8 @@ def check_same(ledger: Ledger, configuration: Mapping[str, Any], hashes: Mapping
             f"{ledger.path}\n    this run began with another configuration:\n    {listed}\n"
             "    put it back to go on with this run, or begin a new one with another expname"
         )
-    differing = [name for name, value in hashes.items() if before.hashes[name] != value]
+    compared = hashes.keys() - {"configuration"}  # whose keys were compared; which of them count may have changed
+    differing = [name for name in hashes if name in compared and before.hashes[name] != hashes[name]]
     if differing:
         raise ResourceError(
             f"{ledger.path}\n    this run began with another {', '.join(differing)}: the model, the data, files of "

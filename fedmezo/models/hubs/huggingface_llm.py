@@ -31,7 +31,7 @@ def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: s
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailableError(
-            f"model.type = {name}@huggingface_llm\n    there is no folder {name!r} with a model in safetensors format, "
-            f"and the hub does not give it: {reason}"
+            f"model.type = {name}@huggingface_llm\n    there is no folder {name!r} with a model in safetensors format "
+            f"(looked for as {Path(name).absolute()}), and the hub does not give it: {reason}"
         ) from error
     return BaseModel(model, PretrainedTokenizer(tokenizer, extended=complete(tokenizer, model)))
