@@ -119,8 +119,10 @@ def _one_step(federation: Federation, problem: Problem, batch: Indices) -> Local
 
 
 def _steps(cfg: CfgNode, federation: Federation) -> float:
-    """Return the local steps of a round, of all its clients."""
-    return float(sum(federation.server.sample(0).values()))
+    """Return the local steps of a round, of all its clients, on average."""
+    rounds = cfg.federate.total_round_num
+    total = sum(sum(federation.server.sample(index).values()) for index in range(rounds))
+    return float(total / rounds)
 
 
 def _server_seconds(cfg: CfgNode, problem: Problem, federation: Federation) -> float:

@@ -184,11 +184,11 @@ def _observe(
     if cfg.tensorboard.use:
         callbacks.add(TensorBoardLog(folder.path, dump(cfg), server.rounds_done))
     reports = training.reports(past, training.downlink)
-    steps = max(1, sum(server.sample(0).values()))
+    steps = [sum(server.sample(index).values()) for index in range(training.total_rounds)]
     callbacks.add(
         MetricsFile(folder.metrics, reports),
         LossPlot(folder.path / "loss.png", reports, evaluations.records),
-        ProgressBar(training.total_rounds, server.rounds_done, steps),
+        ProgressBar(steps, server.rounds_done),
     )
 
 

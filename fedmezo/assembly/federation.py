@@ -23,6 +23,7 @@ from fedmezo.federation.uplink import Uplink
 from fedmezo.ledger.records import Header
 from fedmezo.log import LOG
 from fedmezo.models.scoring import LaneScorer, Scorer
+from fedmezo.trainers import RETRIES
 from fedmezo.trainers.schedule import Schedule
 from fedmezo.user_code import made
 from fedmezo.zeroth_order.replay import Replay
@@ -61,9 +62,8 @@ def assemble_federation(
     """
     scalars, header = scalars_travel(cfg), assemble_header(cfg, problem)
     work = assemble_work(cfg, problem, header, on_step)
-    sizes = [len(examples) for examples in work.data.examples.values()]
     sample = assemble_participation(cfg, work.data.steps)
-    server = assemble_server(cfg, problem, work.uplink.identity, sizes, sample)
+    server = assemble_server(cfg, problem, work.uplink.identity, work.data, sample)
     downlink = _downlink(work, header, scalars, server)
     return Federation(server, assemble_engine(cfg, header, work, downlink), downlink, work, header, scalars)
 
@@ -99,7 +99,7 @@ def assemble_server(
     cfg: CfgNode,
     tunable: Tunable,
     name: bytes = b"",
-    sizes: Sequence[int] = (),
+    data: LocalData | None = None,
     sample: Participation = lambda round_index: {},
 ) -> Server:
     """Return the server at the start of a run.
@@ -108,7 +108,7 @@ def assemble_server(
         cfg: of the run.
         tunable: what is trained.
         name: the run's, in messages; like the rest needless where past rounds are only restored.
-        sizes: examples of each client.
+        data: of all clients.
         sample: who takes part.
     """
     queries = cfg.zo.queries if scalars_travel(cfg) else 0
@@ -117,9 +117,13 @@ def assemble_server(
         sample=sample,
         rates=_rates(cfg),
         acceptance=Acceptance(
-            name, tunable.parameters.size, queries, cfg.dataloader.batch_size, cfg.federate.gradient_bound
+            name,
+            tunable.parameters.size,
+            queries,
+            data.most_examples if data else lambda client, steps: 0,
+            cfg.federate.gradient_bound,
         ),
-        aggregation=_aggregation(cfg, tunable, sizes),
+        aggregation=_aggregation(cfg, tunable, [len(own) for own in data.examples.values()] if data else []),
         seed=cfg.seed,
         in_place=tunable.scorer.in_place,
     )
@@ -149,6 +153,7 @@ def _keys(cfg: CfgNode) -> DirectionKeys:
 
 def _local_data(cfg: CfgNode, problem: Problem, client: int | None) -> LocalData:
     own = (each.train for each in problem.data.partition.clients)
+    by_epoch = cfg.train.batch_or_epoch == "epoch"
     return LocalData(
         examples=dict(enumerate(own, start=client or 0)),
         collate=problem.collate,
@@ -156,7 +161,9 @@ def _local_data(cfg: CfgNode, problem: Problem, client: int | None) -> LocalData
         batch_size=cfg.dataloader.batch_size,
         shuffle=cfg.dataloader.shuffle,
         local_steps=cfg.train.local_update_steps,
-        by_epoch=cfg.train.batch_or_epoch == "epoch",
+        by_epoch=by_epoch,
+        short=by_epoch and cfg.dataloader.last_batch == "short",
+        attempts=RETRIES if cfg.llm.retry_on_nan_loss else 1,
     )
 
 

@@ -34,6 +34,25 @@ def batch_indices(
     return np.fromiter(order, dtype=np.int64, count=batch_size)
 
 
+def batch_span(n: int, batch_size: int, index: int, *, short: bool) -> tuple[int, int]:
+    """Return the first position of a client's batch number ``index``, and how many there are in it.
+
+    Args:
+        n, batch_size: as of :func:`batch_indices`.
+        index: of the batch, counted from the start of the run.
+        short: the last batch of an epoch holds what is left of it; False: it is filled up from the next one.
+    """
+    if not short:
+        return index * batch_size, batch_size
+    epoch, place = divmod(index, epoch_batches(n, batch_size))
+    return epoch * n + place * batch_size, min(batch_size, n - place * batch_size)
+
+
+def epoch_batches(n: int, batch_size: int) -> int:
+    """Return how many batches it takes to meet each of ``n`` examples."""
+    return -(-n // batch_size)
+
+
 @lru_cache(maxsize=16)
 def _permutation(n: int, seed: int, client: int, epoch: int) -> NDArray[np.int64]:
     return generator(stream_key(seed, "data", client=client, step=epoch)).permutation(n)

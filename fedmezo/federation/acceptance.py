@@ -1,6 +1,7 @@
 """Which answers of clients count: what arrives is checked, as anybody can send anything."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ class Acceptance:
         identity: of the run.
         size: number of parameters d.
         queries: Q, where scalars travel; 0 where weights do.
-        batch_size: examples that a step can have trained on.
+        most_examples: that a client can have trained on in so many steps of a round.
         bound: on the size of a projected gradient.
         dtype: of the parameters.
     """
@@ -32,7 +33,7 @@ class Acceptance:
     identity: bytes
     size: int
     queries: int
-    batch_size: int
+    most_examples: Callable[[int, int], int]
     bound: float
     dtype: torch.dtype = torch.float32
 
@@ -65,12 +66,16 @@ class Acceptance:
         if math.isinf(update.train_loss):
             return NOT_FINITE
         steps = task.steps if values is None else len(values)
+        if steps > task.steps:
+            return COUNT
         most = steps * max(1, self.queries) * RETRIES
-        if update.examples > self.batch_size * steps or not len(update.failed) <= update.nonfinite <= most:
+        if not len(update.failed) <= update.nonfinite <= most:
+            return COUNT
+        if update.examples > self.most_examples(task.client, steps):  # it would have more say than it is due
             return COUNT
         if values is None:
             return self._objection_to_weights(update)
-        if self.queries == 0 or values.shape[1] != self.queries or not 1 <= len(values) <= task.steps:
+        if self.queries == 0 or values.shape[1] != self.queries or len(values) < 1:
             return COUNT  # fewer steps than asked for are a prefix, and count as such
         if not np.isfinite(values).all():
             return NOT_FINITE

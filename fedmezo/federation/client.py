@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmezo.data.batches import Batch
-from fedmezo.data.order import batch_indices
+from fedmezo.data.order import batch_indices, batch_span, epoch_batches
 from fedmezo.federation.messages import Message, Reply, Task
 from fedmezo.federation.uplink import Uplink
 from fedmezo.randomness import ABSENT, stream_key
@@ -52,6 +52,8 @@ class LocalData:
         collate: makes a batch of examples.
         seed, batch_size, shuffle: of the order (:func:`fedmezo.data.order.batch_indices`).
         local_steps: H of a round, or epochs if ``by_epoch``.
+        short: the last batch of an epoch is short, so that each epoch meets each example once.
+        attempts: batches that a step may try while its loss is not finite.
     """
 
     examples: Mapping[int, NDArray[np.int64]]
@@ -61,21 +63,32 @@ class LocalData:
     shuffle: bool
     local_steps: int
     by_epoch: bool
+    short: bool = False
+    attempts: int = 1
 
     def steps(self, client: int) -> int:
         """Return H of a client."""
         if not self.by_epoch:
             return self.local_steps
-        return self.local_steps * -(-len(self.examples[client]) // self.batch_size)
+        return self.local_steps * epoch_batches(len(self.examples[client]), self.batch_size)
+
+    def most_examples(self, client: int, steps: int) -> int:
+        """Return how many examples so many steps of a round train on, at most."""
+        sizes = [self._span(client, index)[1] for index in range(steps + self.attempts - 1)]
+        return sum(max(sizes[step : step + self.attempts]) for step in range(steps))
 
     def indices(self, client: int, index: int) -> NDArray[np.int64]:
         """Return the examples of the client's batch number ``index``, counted from the start of the run."""
         own = self.examples[client]
-        return own[batch_indices(len(own), self.batch_size, index * self.batch_size, self.seed, client, self.shuffle)]
+        first, size = self._span(client, index)
+        return own[batch_indices(len(own), size, first, self.seed, client, self.shuffle)]
 
     def batch(self, client: int, index: int) -> Batch:
         """Return the client's batch number ``index``."""
         return self.collate(self.indices(client, index))
+
+    def _span(self, client: int, index: int) -> tuple[int, int]:
+        return batch_span(len(self.examples[client]), self.batch_size, index, short=self.short)
 
 
 @dataclass(frozen=True)

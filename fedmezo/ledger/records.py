@@ -47,7 +47,7 @@ class ClientRecord:
         learning_rate: it used.
         examples: it trained on.
         weight: its numerator in the average.
-        train_loss: mean over its finite steps, an fp32 value; NaN if there was none.
+        train_loss: mean over its finite steps, by their examples, an fp32 value; NaN if there was none.
         nonfinite: losses that were not finite.
         gradients: projected gradients g, fp32 [H, Q], where scalars travel.
         failed: bool [H, Q]: losses that were not finite, whose gradient is 0; None: none of them.

@@ -19,7 +19,7 @@ class Observation:
 
     Args:
         round_index, client: where.
-        train_loss: mean over the client's steps; NaN where no step was finite.
+        train_loss: mean over the client's steps, by their examples; NaN where no step was finite.
         examples: trained on.
         update_distance: sum over parameter tensors of || Delta_i - mean_j Delta_j ||_2, for strategies that ask for it.
     """

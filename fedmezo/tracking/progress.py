@@ -18,18 +18,17 @@ class ProgressBar(Callback):
     """A bar over the local steps of all rounds.
 
     Args:
-        total_rounds: of the run.
+        steps: of each round, of all its clients together.
         first_round: where this process begins.
-        steps_per_round: of all clients together.
     """
 
-    def __init__(self, total_rounds: int, first_round: int, steps_per_round: int) -> None:
-        self._total_rounds = total_rounds
+    def __init__(self, steps: Sequence[int], first_round: int) -> None:
+        self._total_rounds = len(steps)
         drawn = progress_shown() and sys.stderr.isatty()
         self._round_level = logging.DEBUG if drawn else logging.INFO
         self._bar = tqdm(
-            total=total_rounds * steps_per_round,
-            initial=first_round * steps_per_round,
+            total=sum(steps),
+            initial=sum(steps[:first_round]),
             unit="step",
             dynamic_ncols=True,
             smoothing=0.05,

@@ -4,9 +4,11 @@ A trainer's work is a function of (start, work): it keeps nothing between calls,
 twice, or again after an interruption.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import mul
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -45,7 +47,7 @@ class LocalUpdate:
     """What a client sends: scalars or weights, never both.
 
     Args:
-        train_loss: mean over the finite steps; NaN if there was none.
+        train_loss: mean over the steps that were finite, by their examples; NaN if there was none.
         examples: trained on in this round.
         nonfinite: losses that were not finite.
         gradients: projected gradients, fp32 [H, Q] (zeroth-order trainers).
@@ -86,6 +88,15 @@ class TogetherTrainer(Trainer, Protocol):
     def train_together(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
         """Train from the same start [d] and return the updates, each as by itself up to rounding."""
         ...
+
+
+def mean_loss(losses: Sequence[float], sizes: Sequence[int]) -> float:
+    """Return the mean of steps' losses, weighted by the sizes of their batches; NaN where there is none.
+
+    The weights are 1 where all batches are alike, so that the mean has the bits of a plain one.
+    """
+    weights = [size / max(sizes) for size in sizes]
+    return math.fsum(map(mul, losses, weights)) / math.fsum(weights) if losses else math.nan
 
 
 @contextmanager

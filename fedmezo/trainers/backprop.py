@@ -14,7 +14,7 @@ from fedmezo.data.batches import Batch
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.scoring import Scorer
 from fedmezo.randomness import preserved_torch_state, stream_key
-from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, register, step_context
+from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, mean_loss, register, step_context
 
 
 @register("llmtrainer")
@@ -73,7 +73,8 @@ class BackpropTrainer:
 
     def _steps(self, model: nn.Module, optimizer: torch.optim.Optimizer, work: LocalWork) -> LocalUpdate:
         losses: list[float] = []
-        examples = nonfinite = 0
+        sizes: list[int] = []
+        nonfinite = 0
         for step in range(work.steps):
             for attempt in range(RETRIES if self.retry else 1):
                 batch = work.batch(step + attempt)
@@ -81,12 +82,12 @@ class BackpropTrainer:
                     loss = self._step(model, optimizer, batch, self._dropout_key(work, step))
                 if math.isfinite(loss):
                     losses.append(loss)
-                    examples += len(batch.labels)
+                    sizes.append(len(batch.labels))
                     break
                 nonfinite += 1
             work.on_step(loss)
-        mean = math.fsum(losses) / len(losses) if losses else math.nan
-        return LocalUpdate(mean, examples, nonfinite, point=self.scorer.parameters.gather().clone())
+        point = self.scorer.parameters.gather().clone()
+        return LocalUpdate(mean_loss(losses, sizes), sum(sizes), nonfinite, point=point)
 
     def _step(self, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, key: int) -> float:
         """Return the loss; parameters stay as they are where it, or a gradient, is not finite."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fedmezo.models.scoring import Request, Scorer
 from fedmezo.randomness import stream_key
-from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, register, step_context
+from fedmezo.trainers import RETRIES, LocalUpdate, LocalWork, mean_loss, register, step_context
 from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Projection
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 
@@ -92,7 +92,8 @@ class MezoTrainer:
         prefix = self._prefix(start, work)
         losses: list[float] = []
         failures: list[tuple[int, int]] = []
-        examples = nonfinite = 0
+        sizes: list[int] = []
+        nonfinite = 0
         for step, keys in enumerate(work.keys):
             queries, trained, failed = yield from self._step(prefix.point, keys, work, step)
             prefix.append([query.gradient if query else 0.0 for query in queries])
@@ -100,11 +101,11 @@ class MezoTrainer:
             failures += [(step, query) for query, found in enumerate(queries) if found is None]
             finite = [query.loss for query in queries if query]
             if finite:
-                examples += trained
+                sizes.append(trained)
                 losses.append(math.fsum(finite) / len(finite))
             work.on_step(losses[-1] if finite else math.nan)
-        mean = math.fsum(losses) / len(losses) if losses else math.nan
-        return LocalUpdate(mean, examples, nonfinite, gradients=prefix.gradients, failed=tuple(failures))
+        mean, gradients = mean_loss(losses, sizes), prefix.gradients
+        return LocalUpdate(mean, sum(sizes), nonfinite, gradients=gradients, failed=tuple(failures))
 
     def _prefix(self, start: Tensor, work: LocalWork) -> Prefix | MovingPrefix:
         if not self.scorer.in_place:

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedmezo.data.order import batch_indices
+from fedmezo.data.order import batch_indices, batch_span, epoch_batches
 from fedmezo.randomness import generator, stream_key
 
 
@@ -26,6 +26,20 @@ def test_positions_do_not_depend_on_how_they_are_reached(n: int, first: int, siz
     last_first = [batch_indices(n, size, start, 5, 2) for start, size in zip(starts[::-1], sizes[::-1], strict=True)]
     at_once = batch_indices(n, sum(sizes), first, 5, 2)
     assert at_once.tolist() == [index for batch in last_first[::-1] for index in batch]
+
+
+@settings(max_examples=100)
+@given(n=st.integers(1, 40), batch_size=st.integers(1, 50), epoch=st.integers(0, 10**6))
+def test_short_batches_make_up_their_epoch_and_no_more(n: int, batch_size: int, epoch: int) -> None:
+    count = epoch_batches(n, batch_size)
+    spans = [batch_span(n, batch_size, epoch * count + place, short=True) for place in range(count)]
+    met = [index for first, size in spans for index in batch_indices(n, size, first, 7, 1)]
+    assert met == batch_indices(n, n, epoch * n, 7, 1).tolist()
+    assert all(size == batch_size for _, size in spans[:-1]) and 1 <= spans[-1][1] <= batch_size
+
+
+def test_filled_batches_go_on_into_the_next_epoch() -> None:
+    assert [batch_span(5, 2, index, short=False) for index in range(4)] == [(0, 2), (2, 2), (4, 2), (6, 2)]
 
 
 def test_a_batch_may_straddle_epochs() -> None:

@@ -14,7 +14,7 @@ from fedmezo.trainers import LocalUpdate
 
 NAME = b"identity"
 TASK = Task(7, 3, 1e-5, 4)
-ACCEPT = Acceptance(NAME, size=5, queries=1, batch_size=2, bound=100.0)
+ACCEPT = Acceptance(NAME, size=5, queries=1, most_examples=lambda client, steps: 2 * steps, bound=100.0)
 WEIGHTS = replace(ACCEPT, queries=0)
 FINE = LocalUpdate(1.5, 8, 0, gradients=np.ones((4, 1), dtype=np.float32))
 POINT = LocalUpdate(1.5, 8, 0, point=torch.ones(5))
@@ -90,6 +90,13 @@ def test_weights_that_cannot_be_right_are_left_out(update: LocalUpdate, wanted: 
 )
 def test_answers_to_something_else_are_left_out(task: Task, name: bytes, wanted: str) -> None:
     assert reason(FINE, task, name) == wanted
+
+
+def test_no_client_claims_more_examples_than_its_batches_hold() -> None:
+    accept = replace(ACCEPT, most_examples=lambda client, steps: {1: 2, 2: 3}[steps] + client)
+    assert reason(with_gradients(1.0, 1.0, examples=6), accept=accept) == ""
+    assert reason(with_gradients(1.0, 1.0, examples=7), accept=accept) == "a wrong number of values"
+    assert reason(with_gradients(1.0, examples=6), accept=accept) == "a wrong number of values"
 
 
 def test_what_is_no_message_is_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,9 @@
 """Keys, batches by position, and the independence of clients from one another."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,6 +50,14 @@ def test_an_epoch_takes_as_many_steps_as_it_needs(tiny_problem: Problem) -> None
     data = local_data(tiny_problem, by_epoch=True, local_steps=2, batch_size=5)
     assert data.steps(0) == 2 * -(-len(data.examples[0]) // 5)
     assert local_data(tiny_problem).steps(0) == 2
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 5, 8])
+def test_what_a_prefix_can_have_trained_on(tiny_problem: Problem, steps: int) -> None:
+    data = local_data(tiny_problem, by_epoch=True, short=True, batch_size=5, examples=[np.arange(17)])
+    assert data.most_examples(0, steps) == sum([5, 5, 5, 2, 5, 5, 5, 2][:steps])
+    assert replace(data, attempts=3).most_examples(0, steps) == 5 * steps  # instead of a short batch, the next
+    assert replace(data, short=False).most_examples(0, steps) == 5 * steps
 
 
 def test_batches_are_right_padded_tensors_of_the_clients_own(tiny_problem: Problem) -> None:

@@ -96,7 +96,7 @@ def a_federation(case: Case, scalars: bool) -> tuple[Server, LocalEngine]:
         parameters=direction(1, 0, SIZE).to(case.dtype),
         sample=lambda index: dict.fromkeys(sampled(index), STEPS),
         rates=Rates(strategy, 0.02, 0.01, lambda index: 1.0),
-        acceptance=Acceptance(NAME, SIZE, case.queries if scalars else 0, 2, 1e6, case.dtype),
+        acceptance=Acceptance(NAME, SIZE, case.queries if scalars else 0, data.most_examples, 1e6, case.dtype),
         aggregation=(
             ScalarAggregation(replay, keys, weighting, spans) if scalars else WeightAggregation(weighting, spans)
         ),

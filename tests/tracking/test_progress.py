@@ -50,7 +50,7 @@ def drive(bar: ProgressBar) -> None:
 
 
 def test_without_a_terminal_there_is_a_line_per_round_and_evaluation(capsys: pytest.CaptureFixture[str]) -> None:
-    drive(ProgressBar(total_rounds=2, first_round=0, steps_per_round=3))
+    drive(ProgressBar([3] * 2, first_round=0))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -61,7 +61,7 @@ def test_without_a_terminal_there_is_a_line_per_round_and_evaluation(capsys: pyt
 
 
 def test_one_rate_is_written_once_and_an_unknown_time_not_at_all(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = ProgressBar(total_rounds=2, first_round=1, steps_per_round=3)
+    bar = ProgressBar([3] * 2, first_round=1)
     bar.before_round(1, [0.25, 0.25])
     bar.after_round(make_report(1))
     assert capsys.readouterr().err == "round 2/2: train loss 1.2500, rate 0.25\n"
@@ -69,7 +69,7 @@ def test_one_rate_is_written_once_and_an_unknown_time_not_at_all(capsys: pytest.
 
 def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = open_terminal(monkeypatch)
-    drive(ProgressBar(total_rounds=2, first_round=0, steps_per_round=3))
+    drive(ProgressBar([3] * 2, first_round=0))
     frames = terminal.getvalue().split("\r")
     wanted = r"round 1/2, rate 0\.25 to 0\.5 +33%\|.*\| 2/6 \[\d\d:\d\d<\d\d:\d\d, loss 2\.5000\]"
     assert any(re.search(wanted, frame) for frame in frames)
@@ -81,7 +81,7 @@ def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left(monkeypatch: pytest.M
 
 def test_a_resumed_run_begins_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = open_terminal(monkeypatch)
-    bar = ProgressBar(total_rounds=4, first_round=3, steps_per_round=5)
+    bar = ProgressBar([5] * 4, first_round=3)
     bar.before_round(3, [0.5])
     bar.close()
     assert re.search(r"round 4/4, rate 0.5 +75%\|.*\| 15/20 ", terminal.getvalue())
@@ -89,7 +89,7 @@ def test_a_resumed_run_begins_where_it_was(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_loss_that_is_not_a_number_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = open_terminal(monkeypatch)
-    bar = ProgressBar(total_rounds=1, first_round=0, steps_per_round=1)
+    bar = ProgressBar([1] * 1, first_round=0)
     bar.on_step(math.nan)
     bar.close()
     assert "loss not finite" in terminal.getvalue()
@@ -103,6 +103,6 @@ def test_how_much_is_shown_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, verbose: int, bar: bool, rounds: bool
 ) -> None:
     terminal = open_terminal(monkeypatch)
-    drive(ProgressBar(total_rounds=2, first_round=0, steps_per_round=3))
+    drive(ProgressBar([3] * 2, first_round=0))
     shown = terminal.getvalue()
     assert ("%|" in shown, "train loss 1.2500" in shown, "val loss 1.5000" in shown) == (bar, rounds, bar)
