@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         help="gsm8k_local (default: gsm8k_test.jsonl of --data), any of lm_eval, or a task file ending in .yaml",
     )
     parser.add_argument(
-        "--limit", metavar="N", type=positive, help="ask the first N examples of each task (default: all)"
+        "--limit", metavar="N", type=positive, help="ask the first N of each task, as lm_eval does (default: all)"
     )
     parser.add_argument(
         "--batch-size", metavar="N", type=positive, help="examples at a time (default: eval.batch_size)"

@@ -87,7 +87,8 @@ def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted]) -> dict[i
 
 
 def _bench(cfg: CfgNode, problem: Problem, chosen: Chosen, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
-    own = [each.train for each in problem.data.partition.clients[:clients]]
+    drawn = generator(stream_key(cfg.seed, "evaluation")).choice(cfg.federate.client_num, clients, replace=False)
+    own = [problem.data.partition.clients[client].train for client in np.sort(drawn)]
     exact = in_full_precision(cfg, problem)
     size = _batch_size(cfg, own, sizes.batches)
     draws = [generator(stream_key(cfg.seed, "data", client=client, query=1)) for client in range(clients)]

@@ -19,7 +19,9 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["init", "partition", "sample", "data", "direction", "strategy", "rounding", "dropout", "answer"]
+Purpose = Literal[
+    "init", "partition", "sample", "data", "direction", "strategy", "rounding", "dropout", "answer", "evaluation"
+]
 
 ABSENT = -1
 _LAYOUT = struct.Struct("<q16sqqqq")

@@ -1,17 +1,21 @@
 """The evaluator of a run, from its configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from yacs.config import CfgNode
 
 from fedmezo.assembly.problem import Problem
+from fedmezo.data.partition import SPLITS, Split
 from fedmezo.evaluation.losses import Evaluator, example_losses
+from fedmezo.evaluation.sample import first, spread
+from fedmezo.randomness import generator, stream_key
 
 
 def assemble_evaluator(cfg: CfgNode, problem: Problem, on_batch: Callable[[int], None]) -> Evaluator:
     """Return the evaluator of the configured splits that have examples."""
-    clients = problem.data.partition.clients
-    splits = {split: [getattr(client, split) for client in clients] for split in cfg.eval.split}
+    splits = {split: _evaluated(cfg, problem, split) for split in cfg.eval.split}
     return Evaluator(
         score=lambda parameters, indices: example_losses(
             problem.scorer,
@@ -25,5 +29,15 @@ def assemble_evaluator(cfg: CfgNode, problem: Problem, on_batch: Callable[[int],
         splits={split: parts for split, parts in splits.items() if any(map(len, parts))},
         categories=problem.data.categories,
         pooled=cfg.federate.make_global_eval,
-        max_examples=cfg.eval.max_examples,
     )
+
+
+def _evaluated(cfg: CfgNode, problem: Problem, split: Split) -> Sequence[NDArray[np.int64]]:
+    """Return each client's examples of a split that are evaluated."""
+    parts, most = [client.split(split) for client in problem.data.partition.clients], cfg.eval.max_examples
+    if not most:
+        return parts
+    if cfg.eval.choice == "first":
+        return first(parts, most)
+    draw = generator(stream_key(cfg.seed, "evaluation", step=SPLITS.index(split)))
+    return spread(parts, problem.data.categories, most, draw)

@@ -104,22 +104,19 @@ class Evaluator:
 
     Args:
         score: example losses of parameters on indices.
-        splits: for each evaluated split, every client's examples.
+        splits: for each evaluated split, the examples of every client that are evaluated.
         categories: of every example, None where unknown.
         pooled: evaluate the union of the clients' splits (``federate.make_global_eval``).
-        max_examples: of each split, the first in the order of the data; 0 for all.
     """
 
     score: "Callable[[Tensor, NDArray[np.int64]], ExampleLosses]"
     splits: Mapping[str, Sequence[NDArray[np.int64]]]
     categories: Sequence[str | None] = ()
     pooled: bool = True
-    max_examples: int = 0
 
     def examples(self, split: str) -> NDArray[np.int64]:
         """Return the evaluated examples of a split, ascending."""
-        union = np.sort(np.concatenate(list(self.splits[split])))
-        return union[: self.max_examples] if self.max_examples else union
+        return np.sort(np.concatenate(list(self.splits[split])))
 
     def __call__(self, parameters: "Tensor") -> dict[str, ExampleLosses]:
         """Return the losses of every example of every split."""

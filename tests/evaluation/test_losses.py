@@ -73,22 +73,14 @@ def test_examples_of_similar_length_are_scored_together(tiny_problem: Problem) -
     assert [length for batch in batches for length in batch] == sorted(lengths.values())
 
 
-def evaluator(pooled: bool = True, max_examples: int = 0) -> Evaluator:
+def evaluator(pooled: bool = True) -> Evaluator:
     """Return an evaluator for which example i has i + 1 tokens and a summed loss of i * parameters[0]."""
     return Evaluator(
         lambda parameters, indices: ExampleLosses(indices, parameters.double().numpy() * indices, indices + 1, indices),
         {"val": [ids(5, 2), ids(0)], "test": [ids(8), ids(1, 3)]},
         ["even", "odd", None] * 3,
         pooled,
-        max_examples,
     )
-
-
-def test_the_first_examples_of_the_data_are_taken() -> None:
-    assert evaluator().examples("val").tolist() == [0, 2, 5]
-    assert evaluator(max_examples=2).examples("val").tolist() == [0, 2]
-    assert evaluator(max_examples=2).examples("test").tolist() == [1, 3]
-    assert evaluator(max_examples=99).examples("test").tolist() == [1, 3, 8]
 
 
 def test_every_split_is_evaluated_pooled_or_per_client() -> None:

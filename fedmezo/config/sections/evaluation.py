@@ -26,5 +26,13 @@ SECTION = Section(
         Key("eval.count_flops", False, Boolean(), "operations are not counted.", no_effect=True),
         Key("eval.batch_size", 8, Integer(low=1), "Examples in an evaluation batch."),
         Key("eval.max_examples", 0, Integer(low=0), "Examples of each split to evaluate at most; 0: all."),
+        Key(
+            "eval.choice",
+            "spread",
+            Choice(("spread", "first")),
+            "Which they are: drawn from seed, of every client and category; or the first in the order of the data.",
+            since="0.2.0",
+            before="first",
+        ),
     ),
 )
