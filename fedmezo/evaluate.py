@@ -1,9 +1,9 @@
 """Put tasks to the model of a run, before and after training: ``python -m fedmezo.evaluate RUN``."""
 
-from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
-    leave_on_interrupt()  # also during the imports below
+    begin()  # also for the imports below
 
 import argparse
 import os

@@ -1,22 +1,26 @@
 """Talk to the model of a run: ``python -m fedmezo.generate RUN``. The base model answers too, beside it."""
 
-from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
-    leave_on_interrupt()  # also during the imports below
+    begin()  # also for the imports below
 
 import argparse
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from fedmezo.columns import compared
+from fedmezo.errors import ConfigurationError
 from fedmezo.interrupt import graceful_stop
 from fedmezo.log import on_screen
 from fedmezo.recorded import add_run, moved_hint, read_run
+from fedmezo.signals import Terminated
+from fedmezo.streams import output_lost
 from fedmezo.user_code import named_mistakes
 
 if TYPE_CHECKING:
@@ -77,6 +81,8 @@ def main(arguments: Sequence[str]) -> int:
 @named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Load the model and answer what is asked."""
+    if sys.stdin is None and options.prompt in (None, "-"):
+        raise ConfigurationError("stdin is closed, so that nothing can be asked\n    give --prompt TEXT")
     folder, cfg = read_run(options)
     with on_screen(1):
         from fedmezo.models.generation import Sampling
@@ -94,6 +100,8 @@ def execute(options: argparse.Namespace) -> int:
             base, tuned = (answer(rebuilt, question, sampling, interactive, tuned) for tuned in (False, True))
             titles = ("base", when(rebuilt.rounds_done))
             print(compared(titles, (base, tuned), width()), flush=True)
+            if output_lost():
+                break
     return 0
 
 
@@ -107,6 +115,8 @@ def questions(prompt: str | None) -> Iterator[str]:
     while True:
         try:
             line = input("> " if sys.stdin.isatty() else "")
+        except Terminated:
+            raise
         except (EOFError, KeyboardInterrupt):
             print()
             return
@@ -120,7 +130,7 @@ def answer(rebuilt: "Rebuilt", question: str, sampling: "Sampling", interactive:
 
     name = "tuned" if tuned else "base"
     bar = tqdm(desc=name, total=sampling.max_tokens, unit="token", leave=False, disable=not sys.stderr.isatty())
-    with bar, graceful_stop(STOPPING) if interactive else nullcontext(never) as stop_requested:
+    with bar, graceful_stop(STOPPING, [signal.SIGINT]) if interactive else nullcontext(never) as stop_requested:
 
         def stop() -> bool:
             bar.update()

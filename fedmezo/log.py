@@ -22,7 +22,7 @@ class Screen(logging.Handler):
     """Writes above the progress bar, if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a message; a reader that has gone raises BrokenPipeError."""
+        """Write a message."""
         from tqdm import tqdm
 
         stream = sys.stdout if record.levelno == RESULT else sys.stderr

@@ -3,10 +3,10 @@
 Everything heavy (torch, transformers) is imported after the configuration was checked.
 """
 
-from fedmezo.process import INTERRUPTED, exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+from fedmezo.process import INTERRUPTED, begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
-    leave_on_interrupt()  # also during the imports below
+    begin()  # also for the imports below
 
 import argparse
 import os
@@ -30,11 +30,11 @@ EXIT_CODES = """exit codes:
   0    done
   1    a defect of the program
   2    the configuration or the command line is wrong
-  3    data, model or disk space cannot be had
+  3    data, a model, memory or disk space cannot be had, or stdout could not be written
   4    the run diverged
   5    a client failed
   130  interrupted; --resume goes on
-  141  the reader of the output has gone"""
+  141  done, but the reader of the output has gone"""
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
 
 

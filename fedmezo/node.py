@@ -4,10 +4,10 @@ The process loads model and data once, connects to the SuperLink, and answers th
 executes no code that it is sent. Ctrl-C or SIGTERM ends it once the order at hand is done.
 """
 
-from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
-    leave_on_interrupt()  # also during the imports below
+    begin()  # also for the imports below
 
 import argparse
 import os

@@ -1,30 +1,43 @@
-"""How the programs of the package begin and end: quietly, whatever the user or the shell does to them."""
+"""How the programs of the package begin and end: quietly, whatever the user, the shell or the machine does to them."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from fedmezo.errors import FedmezoError, ResourceError
+from fedmezo.signals import STOPPING, heeded, interrupt
+from fedmezo.streams import guard_streams, output_lost
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
+def begin() -> None:
+    """Make the process ready for what may come, before anything heavy is imported: streams first, then signals."""
+    guard_streams()
+    leave_on_interrupt()
+
+
 def leave_on_interrupt() -> None:
-    """Let Ctrl-C end the process at once: an import is not made to be interrupted by an exception."""
-    signal.signal(signal.SIGINT, _leave)
+    """Let Ctrl-C and its like end the process at once: an import is not made to be interrupted by an exception."""
+    for number in heeded():
+        signal.signal(number, _leave)
 
 
 def raise_on_interrupt() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, where :func:`leave_on_interrupt` was in force."""
-    if signal.getsignal(signal.SIGINT) is _leave:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let Ctrl-C and its like raise KeyboardInterrupt, where :func:`leave_on_interrupt` was in force."""
+    for number in STOPPING:
+        if signal.getsignal(number) is _leave:
+            signal.signal(number, interrupt)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(2, b"\nfedmezo: interrupted\n")
+    with suppress(OSError):
+        os.write(2, b"\nfedmezo: interrupted\n")
     os._exit(INTERRUPTED)
 
 
@@ -40,8 +53,6 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
     except FedmezoError as error:
         print(f"fedmezo: {error}{hint(error)}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        raise
     except OSError as error:
         print(f"fedmezo: {error}", file=sys.stderr)
         return ResourceError.exit_code
@@ -52,18 +63,23 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
 
 def run_program(main: Callable[[list[str]], int]) -> int:
     """Return the exit code of a program called with the process's arguments."""
+    begin()
     try:
-        try:
-            code = main(sys.argv[1:])
-        finally:
-            sys.stdout.flush()
+        code = main(sys.argv[1:])
+    except SystemExit as error:  # argparse has said what there is to say
+        code = error.code if isinstance(error.code, int) else int(bool(error.code))
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:  # "| head" has seen enough; Python would complain once more on closing stdout
-        code = BROKEN_PIPE
     leave_on_interrupt()
-    if code == BROKEN_PIPE:
-        null = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(null, stream.fileno())
-    return code
+    return code or _code_of_output()
+
+
+def _code_of_output() -> int:
+    """Return 0 if what was printed has arrived; a terminal that is gone has seen enough."""
+    error = output_lost()
+    if error is None:
+        return 0
+    if error.errno == errno.EPIPE:  # "| head" has seen enough
+        return BROKEN_PIPE
+    print(f"fedmezo: stdout: {error.strerror}; what was printed is incomplete, what was saved is not", file=sys.stderr)
+    return ResourceError.exit_code

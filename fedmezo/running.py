@@ -27,7 +27,7 @@ from fedmezo.errors import ConfigurationError, DivergedError, ResourceError
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.projection import paper_bytes
 from fedmezo.federation.rounds import Outcome, Training
-from fedmezo.interrupt import graceful_stop, undisturbed
+from fedmezo.interrupt import ending, graceful_stop, undisturbed
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
@@ -96,7 +96,7 @@ def _train(
         outcome = "diverged"
         raise
     finally:
-        with undisturbed(), ExitStack() as last:
+        with ending(), ExitStack() as last:
             last.callback(_finish, cfg, folder, problem, federation, training, outcome)  # whatever becomes of pictures
             callbacks.close()
     return outcome
@@ -219,10 +219,12 @@ def _finish(
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)
-    LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size, problem.start.element_size()))
-    LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, outcome, len(reports))))
-    if cfg.federate.save_to and outcome in ("completed", "stopped early"):
-        _copy_adapter(folder, Path(cfg.federate.save_to))
+    try:
+        if cfg.federate.save_to and outcome in ("completed", "stopped early"):
+            _copy_adapter(folder, Path(cfg.federate.save_to))
+    finally:
+        LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size, problem.start.element_size()))
+        LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, outcome, len(reports))))
 
 
 def _copy_adapter(folder: RunFolder, target: Path) -> None:

@@ -4,10 +4,10 @@ Effective rank and smoothness of the Hessian, how batches and clients differ, th
 the step-size condition next to the chosen rate. Written to RUN/theory.md and RUN/theory.json; docs/theory.md explains.
 """
 
-from fedmezo.process import exit_code, leave_on_interrupt, raise_on_interrupt, run_program
+from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
-    leave_on_interrupt()  # also during the imports below
+    begin()  # also for the imports below
 
 import argparse
 import os

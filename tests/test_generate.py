@@ -121,6 +121,15 @@ def test_one_question_the_same_from_stdin_and_in_a_conversation(
     assert drawn[0] == drawn[1] != one
 
 
+@pytest.mark.parametrize("words", [[], ["--prompt", "-"]])
+def test_nothing_can_be_asked_where_stdin_is_closed(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["runs/any", *words]) == 2
+    assert "stdin is closed" in capsys.readouterr().err
+
+
 def test_ctrl_c_stops_an_answer_in_a_conversation_and_leaves_otherwise(
     tiny_yaml: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C from outside: the round is finished, everything saved, and the run goes on to the same result."""
+"""Signals from outside: the round is finished, everything saved, and the run goes on to the same result."""
 
 import json
 import signal
@@ -24,12 +24,14 @@ def wait_for(line: str, file: Path, seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable[..., Path]) -> None:
+def test_a_scheduler_s_warning_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable[..., Path]) -> None:
     path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"
-    process = subprocess.Popen(command(path, "expname", "part"), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(["nohup", *command(path, "expname", "part")], stderr=subprocess.PIPE, text=True)
     wait_for('"round": 0', runs / "part" / "metrics.jsonl")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGHUP)  # ignored under nohup
+    wait_for('"round": 1', runs / "part" / "metrics.jsonl")
+    process.send_signal(signal.SIGUSR1)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "finishing this round" in error and f"--resume {runs / 'part'}" in error and "Traceback" not in error

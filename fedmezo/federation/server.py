@@ -1,6 +1,7 @@
 """The server: global parameters, the clients' learning rates, and what a round changes of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -87,12 +88,12 @@ class Server:
 
     def apply(self, record: RoundRecord) -> None:
         """Move to the state after a recorded round."""
-        if self.in_place:
-            with undisturbed():  # half of them moved would be saved as if it were a model
-                self.aggregation.apply(record, self.parameters, self.parameters)
-        else:
-            self.parameters = self.aggregation.apply(record, self.parameters)
-        self.observe(record)
+        with (
+            undisturbed() if self.in_place else nullcontext()
+        ):  # half of them moved would be saved as if it were a model
+            target = self.parameters if self.in_place else None
+            self.parameters = self.aggregation.apply(record, self.parameters, target)
+            self.observe(record)
 
     def observe(self, record: RoundRecord) -> None:
         """Take note of a recorded round whose parameters are already in place."""

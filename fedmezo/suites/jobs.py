@@ -5,7 +5,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any
 
 from fedmezo.harness.tasks import task_name
+from fedmezo.process import begin, leave_on_interrupt
 from fedmezo.suites.evaluation import Evaluation
 from fedmezo.suites.suite import Arm, Suite
 
@@ -118,7 +119,7 @@ def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bo
     context = multiprocessing.get_context("spawn")
     waiting = iter(todo)
     each_fresh = 1 if fresh else None
-    with ProcessPoolExecutor(workers, context, _end_with_the_program, max_tasks_per_child=each_fresh) as pool:
+    with ProcessPoolExecutor(workers, context, _begin, max_tasks_per_child=each_fresh) as pool, _interrupted_together():
         running = {pool.submit(_run, job, more): job for job in islice(waiting, workers)}
         while running:
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -127,8 +128,22 @@ def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bo
                 running |= {pool.submit(_run, job, more): job for job in islice(waiting, 1)}
 
 
-def _end_with_the_program() -> None:
-    """Have this process end when the program that started it is killed: it would keep its run from being resumed."""
+@contextmanager
+def _interrupted_together() -> Iterator[None]:
+    """Have the runs end with their round where only this process is asked to stop; twice the same is one request."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+
+
+def _begin() -> None:
+    """Begin as a program does, and end when the program that started this process is killed.
+
+    A process that stayed would keep its run from being resumed.
+    """
 
     def follow() -> None:
         program = multiprocessing.parent_process()
@@ -136,23 +151,28 @@ def _end_with_the_program() -> None:
             program.join()
             os._exit(1)  # as if killed, which a run survives
 
+    begin()
     Thread(target=follow, daemon=True).start()
 
 
 def _run(job: Job, more: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if not job.trained:
-        from fedmezo.main import main
-
-        code = main(job.command(more))
-        if code or job.evaluation is None:
-            return code
-    return _evaluate(job)
+    try:
+        return _trained(job, more) or _evaluated(job)
+    finally:
+        leave_on_interrupt()  # between two runs there is nothing to be saved
 
 
-def _evaluate(job: Job) -> int:
+def _trained(job: Job, more: Sequence[str]) -> int:
+    from fedmezo.main import main
+
+    return 0 if job.trained else main(job.command(more))
+
+
+def _evaluated(job: Job) -> int:
     from fedmezo.evaluate import main
 
-    assert job.evaluation is not None
+    if job.evaluation is None:
+        return 0
     with (job.folder / "evaluation.log").open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         return main([str(job.folder), *job.evaluation.words])

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fedmezo.generate import positive
-from fedmezo.process import INTERRUPTED, exit_code
+from fedmezo.process import INTERRUPTED, exit_code, raise_on_interrupt
 
 
 def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
@@ -39,6 +39,7 @@ def resumable(program: str, arguments: Sequence[str], work: Callable[[], int]) -
         arguments: of its command line.
         work: what it does.
     """
+    raise_on_interrupt()
     code = exit_code(work)
     if code == INTERRUPTED:
         at = arguments.index("--") if "--" in arguments else len(arguments)

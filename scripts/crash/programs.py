@@ -59,18 +59,16 @@ def forked(program: str, words: Sequence[str], kill_after: float = PATIENCE, pre
 def become(program: str, words: Sequence[str], output: int, prepare: Prepare) -> NoReturn:
     """Be the program, from its first line after the imports to the end of the process."""
     from fedmezo import main, replay
-    from fedmezo.process import leave_on_interrupt, run_program
+    from fedmezo.process import begin, run_program
 
     code = 1
     try:
         os.dup2(output, 1)
         os.dup2(output, 2)
         sys.argv = [f"fedmezo.{program}", *words]
-        leave_on_interrupt()
+        begin()
         prepare()
         code = run_program({"main": main.main, "replay": replay.main}[program])
-    except SystemExit as error:  # of argparse
-        code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # noqa: BLE001  (as the interpreter would)
         traceback.print_exc()
     finally:
