@@ -113,11 +113,11 @@ def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
 def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
     LOG.info(problem.describe())
     LOG.info(problem.data.outline())
-    for warning in precision_warnings(cfg, problem.scorer):
+    for warning in (*(f"warning: {each}" for each in problem.data.warnings), *precision_warnings(cfg, problem.scorer)):
         LOG.warning(warning)
     folder.write_text("config.yaml", dump(cfg))
     folder.write_json("environment.json", environment())
-    folder.write_json("partition.json", problem.data.partition.to_json(problem.data.categories))
+    folder.write_json("partition.json", problem.data.to_json())
     draw_partition(folder.path / "partition.png", problem.data.partition, problem.data.categories)
 
 

@@ -55,7 +55,7 @@ def write_data(folder: Path) -> None:
     ]
     (folder / "rosetta_alpaca.json").write_text(json.dumps(code), encoding="utf-8")
     dolly = [
-        {"instruction": f"Is {i} odd?", "context": "Think." * (i % 2), "response": f"No. {i}", "category": topic}
+        {"instruction": f"{topic} {i} odd?", "context": "Think." * (i % 2), "response": f"No. {i}", "category": topic}
         for topic in TOPICS + MORE_TOPICS
         for i in range(4)
     ]

@@ -7,13 +7,19 @@ from yacs.config import CfgNode
 from fedmezo.assembly.arguments import first_mapping
 from fedmezo.data.federated import FederatedData
 from fedmezo.data.federated import build as build_data
+from fedmezo.data.partition import Split
 from fedmezo.data.sources.source import Request
+from fedmezo.errors import ResourceError
 from fedmezo.models.tokenizers import ModelTokenizer
 
 
 def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> FederatedData:
-    """Load the data, encode them, and divide them among the clients."""
-    return build_data(
+    """Load the data, encode them, and divide them among the clients.
+
+    Raises:
+        ResourceError: the data cannot be had, or nothing is left of a split to evaluate.
+    """
+    data = build_data(
         _request(cfg, cache),
         prompt=cfg.data.prompt,
         tokenizer=tokenizer,
@@ -23,8 +29,21 @@ def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> Feder
         splits=cfg.data.splits,
         num_clients=cfg.federate.client_num,
         subsample=cfg.data.subsample,
+        duplicates=cfg.data.duplicates,
         cache=cache / "encoded",
     )
+    for split in cfg.eval.split:
+        _check_left(data, split)
+    return data
+
+
+def _check_left(data: FederatedData, split: Split) -> None:
+    copies = len(data.copies[split])
+    if copies and len(data.partition.union(split)) == 0:
+        raise ResourceError(
+            f"eval.split = {split}\n    all {copies} {split} examples equal examples of other parts, and are left out\n"
+            "    use other data, or evaluate on what is known: data.duplicates keep"
+        )
 
 
 def _request(cfg: CfgNode, cache: Path) -> Request:

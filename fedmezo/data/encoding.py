@@ -52,11 +52,13 @@ class EncodedExamples:
         flat: int32 [sum of lengths], the tokens.
         offsets: int64 [examples + 1]; example ``i`` is ``flat[offsets[i]:offsets[i + 1]]``.
         prompt_lengths: int32 [examples]; the tokens from there on are learnt.
+        whole_lengths: int32 [examples], before sequences were cut.
     """
 
     flat: NDArray[np.int32]
     offsets: NDArray[np.int64]
     prompt_lengths: NDArray[np.int32]
+    whole_lengths: NDArray[np.int32]
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -72,6 +74,11 @@ class EncodedExamples:
     def tokens(self, index: int) -> NDArray[np.int32]:
         """Return the tokens of one example, int32 [length]."""
         return self.flat[self.offsets[index] : self.offsets[index + 1]]
+
+    @property
+    def cut(self) -> NDArray[np.bool_]:
+        """Which examples lack the end of their response, bool [examples]."""
+        return self.whole_lengths > np.diff(self.offsets)
 
     def num_labels(self, index: int) -> int:
         """Return how many tokens of an example are learnt: at least 1."""
@@ -120,11 +127,13 @@ def _tokenise(
     heads = _in_batches(prompts, tokenizer, special=not bare)
     tails = _in_batches(responses, tokenizer, special=False)
     kept = [index for index, head in enumerate(heads) if len(head) < tok_len]
-    sequences = [[*heads[index], *tails[index], *closing][:tok_len] for index in kept]
+    whole = [[*heads[index], *tails[index], *closing] for index in kept]
+    sequences = [tokens[:tok_len] for tokens in whole]
     return {
         "flat": np.fromiter(chain.from_iterable(sequences), dtype=np.int32),
         "offsets": np.cumsum([0, *map(len, sequences)], dtype=np.int64),
         "prompt_lengths": np.array([len(heads[index]) for index in kept], dtype=np.int32),
+        "whole_lengths": np.array([len(tokens) for tokens in whole], dtype=np.int32),
         "kept": np.array(kept, dtype=np.int64),
     }
 

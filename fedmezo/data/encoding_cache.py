@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 
 from fedmezo.errors import ResourceError
 
-FORMAT = "fedmezo encoded examples 1"
+FORMAT = "fedmezo encoded examples 2"
 
 Arrays = dict[str, NDArray[Any]]
 

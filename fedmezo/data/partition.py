@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+HELD_OUT: tuple[Split, ...] = SPLITS[1:]
 
 NO_CATEGORY = "(none)"
 
@@ -53,10 +54,9 @@ class Partition:
         data = self.clients[client]
         return sum((count_categories(data.split(name), categories) for name in SPLITS), Counter())
 
-    def to_json(self, categories: Sequence[str | None]) -> dict[str, object]:
-        """Return what ``partition.json`` holds: the hash, and counts per client, split and category."""
-        clients = [{name: _counts(client.split(name), categories) for name in SPLITS} for client in self.clients]
-        return {"hash": self.digest(), "warnings": list(self.warnings), "clients": clients}
+    def counts(self, categories: Sequence[str | None]) -> list[dict[str, object]]:
+        """Return for each client how many examples it has, by split and category."""
+        return [{name: _counts(client.split(name), categories) for name in SPLITS} for client in self.clients]
 
 
 def count_categories(indices: NDArray[np.int64], categories: Sequence[str | None]) -> Counter[str]:

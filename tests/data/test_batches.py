@@ -8,6 +8,7 @@ ENCODED = EncodedExamples(
     flat=np.array([1, 2, 3, 4, 5, 6, 7, 8, 9], dtype=np.int32),
     offsets=np.array([0, 3, 5, 9], dtype=np.int64),
     prompt_lengths=np.array([2, 1, 1], dtype=np.int32),
+    whole_lengths=np.array([3, 2, 4], dtype=np.int32),
 )
 
 

@@ -20,7 +20,7 @@ def examples(*pairs: tuple[str, str]) -> list[Example]:
 
 
 def same(first: EncodedExamples, second: EncodedExamples) -> bool:
-    names = ("flat", "offsets", "prompt_lengths")
+    names = ("flat", "offsets", "prompt_lengths", "whole_lengths")
     return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
 
 
@@ -39,6 +39,8 @@ def test_sequences_are_prompt_response_and_end_cut_at_the_limit(pairs: list[tupl
     for position, index in enumerate(expected):
         assert encoded.tokens(position).tolist() == whole[index][:tok_len]
         assert encoded.prompt_lengths[position] == lengths[index]
+        assert encoded.whole_lengths[position] == len(whole[index])
+        assert encoded.cut[position] == (len(whole[index]) > tok_len)
         assert encoded.num_labels(position) == min(len(whole[index]), tok_len) - lengths[index] > 0
 
 

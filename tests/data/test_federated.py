@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fedmezo.data.partitioning import make_partition
 from fedmezo.data.sources.source import Request
 from fedmezo.data.splitters.make import make_splitter
 from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.main import main
 from tests.data.conftest import ByteTokenizer
 from tests.data.rows import DOLLY
 
@@ -63,6 +65,24 @@ def test_what_is_dropped_leaves_tokens_categories_and_partition_in_step() -> Non
     assert all(cut.encoded.num_labels(index) > 0 for index in range(len(cut.encoded)))
     indices = [index for name in ("train", "val", "test") for index in cut.partition.union(name)]
     assert sorted(indices) == list(range(len(cut.encoded)))
+
+
+def test_responses_that_the_limit_cuts_are_told_part_by_part(
+    tmp_path: Path, tiny_yaml: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"instruction": f"Say {n}.", "output": "word " * (200 if n % 2 else 2) + str(n)} for n in range(60)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    cfg = tiny_yaml(data={"root": str(tmp_path), "type": "a.jsonl"}, federate={"client_num": 3, "total_round_num": 1})
+    assert main(["--cfg", str(cfg), "expname", "r"]) == 0
+    run = tmp_path / "runs" / "r"
+    told = json.loads((run / "partition.json").read_text())
+    sizes = {name: sum(client[name]["examples"] for client in told["clients"]) for name in ("train", "val", "test")}
+    parts = ", ".join(f"{name} {told['cut'][name]} of {size}" for name, size in sizes.items())
+    warning = f"warning: llm.tok_len = 420 cuts off the end of 30 responses ({parts})"
+    assert sum(told["cut"].values()) == 30 and min(told["cut"].values()) > 0
+    assert warning in capsys.readouterr().err and warning in (run / "run.log").read_text()
+    assert main(["--cfg", str(cfg), "--check", "llm.tok_len", "2000"]) == 0
+    assert "llm.tok_len" not in capsys.readouterr().out
 
 
 def dolly(folder: Path, splitter: str, num_clients: int, subsample: float = 1.0) -> FederatedData:

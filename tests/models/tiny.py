@@ -72,6 +72,7 @@ def make_batch(*rows: tuple[int, int], first: int = 0) -> Batch:
         np.concatenate(draws).astype(np.int32),
         np.array([0, *accumulate(lengths)]),
         np.array([prompt for prompt, _ in rows], dtype=np.int32),
+        np.array(lengths, dtype=np.int32),
     )
     return collate(encoded, np.arange(len(rows)), ByteTokenizer.pad_id, "cpu")
 

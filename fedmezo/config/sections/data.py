@@ -1,7 +1,18 @@
 """Where examples come from, and how they are split and divided among clients."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Arguments, Boolean, ChoiceOrFile, Integer, ListOf, Number, Registered, Synonyms, Text
+from fedmezo.config.kinds import (
+    Arguments,
+    Boolean,
+    Choice,
+    ChoiceOrFile,
+    Integer,
+    ListOf,
+    Number,
+    Registered,
+    Synonyms,
+    Text,
+)
 
 _ENDINGS = (".json", ".jsonl")
 _HUB = r"[\w.-]+/[\w.-]+(:[^:@]*(:[^@]+)?)?@hub"
@@ -38,6 +49,14 @@ SECTION = Section(
             (0.8, 0.1, 0.1),
             ListOf(Number(low=0, high=1), least=3, most=3),
             "Fractions of the examples for train, val and test.",
+        ),
+        Key(
+            "data.duplicates",
+            "remove",
+            Choice(("remove", "keep")),
+            "Held-out examples that equal one of training, or test ones of validation: remove, or keep them.",
+            since="0.2.0",
+            before="keep",
         ),
         Key(
             "data.splitter",
