@@ -19,11 +19,13 @@ from fedmezo.criteria.make import make_criterion
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
 from fedmezo.models.digest import model_digest
+from fedmezo.models.faults import of_model
 from fedmezo.models.flat import FlatParameters, Span
 from fedmezo.models.half import with_half_products
 from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.scoring import Scorer, make_scorer
 from fedmezo.models.tokenizers import ModelTokenizer
+from fedmezo.models.trial import check_working
 from fedmezo.zeroth_order.directions.scaled import Directions
 
 
@@ -113,7 +115,7 @@ def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
     """Return the model with its tokenizer: on the device, or on several.
 
     Raises:
-        ModelUnavailableError: it cannot be had.
+        ModelUnavailableError: it cannot be had, or does not work.
         ConfigurationError: it does not fit the devices.
     """
     dtype = base_dtype(cfg.train.is_enable_half, device)
@@ -125,6 +127,8 @@ def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
             f"model.device_map = {cfg.model.device_map}\n    the devices there are do not hold the model: "
             "set train.is_enable_half True, or take a smaller one"
         )
+    with of_model(cfg.model.type):
+        check_working(base.model, base.tokenizer)
     if dtype != torch.float32:
         with_half_products(base.model, whole=not cfg.llm.adapter.use)
     return base

@@ -10,6 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from fedmezo.errors import ModelUnavailableError
+from fedmezo.models.faults import telling_faults
 from fedmezo.randomness import preserved_torch_state
 
 CHAT_DATE = "26 Jul 2024"  # for templates that would show today's: data must not depend on the day of the run
@@ -56,24 +58,45 @@ class PretrainedTokenizer:
     Args:
         tokenizer: of transformers.
         extended: whether :func:`complete` had to extend it.
+        known: how many tokens the model has embeddings for; None where it has them for all. A tokenizer may have more,
+            such as one for images, as long as no text is made of them.
     """
 
-    def __init__(self, tokenizer: Any, *, extended: bool = False) -> None:
+    def __init__(self, tokenizer: Any, *, extended: bool = False, known: int | None = None) -> None:
         self.tokenizer = tokenizer
         self.extended = extended
         self.eos_id = int(tokenizer.eos_token_id)
-        # padding is masked everywhere, so any id does where a tokenizer has none of its own
-        self.pad_id = self.eos_id if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
-        self.fingerprint = hashlib.blake2b(_definition(tokenizer).encode(), digest_size=16).hexdigest()
+        size = len(tokenizer)
+        self._known = size if known is None else known
+        # padding is masked everywhere, so any id does where a tokenizer has none of its own, or the model none for it
+        own = tokenizer.pad_token_id
+        self.pad_id = self.eos_id if own is None or own >= self._known else int(own)
+        definition = _definition(tokenizer) + (f" {self._known}" if self._known < size else "")
+        self.fingerprint = hashlib.blake2b(definition.encode(), digest_size=16).hexdigest()
 
     def encode(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
-        """Return the ids of each text; a closing EOS of the tokenizer's own is left out."""
-        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special)["input_ids"]
+        """Return the ids of each text; a closing EOS of the tokenizer's own is left out.
+
+        Raises:
+            ModelUnavailableError: the tokenizer fails, or gives a token that the model does not know.
+        """
+        with telling_faults(f"the tokenizer in {self.tokenizer.name_or_path}"):
+            rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special)["input_ids"]
+        self._check_known(max(map(max, filter(None, rows)), default=0))
         return [row[:-1] if special and row[-1:] == [self.eos_id] else row for row in rows]
+
+    def _check_known(self, token: int) -> None:
+        if token >= self._known:
+            raise ModelUnavailableError(
+                f"the tokenizer in {self.tokenizer.name_or_path}: it makes token {token} of "
+                f"{self.tokenizer.decode([token])!r}, and the model has embeddings for {self._known} tokens only, "
+                "the first being 0; take the tokenizer that belongs to the model"
+            )
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, without special tokens."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+        with telling_faults(f"the tokenizer in {self.tokenizer.name_or_path}"):
+            return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     @property
     def has_chat(self) -> bool:
@@ -84,12 +107,13 @@ class PretrainedTokenizer:
         """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins."""
         turns = [{"role": "user", "content": user}]
         turns += [] if assistant is None else [{"role": "assistant", "content": assistant}]
-        text: str = self.tokenizer.apply_chat_template(
-            turns,
-            tokenize=False,
-            add_generation_prompt=assistant is None,
-            date_string=CHAT_DATE,
-        )
+        with telling_faults(f"data.prompt = chat\n    the chat template in {self.tokenizer.name_or_path} fails"):
+            text: str = self.tokenizer.apply_chat_template(
+                turns,
+                tokenize=False,
+                add_generation_prompt=assistant is None,
+                date_string=CHAT_DATE,
+            )
         return text
 
     def save(self, folder: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_model_is_spread_over_the_devices_there_are(tiny_yaml: Write, tmp_path
     base = tiny_base()
     base.resize_token_embeddings(300)  # as many as the tokenizer has, and more
     base.save_pretrained(tmp_path / "model")
-    bpe().save_pretrained(tmp_path / "model")
+    bpe(size=259).save_pretrained(tmp_path / "model")
     model = {"type": f"{tmp_path / 'model'}@huggingface_llm"}
     losses = []
     for device_map in ("", "auto"):

@@ -30,7 +30,7 @@ def write_model(folder: Path) -> None:
     base = tiny_base()
     base.resize_token_embeddings(300, mean_resizing=False)
     base.save_pretrained(folder)
-    bpe().save_pretrained(folder)
+    bpe(size=259).save_pretrained(folder)
 
 
 def trained(folder: Path, *overrides: str, **sections: Any) -> RunFolder:

@@ -13,14 +13,17 @@ from tests.models.tiny import FAMILIES, bits, tiny_base
 
 
 def bpe(
-    corpus: Sequence[str] = ("low lower lowest",), closing: str = "", ending: str = "</s>"
+    corpus: Sequence[str] = ("low lower lowest",), closing: str = "", ending: str = "</s>", size: int = 270
 ) -> PreTrainedTokenizerFast:
-    """Return a small byte-level BPE that opens every sequence with <s>, and closes it with ``closing``."""
+    """Return a small byte-level BPE that opens every sequence with <s>, and closes it with ``closing``.
+
+    Those of 259 tokens, which merge nothing, are known to the tiny models.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=270,
+        vocab_size=size,
         special_tokens=["<s>", ending, "<pad>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

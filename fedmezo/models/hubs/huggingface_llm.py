@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from huggingface_hub import snapshot_download
 
-from fedmezo.errors import ModelUnavailableError
 from fedmezo.hub import hub_reachable
+from fedmezo.models.faults import of_model, telling_faults
 from fedmezo.models.hubs import BaseModel, register
-from fedmezo.models.tokenizers import PretrainedTokenizer, complete
+from fedmezo.models.pretrained import load_pretrained
+
+FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]  # what loading reads; no pickles
 
 
 @register("huggingface_llm")
@@ -17,21 +18,18 @@ def huggingface_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: s
     """Load from the folder ``name`` if there is one, else from the hub; safetensors only, no remote code.
 
     Raises:
-        ModelUnavailableError: no such folder, and the hub does not give it.
+        ModelUnavailableError: no such folder, and the hub does not give it; or it is no model that can be tuned.
     """
     del cache  # the hub's client keeps its own cache
-    safe: dict[str, bool] = {"trust_remote_code": False}
-    if not Path(name).is_dir() and not hub_reachable():
-        safe["local_files_only"] = True  # an earlier download may be in the hub client's cache
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **safe)
-        model = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, device_map=device_map or None, use_safetensors=True, **safe
-        )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelUnavailableError(
-            f"model.type = {name}@huggingface_llm\n    there is no folder {name!r} with a model in safetensors format "
-            f"(looked for as {Path(name).absolute()}), and the hub does not give it: {reason}"
-        ) from error
-    return BaseModel(model, PretrainedTokenizer(tokenizer, extended=complete(tokenizer, model)))
+    with of_model(f"{name}@huggingface_llm"):
+        folder = Path(name) if Path(name).is_dir() else _of_hub(name)
+        model, tokenizer = load_pretrained(folder, dtype=dtype, device_map=device_map)
+    model.name_or_path = model.config._name_or_path = name  # where it lies in a cache says nothing to others
+    return BaseModel(model, tokenizer)
+
+
+def _of_hub(name: str) -> Path:
+    place = Path(name).absolute()
+    with telling_faults(f"there is no folder {name!r} (looked for as {place}), and the hub does not give it"):
+        offline = not hub_reachable()  # an earlier download may be in the hub client's cache
+        return Path(snapshot_download(name, allow_patterns=FILES, local_files_only=offline))

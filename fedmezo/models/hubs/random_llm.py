@@ -69,7 +69,7 @@ def random_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: str = 
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # buffers stay in fp32, as on loading
     model.name_or_path = f"{name}@random_llm"
     _fill(model)
-    return BaseModel(model, ByteTokenizer())
+    return BaseModel(model.eval(), ByteTokenizer())
 
 
 @torch.no_grad()

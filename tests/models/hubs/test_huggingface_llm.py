@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.models.hubs import BaseModel, load_base_model
+from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer
+from fedmezo.models.trial import check_working
+from tests.model_folders import edit, edit_weights
 from tests.models.test_tokenizers import bpe
-from tests.models.tiny import NO_CACHE, bits, tiny_base
+from tests.models.tiny import FAMILIES, NO_CACHE, bits, tiny_base
 
 
 def load(name: Path | str, dtype: torch.dtype = torch.float32) -> BaseModel:
@@ -21,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     """Return the folder of a model and its tokenizer, as transformers saves them."""
     path = tmp_path / "model@home"
     tiny_base().save_pretrained(path)
-    bpe().save_pretrained(path)
+    bpe(size=259).save_pretrained(path)
     return path
 
 
@@ -64,7 +67,7 @@ def test_what_is_neither_here_nor_on_the_hub_is_unavailable(name: str) -> None:
         load(name)
     first, second = str(caught.value).split("\n")
     assert first == f"model.type = {name}@huggingface_llm"
-    assert f"there is no folder {name!r}" in second
+    assert f"there is no folder {name!r} (looked for as {Path(name).absolute()})" in second
 
 
 def test_damaged_or_pickled_weights_are_unavailable(folder: Path) -> None:
@@ -72,11 +75,11 @@ def test_damaged_or_pickled_weights_are_unavailable(folder: Path) -> None:
     content = weights.read_bytes()
     for damaged in (content[:200], content[:-1], b""):
         weights.write_bytes(damaged)
-        with pytest.raises(ModelUnavailableError, match="safetensors format"):
+        with pytest.raises(ModelUnavailableError, match=r"model\.safetensors: "):
             load(folder)
     weights.unlink()
     torch.save(tiny_base().state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(ModelUnavailableError, match=r"no file named model\.safetensors"):
+    with pytest.raises(ModelUnavailableError, match=r"no weights in safetensors format \(model\.safetensors\)"):
         load(folder)
 
 
@@ -98,3 +101,42 @@ def test_a_folder_without_a_tokenizer_is_unavailable(folder: Path, tmp_path: Pat
         shutil.copy(folder / name, bare)
     with pytest.raises(ModelUnavailableError, match="bare"):
         load(bare)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("shard", ["1GB", "40KB"])
+def test_every_family_is_loaded_whole_tied_or_not_in_one_file_or_many(
+    family: str, tied: bool, shard: str, tmp_path: Path
+) -> None:
+    config = tiny_base(family=family).config
+    config.tie_word_embeddings = tied
+    with torch.random.fork_rng(devices=[]):
+        model = AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(tmp_path, max_shard_size=shard)
+    ByteTokenizer().tokenizer.save_pretrained(tmp_path)
+    base = load(tmp_path)
+    assert (base.model.get_input_embeddings().weight is base.model.get_output_embeddings().weight) == tied
+    assert bits(base.model) == bits(model)
+    check_working(base.model, base.tokenizer)
+
+
+def test_weights_that_are_said_to_be_tied_and_differ_are_not_tied(folder: Path) -> None:
+    edit(folder / "config.json", tie_word_embeddings=True)
+    assert bits(load(folder).model) == bits(tiny_base())
+
+
+def test_masks_and_angles_that_earlier_versions_wrote_are_no_weights(folder: Path) -> None:
+    older = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4), "h.0.attn.masked_bias": torch.ones(())}
+    edit_weights(folder, lambda tensors: tensors.update(older))
+    assert bits(load(folder).model) == bits(tiny_base())
+
+
+def test_a_token_that_no_text_gives_needs_no_embedding(folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"pad_token": "<image>"})
+    tokenizer.save_pretrained(folder)
+    base = load(folder)
+    assert len(base.tokenizer.tokenizer) > base.model.get_input_embeddings().num_embeddings
+    assert base.tokenizer.pad_id == base.tokenizer.eos_id
+    assert base.tokenizer.fingerprint != PretrainedTokenizer(tokenizer).fingerprint

@@ -1,0 +1,58 @@
+"""Models that others made, read by libraries that trust them: what is wrong with one is told in a message."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from fedmezo.errors import FedmezoError, ModelUnavailableError
+
+LONGEST = 300  # characters of a reason
+TERSE = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, NotImplementedError)
+PANIC = "PanicException"  # of libraries in Rust, no Exception for Python
+
+
+@contextmanager
+def telling_faults(subject: str) -> Iterator[None]:
+    """Turn whatever a library raises inside the block into one message; lack of memory stays what it is.
+
+    Args:
+        subject: what is being read: a file, or a part of a model.
+
+    Raises:
+        ModelUnavailableError: the library could not make anything of it.
+    """
+    try:
+        yield
+    except (FedmezoError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+            raise
+        if _of_memory(error):
+            raise
+        raise ModelUnavailableError(f"{subject}: {reason(error)}") from error
+
+
+@contextmanager
+def of_model(model_type: str) -> Iterator[None]:
+    """Let a message of the block begin with the model that it is about, ``NAME@HUB``."""
+    try:
+        yield
+    except ModelUnavailableError as error:
+        raise ModelUnavailableError(f"model.type = {model_type}\n    {error}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Return the first two lines of what an error says, with its kind where the words alone say little."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    words = " ".join(lines[:2])
+    words = f"{words[:LONGEST]} ..." if len(words) > LONGEST else words
+    if words and not isinstance(error, TERSE):
+        return words
+    return f"{type(error).__name__}{f': {words}' if words else ''}"
+
+
+def _of_memory(error: BaseException) -> bool:
+    """Return whether torch could not get memory of the CPU, for which it has no error of its own."""
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
