@@ -92,7 +92,7 @@ def _check(options: argparse.Namespace, clients: int) -> None:
     host, _, port = options.superlink.rpartition(":")
     if not re.fullmatch(r"[^\s/:]+", host) or not port.isdecimal() or int(port) > 65535:
         raise ConfigurationError(f"--superlink {options.superlink}\n    expected HOST:PORT")
-    if options.poll <= 0:
+    if not 0 < options.poll < float("inf"):
         raise ConfigurationError(f"--poll {options.poll}\n    expected a number of seconds > 0")
     if options.key is not None and options.root_certificates is None:
         raise ConfigurationError("--key\n    a key is of use over TLS only: give --root-certificates too")

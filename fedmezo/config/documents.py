@@ -9,11 +9,12 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from fedmezo.config.files import syntax_problem
+from fedmezo.config.nodes import NUMERIC, DecimalLoader
 from fedmezo.config.problems import Problem, Problems, nearest
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, to which ``1e-3`` is a number, and a key that is given twice a mistake."""
+class _Loader(DecimalLoader):
+    """The loader to which ``010`` and ``1e-3`` are numbers, and a key that is given twice a mistake."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first: dict[str, yaml.Mark] = {}
@@ -25,9 +26,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{NUMERIC.pattern})$"), list("-+.0123456789"))
 
 
 def read_document(path: Path) -> dict[str, Any]:

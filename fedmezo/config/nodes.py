@@ -1,16 +1,20 @@
 """YAML nodes: a text's tree with its places, before any value is made of it.
 
 PyYAML's safe loader composes the tree; a tag can name nothing but YAML's own scalars, lists and mappings.
+
+Numbers are decimal: ``010`` is no octal number, as it is in YAML 1.1, but text, and so is ``1e-3``. Where a number is
+wanted, these are what they look like; ``0x10``, ``1_000`` and ``1:30``, which YAML 1.1 takes for numbers, are none.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 import yaml
 from yaml.composer import ComposerError
-from yaml.constructor import SafeConstructor
+from yaml.constructor import ConstructorError
+from yaml.resolver import Resolver
 
 COMMAND_LINE = "command line"
 NUMERIC = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -18,6 +22,8 @@ NUMERIC = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _DEEPEST = 50
 _LONGEST = 60
 _YAML = "tag:yaml.org,2002:"
+_INT, _FLOAT = _YAML + "int", _YAML + "float"
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _TEXTS = {_YAML + name for name in ("str", "timestamp", "value", "merge")}
 _CONSTRUCTED = {_YAML + name for name in ("int", "float", "bool", "null")}
 _TUPLE = re.compile(r"\((.*,.*)?\)", re.DOTALL)
@@ -29,6 +35,17 @@ class UnfitError(ValueError):
     """A value is not what is wanted. The text is a hint for the user, often empty."""
 
 
+def decimal(text: str) -> int | float:
+    """Return a number from its decimal digits, such as ``010``, ``2.5`` or ``1e-3``.
+
+    Raises:
+        ValueError: it is none, or has more digits than can be read.
+    """
+    if not NUMERIC.fullmatch(text):
+        raise ValueError(text)
+    return int(text) if text.lstrip("+-").isdigit() else float(text)
+
+
 class Pair(NamedTuple):
     """A key and a value of a mapping, and what is wrong with the key (empty where nothing is)."""
 
@@ -38,8 +55,38 @@ class Pair(NamedTuple):
     wrong: str
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader for trees of bounded depth, and of bounded size: an alias stands for a single value."""
+class DecimalLoader(yaml.SafeLoader):
+    """The safe loader, to which numbers are decimal."""
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Return a number.
+
+        Raises:
+            ConstructorError: it is not decimal, or has more digits than can be read.
+        """
+        text = str(node.value)
+        try:
+            if _NOT_FINITE.fullmatch(text):
+                return float(text.replace(".", "", 1))
+            return decimal(text)
+        except ValueError as error:
+            raise ConstructorError(None, None, f"{text} is no decimal number", node.start_mark) from error
+
+
+DecimalLoader.yaml_implicit_resolvers = {
+    letter: [(tag, form) for tag, form in resolvers if tag not in (_INT, _FLOAT)]
+    for letter, resolvers in Resolver.yaml_implicit_resolvers.items()
+}
+_FIRST = list("-+.0123456789")
+_PLAIN = r"(?:[-+]?[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?$"  # as in YAML 1.1, without `_` and `:`
+DecimalLoader.add_implicit_resolver(_INT, re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), _FIRST)
+DecimalLoader.add_implicit_resolver(_FLOAT, re.compile(f"{_PLAIN}|(?:{_NOT_FINITE.pattern})$"), _FIRST)
+for _tag in (_INT, _FLOAT):
+    DecimalLoader.add_constructor(_tag, DecimalLoader.construct_number)
+
+
+class _Loader(DecimalLoader):
+    """The loader for trees of bounded depth, and of bounded size: an alias stands for a single value."""
 
     depth = 0
 
@@ -73,6 +120,40 @@ def compose(text: str, source: str) -> yaml.Node | None:
     return node
 
 
+def typed(text: str) -> yaml.Node:
+    """Return the tree of a value on the command line, read as YAML; an empty one is the empty text.
+
+    Raises:
+        yaml.YAMLError: the value is not YAML.
+    """
+    return compose(text, COMMAND_LINE) or literal(text)
+
+
+def literal(text: str) -> yaml.ScalarNode:
+    """Return the node of a text on the command line, taken as it is: the shell has taken the quotes of a file."""
+    start, end = (yaml.Mark(COMMAND_LINE, at, 0, at, text, at) for at in (0, len(text)))
+    return yaml.ScalarNode(f"{_YAML}str", text, start, end, style="'")
+
+
+def literal_unless(fits: Callable[[yaml.Node], bool], text: str) -> yaml.Node:
+    """Return the tree of a value on the command line if it is YAML that ``fits``, else its text as it is."""
+    try:
+        node = typed(text)
+    except yaml.YAMLError:
+        return literal(text)
+    return node if fits(node) else literal(text)
+
+
+def is_quoted(node: yaml.Node) -> bool:
+    """Return whether a node is text in quotes."""
+    return isinstance(node, yaml.ScalarNode) and node.style in ("'", '"')
+
+
+def is_bracketed(node: yaml.Node) -> bool:
+    """Return whether a node is a list or a mapping in brackets."""
+    return bool(node.flow_style) if isinstance(node, yaml.CollectionNode) else items(node) is not None
+
+
 def place(node: yaml.Node) -> str:
     """Return where a node was written: ``file:line``, or the command line."""
     return located(node.start_mark.name, node.start_mark.line)
@@ -97,7 +178,7 @@ def written(node: yaml.Node) -> str:
 
 
 def scalar(node: yaml.Node) -> Scalar:
-    """Return the value of a single-valued node as YAML 1.1 reads it (dates stay text).
+    """Return the value of a single-valued node as YAML 1.1 reads it, but for numbers, and dates, which stay text.
 
     Raises:
         UnfitError: the node is a list or a mapping, has a tag of its own, or contradicts its tag.
@@ -107,14 +188,18 @@ def scalar(node: yaml.Node) -> Scalar:
     if node.tag in _TEXTS:
         return str(node.value)
     try:
-        value: Scalar = SafeConstructor().construct_object(node)
-    except (
-        ValueError,
-        KeyError,
-        IndexError,
-    ) as error:  # PyYAML's own for `!!int x`, `!!bool x` and `!!int ''`
+        value: Scalar = DecimalLoader("").construct_object(node)
+    except (yaml.YAMLError, KeyError) as error:  # PyYAML's own for `!!bool x`
         raise UnfitError from error
     return value
+
+
+def other_number(node: yaml.Node) -> bool:
+    """Return whether a node is no decimal number, but what YAML 1.1 takes for one."""
+    if not isinstance(node, yaml.ScalarNode) or node.style is not None or NUMERIC.fullmatch(node.value):
+        return False
+    plain: str = Resolver().resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
+    return plain in (_INT, _FLOAT)
 
 
 def items(node: yaml.Node) -> list[yaml.Node] | None:

@@ -1,15 +1,14 @@
 """Settings from the command line: ``key value`` pairs."""
 
-import json
 from collections.abc import Sequence
 
 import yaml
 
 from fedmezo.config.files import syntax_problem
-from fedmezo.config.kinds import Text
-from fedmezo.config.nodes import COMMAND_LINE, compose
+from fedmezo.config.kinds import Anything, Arguments, Kind
+from fedmezo.config.nodes import COMMAND_LINE
 from fedmezo.config.problems import Problem, Problems
-from fedmezo.config.schema import BASE, KEYS
+from fedmezo.config.schema import BASE, GROUPS, KEYS
 from fedmezo.config.settings import Settings, read_name
 
 
@@ -17,7 +16,7 @@ def read_overrides(words: Sequence[str], problems: Problems) -> Settings:
     """Return the settings of ``key value key value ...``; of a key given twice the later value wins.
 
     Args:
-        words: dotted keys, each followed by its value in YAML.
+        words: dotted keys, each followed by its value in YAML, or as it is where text is wanted.
         problems: takes what is wrong with them.
     """
     settings: Settings = {}
@@ -34,15 +33,14 @@ def _read(name: str, text: str, problems: Problems) -> Settings:
         problems.append(Problem(COMMAND_LINE, name, text, "belongs in a file"))
         return {}
     try:
-        if _is_text(name) and not text.startswith(("'", '"')):
-            text = json.dumps(text)  # the shell has taken the quotes that a file would have
-        node = compose(text, COMMAND_LINE) or compose("''", COMMAND_LINE)
+        node = _kind(name).typed(text)
     except yaml.YAMLError as error:
         problems.append(syntax_problem(error, text, COMMAND_LINE, name))
         return {}
-    assert node is not None
     return read_name(name, node, problems)
 
 
-def _is_text(name: str) -> bool:
-    return name in KEYS and isinstance(KEYS[name].kind, Text)
+def _kind(name: str) -> Kind:
+    if name in GROUPS:
+        return Arguments()
+    return KEYS[name].kind if name in KEYS else Anything()

@@ -95,7 +95,7 @@ class Job:
 
 def as_words(values: Mapping[str, Any]) -> list[str]:
     """Return values of keys as overrides of a command line."""
-    return [word for key, value in values.items() for word in (key, json.dumps(value))]
+    return [word for key, value in values.items() for word in (key, json.dumps(value, ensure_ascii=False))]
 
 
 def jobs(suite: Suite, out: Path) -> list[Job]:

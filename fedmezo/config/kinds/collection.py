@@ -7,8 +7,20 @@ from typing import Any
 from yaml import Node, ScalarNode
 
 from fedmezo.config.kinds.kind import Kind
-from fedmezo.config.kinds.number import number
-from fedmezo.config.nodes import NUMERIC, UnfitError, is_mapping, items, pairs, scalar
+from fedmezo.config.kinds.number import DECIMAL, number
+from fedmezo.config.nodes import (
+    NUMERIC,
+    UnfitError,
+    is_bracketed,
+    is_mapping,
+    is_quoted,
+    items,
+    literal_unless,
+    other_number,
+    pairs,
+    scalar,
+    typed,
+)
 from fedmezo.config.problems import Problems, nearest
 
 
@@ -28,6 +40,11 @@ class ListOf(Kind):
             count = f" of at least {self.least}" if self.least else ""
             count += f" of at most {self.most}" if self.most else ""
         return f"a list{count}, each {self.item.describe()}"
+
+    def typed(self, text: str) -> Node:
+        """Return the node of a list in brackets, or of the one item that the text is."""
+        node = literal_unless(is_bracketed, text)
+        return node if is_bracketed(node) else self.item.typed(text)
 
     def convert(self, node: Node, key: str, problems: Problems) -> tuple[Any, ...] | None:
         """Return the items."""
@@ -52,19 +69,27 @@ class Anything(Kind):
         """Return what is allowed."""
         return "a number, True, False, null, text, or a list or mapping of these"
 
+    def typed(self, text: str) -> Node:
+        """Return the node of a value; what YAML would cut at a `` #`` or take apart at a ``: `` is text as it is."""
+        if text.startswith(("[", "{")):
+            return typed(text)
+        return literal_unless(lambda node: is_bracketed(node) or is_quoted(node) or node.value == text, text)
+
     def convert(self, node: Node, key: str, problems: Problems) -> Any:
-        """Return the value: lists as tuples, mappings as dicts, unquoted ``1e-2`` as a number."""
+        """Return the value: lists as tuples, mappings as dicts, unquoted ``1e-2`` and ``010`` as numbers."""
         if (nodes := items(node)) is not None:
             return tuple(self.convert(each, f"{key}[{i}]", problems) for i, each in enumerate(nodes))
         if is_mapping(node):
             return Arguments().convert(node, key, problems)
         try:
             return self._single(node)
-        except UnfitError:
-            problems.reject(node, key, f"expected {self.describe()}")
+        except UnfitError as error:
+            problems.reject(node, key, f"expected {self.describe()}{error}")
             return None
 
     def _single(self, node: Node) -> Any:
+        if other_number(node):
+            raise UnfitError(f"{DECIMAL}; text in quotes")
         value = scalar(node)
         plain = isinstance(node, ScalarNode) and node.style is None
         numeric = isinstance(value, str) and plain and NUMERIC.fullmatch(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from yaml import Node
 
-from fedmezo.config.kinds.kind import Kind
+from fedmezo.config.kinds.kind import Textual
 from fedmezo.config.kinds.text import Choice, Text
 from fedmezo.config.nodes import full_path
 from fedmezo.config.problems import Problems, nearest
@@ -15,7 +15,7 @@ from fedmezo.config.problems import Problems, nearest
 LEDGER = "ledger.bin"
 
 
-class PythonFile(Kind):
+class PythonFile(Textual):
     """A Python file, relative to the file that names it, or on the command line to the current folder."""
 
     def describe(self) -> str:
@@ -28,7 +28,7 @@ class PythonFile(Kind):
         return None if name is None else str(full_path(name, node))
 
 
-class RunOrLedger(Kind):
+class RunOrLedger(Textual):
     """The folder of a run, or a ledger, relative to the file that names it; '' for none."""
 
     def describe(self) -> str:
@@ -48,7 +48,7 @@ class RunOrLedger(Kind):
         return f"{path}: no ledger is there{nearest(path.name, (other.name for other in path.parent.glob('*')))}"
 
 
-class ExistingFile(Kind):
+class ExistingFile(Textual):
     """A file, relative to the file that names it; '' for none."""
 
     def describe(self) -> str:
@@ -69,7 +69,7 @@ class ExistingFile(Kind):
 
 
 @dataclass(frozen=True)
-class ChoiceOrFile(Kind):
+class ChoiceOrFile(Textual):
     """One of a few names, or a file with one of ``endings``, relative to the file that names it."""
 
     options: tuple[str, ...]

@@ -7,8 +7,10 @@ from typing import Any
 
 from yaml import Node
 
-from fedmezo.config.nodes import Scalar, UnfitError, is_null, scalar
+from fedmezo.config.nodes import Scalar, UnfitError, is_null, is_quoted, literal_unless, scalar, typed
 from fedmezo.config.problems import Problems
+
+NULLS = ("null", "Null", "NULL", "~")
 
 
 class Kind(ABC):
@@ -21,6 +23,14 @@ class Kind(ABC):
     @abstractmethod
     def convert(self, node: Node, key: str, problems: Problems) -> Any:
         """Return the value in a node; where it is not allowed, note that in ``problems`` and return None."""
+
+    def typed(self, text: str) -> Node:
+        """Return the node of a value on the command line.
+
+        Raises:
+            yaml.YAMLError: it is not YAML, which it has to be unless a kind says otherwise.
+        """
+        return typed(text)
 
     def objection(self, value: Any, extensions: Sequence[str]) -> str:
         """Return what is wrong with a converted value once the configuration's extensions are known; else nothing."""
@@ -47,6 +57,14 @@ class ScalarKind(Kind):
             return None
 
 
+class Textual(Kind):
+    """A kind of text: on the command line it is taken as it is, unless it is in quotes."""
+
+    def typed(self, text: str) -> Node:
+        """Return the node of a text."""
+        return literal_unless(is_quoted, text)
+
+
 @dataclass(frozen=True)
 class Nullable(Kind):
     """A kind, or null."""
@@ -56,6 +74,10 @@ class Nullable(Kind):
     def describe(self) -> str:
         """Return what is allowed."""
         return f"{self.kind.describe()}, or null"
+
+    def typed(self, text: str) -> Node:
+        """Return the node of null, or of what the kind is."""
+        return typed(text) if text in NULLS else self.kind.typed(text)
 
     def convert(self, node: Node, key: str, problems: Problems) -> Any:
         """Return None for null, else what the kind makes of the node."""
@@ -94,6 +116,10 @@ class Synonyms(Kind):
     def describe(self) -> str:
         """Return what is allowed."""
         return self.kind.describe()
+
+    def typed(self, text: str) -> Node:
+        """Return the kind's node."""
+        return self.kind.typed(text)
 
     def convert(self, node: Node, key: str, problems: Problems) -> Any:
         """Return the kind's value, replaced by the one that it stands for."""

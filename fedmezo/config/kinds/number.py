@@ -5,22 +5,31 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedmezo.config.kinds.kind import ScalarKind
-from fedmezo.config.nodes import NUMERIC, Scalar, UnfitError
+from fedmezo.config.nodes import Scalar, UnfitError, decimal
+
+DECIMAL = "; numbers are decimal, such as 16, 1000 or 1e-3"
 
 
 def number(value: Scalar) -> int | float:
-    """Return a number, also from text such as ``1e-2`` (which YAML 1.1 does not read as one).
+    """Return a number, also from text such as ``1e-2`` or ``010`` (:mod:`fedmezo.config.nodes`).
 
     Raises:
         UnfitError: it is not a number, or not a finite one.
     """
-    if isinstance(value, str) and NUMERIC.fullmatch(value):
-        value = int(value) if value.lstrip("+-").isdigit() else float(value)
+    if isinstance(value, str):
+        value = _number(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnfitError
     if isinstance(value, float) and not math.isfinite(value):
         raise UnfitError
     return value
+
+
+def _number(text: str) -> int | float:
+    try:
+        return decimal(text)
+    except ValueError as error:
+        raise UnfitError(DECIMAL if text.lstrip("+-")[:1].isdigit() else "") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from yaml import Node
 
-from fedmezo.config.kinds.kind import ScalarKind
+from fedmezo.config.kinds.kind import ScalarKind, Textual
 from fedmezo.config.names import fault, registered
 from fedmezo.config.nodes import Scalar, UnfitError, full_path
 from fedmezo.config.problems import Problems, nearest
@@ -28,7 +28,7 @@ class Boolean(ScalarKind):
         return value
 
 
-class Text(ScalarKind):
+class Text(Textual, ScalarKind):
     """Any text; a number or a truth value counts as text in quotes only."""
 
     def describe(self) -> str:
@@ -45,7 +45,7 @@ class Text(ScalarKind):
 
 
 @dataclass(frozen=True)
-class Choice(ScalarKind):
+class Choice(Textual, ScalarKind):
     """One of a few names, in any case; the value has the case of the option."""
 
     options: tuple[str, ...]
@@ -66,7 +66,7 @@ class Choice(ScalarKind):
 
 
 @dataclass(frozen=True)
-class Registered(ScalarKind):
+class Registered(Textual, ScalarKind):
     """A name registered by the package or an extension, a path with one of ``endings``, or what fits a form.
 
     ``form`` is a regular expression that the whole value may match instead, ``form_name`` how it is written to a user.
@@ -111,7 +111,7 @@ class Registered(ScalarKind):
 
 
 @dataclass(frozen=True)
-class ModelName(ScalarKind):
+class ModelName(Textual, ScalarKind):
     """A model as ``NAME@HUB``, with a registered hub."""
 
     folder: str = "models/hubs"
