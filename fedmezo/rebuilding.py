@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from fedmezo.assembly import Tunable, assemble_model, assemble_server, scalars_travel, tunable_hashes
+from fedmezo.assembly.arguments import prompt_day
 from fedmezo.assembly.extensions import import_extensions
 from fedmezo.assembly.identity import as_recorded, configuration
 from fedmezo.best_model import load_best
@@ -90,7 +91,7 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
             server = assemble_server(cfg, tunable)
             began = server.restore(store, done, fresh=fresh).began
             point = server.parameters
-    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer), point, done, began)
+    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer, prompt_day(cfg)), point, done, began)
 
 
 def rounds_done(cfg: CfgNode, folder: RunFolder, wanted: Wanted) -> int:

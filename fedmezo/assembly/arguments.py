@@ -1,6 +1,7 @@
 """Arguments that the configuration passes on."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from yacs.config import CfgNode
@@ -31,3 +32,8 @@ def scalars_travel(cfg: CfgNode) -> bool:
 def first_mapping(items: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
     """Return the one mapping of a list that holds at most one, as a copy."""
     return to_dict(items[0]) if items else {}
+
+
+def prompt_day(cfg: CfgNode) -> date | None:
+    """Return the day that prompts may show; None where that is the day on which they are made."""
+    return date.fromisoformat(cfg.data.date) if cfg.data.date else None

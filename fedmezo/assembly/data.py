@@ -4,7 +4,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from fedmezo.assembly.arguments import first_mapping
+from fedmezo.assembly.arguments import first_mapping, prompt_day
 from fedmezo.data.federated import FederatedData
 from fedmezo.data.federated import build as build_data
 from fedmezo.data.partition import Split
@@ -22,6 +22,7 @@ def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> Feder
     data = build_data(
         _request(cfg, cache),
         prompt=cfg.data.prompt,
+        day=prompt_day(cfg),
         tokenizer=tokenizer,
         tok_len=cfg.llm.tok_len,
         splitter=cfg.data.splitter,

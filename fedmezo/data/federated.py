@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from fedmezo.data.duplicates import Copies, Duplicates, copies_warnings, find_copies, without_copies
@@ -81,6 +82,7 @@ def build(
     splits: Splits,
     num_clients: int,
     prompt: str = "alpaca",
+    day: date | None = None,
     splitter: str = "iid",
     splitter_args: Mapping[str, object] | None = None,
     subsample: float = 1.0,
@@ -89,13 +91,13 @@ def build(
 ) -> FederatedData:
     """Load a dataset, encode it, and divide it among clients.
 
-    The arguments are those of :func:`load_dataset`, :func:`encode` (``prompt`` by name), :func:`make_splitter`
-    and :func:`make_partition` (with the request's seed), which say what they mean and what they raise; ``duplicates``
-    says what becomes of held-out examples that equal one of another part.
+    The arguments are those of :func:`load_dataset`, :func:`make_prompt` (``prompt`` is its name), :func:`encode`,
+    :func:`make_splitter` and :func:`make_partition` (with the request's seed), which say what they mean and what they
+    raise; ``duplicates`` says what becomes of held-out examples that equal one of another part.
     """
     divide = make_splitter(splitter, splitter_args or {})
     dataset = load_dataset(request)
-    encoded, kept = encode(dataset.examples, tokenizer, make_prompt(prompt, tokenizer), tok_len, cache)
+    encoded, kept = encode(dataset.examples, tokenizer, make_prompt(prompt, tokenizer, day), tok_len, cache)
     categories = [dataset.examples[index].category for index in kept]
     num_own_test = int((kept >= len(dataset.examples) - dataset.num_own_test).sum())
     num_dropped = len(dataset.examples) - len(kept)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from fedmezo.errors import ModelUnavailableError
+from fedmezo.models.chat_template import render
 from fedmezo.models.faults import telling_faults
 from fedmezo.randomness import preserved_torch_state
-
-CHAT_DATE = "26 Jul 2024"  # for templates that would show today's: data must not depend on the day of the run
 
 
 class ModelTokenizer(Protocol):
@@ -35,8 +35,11 @@ class ModelTokenizer(Protocol):
         """Whether there is a chat template."""
         ...
 
-    def chat(self, user: str, assistant: str | None = None) -> str:
-        """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins."""
+    def chat(self, user: str, assistant: str | None = None, day: date | None = None) -> str:
+        """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins.
+
+        The template may show ``day``; None lets it look at the clock.
+        """
         ...
 
     def encode(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
@@ -103,18 +106,15 @@ class PretrainedTokenizer:
         """Whether there is a chat template."""
         return bool(self.tokenizer.chat_template)
 
-    def chat(self, user: str, assistant: str | None = None) -> str:
-        """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins."""
+    def chat(self, user: str, assistant: str | None = None, day: date | None = None) -> str:
+        """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins.
+
+        The template may show ``day``; None lets it look at the clock.
+        """
         turns = [{"role": "user", "content": user}]
         turns += [] if assistant is None else [{"role": "assistant", "content": assistant}]
         with telling_faults(f"data.prompt = chat\n    the chat template in {self.tokenizer.name_or_path} fails"):
-            text: str = self.tokenizer.apply_chat_template(
-                turns,
-                tokenize=False,
-                add_generation_prompt=assistant is None,
-                date_string=CHAT_DATE,
-            )
-        return text
+            return render(self.tokenizer, turns, day)
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer for transformers to load."""
@@ -156,7 +156,7 @@ class ByteTokenizer:
             clean_up_tokenization_spaces=False,
         )
 
-    def chat(self, user: str, assistant: str | None = None) -> str:
+    def chat(self, user: str, assistant: str | None = None, day: date | None = None) -> str:
         """Return nothing: bytes have no chat template."""
         raise NotImplementedError
 

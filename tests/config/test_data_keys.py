@@ -55,3 +55,16 @@ def test_a_prompt_is_a_name_or_a_file_beside_the_one_that_names_it(load_text: Lo
 def test_another_prompt_is_refused(mistakes: Mistakes, tmp_path: Path, value: str, words: str) -> None:
     (tmp_path / "ours.yaml").write_text("")
     assert mistakes(f"data: {{prompt: {value}}}").endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("2025-03-01", "2025-03-01"), ("'20250301'", "2025-03-01"), ("''", "")]
+)
+def test_a_date_is_one_of_the_calendar(load_text: Load, value: str, expected: str) -> None:
+    assert load_text(f"data: {{date: {value}}}").data.date == expected
+    assert load_text("", "data.date", value).data.date == expected
+
+
+@pytest.mark.parametrize("value", ["2025-02-30", "today", "2025", "[2025, 3, 1]", "2025-03-01 12:00", "null"])
+def test_another_date_is_refused(mistakes: Mistakes, value: str) -> None:
+    assert mistakes(f"data: {{date: {value}}}").endswith("expected a date such as 2024-07-26, or ''")

@@ -1,6 +1,7 @@
 """What the tests of the data layer share: a byte tokenizer, and the folder of real data."""
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ class ByteTokenizer:
         self.num_encoded += len(texts)
         return [[self.bos_id] * special + list(text.encode()) for text in texts]
 
-    def chat(self, user: str, assistant: str | None = None) -> str:
+    def chat(self, user: str, assistant: str | None = None, day: date | None = None) -> str:
         return f"<s>Q:{user}\nA:" + (f"{assistant}</turn>\n" if assistant is not None else "")
 
 

@@ -21,8 +21,9 @@ ROWS = [
 def write_data(folder: Path) -> None:
     """Write training and test file."""
     folder.mkdir()
-    for name in ("train", "test"):
-        (folder / f"gsm8k_{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    for name, animals in (("train", "dogs"), ("test", "cats")):
+        lines = (json.dumps(row | {"question": row["question"].replace("cats", animals)}) + "\n" for row in ROWS)
+        (folder / f"gsm8k_{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def write_model(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ class Chat:
 
     has_chat = True
 
-    def chat(self, user: str, assistant: str | None = None) -> str:
+    def chat(self, user: str, assistant: str | None = None, day: date | None = None) -> str:
         return f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n" + (
             f"{assistant}<END>\n" if assistant else ""
         )

@@ -4,7 +4,7 @@ from fedmezo.config.kinds.collection import Anything, Arguments, ListOf
 from fedmezo.config.kinds.file import ChoiceOrFile, ExistingFile, PythonFile, RunOrLedger
 from fedmezo.config.kinds.kind import Kind, Nullable, OrWord, ScalarKind, Synonyms
 from fedmezo.config.kinds.number import Integer, Number
-from fedmezo.config.kinds.text import Boolean, Choice, ModelName, Registered, Text
+from fedmezo.config.kinds.text import Boolean, Choice, Day, ModelName, Registered, Text
 from fedmezo.config.kinds.variants import Variants
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Boolean",
     "Choice",
     "ChoiceOrFile",
+    "Day",
     "ExistingFile",
     "Integer",
     "Kind",

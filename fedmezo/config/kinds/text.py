@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,23 @@ class Text(Textual, ScalarKind):
         if "\0" in value:  # no name of a file or an account can hold one
             raise UnfitError(" without null characters")
         return value
+
+
+class Day(ScalarKind):
+    """A date; '' for none."""
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return "a date such as 2024-07-26, or ''"
+
+    def accept(self, value: Scalar) -> str:
+        """Return the date in the form of ISO 8601."""
+        if not isinstance(value, str):
+            raise UnfitError
+        try:
+            return date.fromisoformat(value).isoformat() if value else value
+        except ValueError as error:
+            raise UnfitError from error
 
 
 @dataclass(frozen=True)

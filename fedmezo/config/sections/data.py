@@ -6,6 +6,7 @@ from fedmezo.config.kinds import (
     Boolean,
     Choice,
     ChoiceOrFile,
+    Day,
     Integer,
     ListOf,
     Number,
@@ -43,6 +44,14 @@ SECTION = Section(
             "alpaca",
             ChoiceOrFile(("alpaca", "chat"), endings=(".yaml", ".yml")),
             "Prompt that an example is put into: alpaca, chat (the model's own template), or a YAML file of yours.",
+        ),
+        Key(
+            "data.date",
+            "2024-07-26",
+            Day(),
+            "Date that chat templates show, whenever the run goes on; '': that of the day on which it does.",
+            since="0.2.0",
+            before="",
         ),
         Key(
             "data.splits",

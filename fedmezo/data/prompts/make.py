@@ -1,5 +1,6 @@
 """From the name of a prompt in the configuration to the prompt."""
 
+from datetime import date
 from pathlib import Path
 
 from fedmezo.data.nearest import nearest_name
@@ -10,8 +11,8 @@ from fedmezo.data.prompts.template import ALPACA
 from fedmezo.errors import ConfigurationError
 
 
-def make_prompt(name: str, tokenizer: ChatTokenizer) -> Prompt:
-    """Return the prompt of a name: ``alpaca``, ``chat``, or the path of a YAML file.
+def make_prompt(name: str, tokenizer: ChatTokenizer, day: date | None = None) -> Prompt:
+    """Return the prompt of a name: ``alpaca``, ``chat`` (which may show ``day``), or the path of a YAML file.
 
     Raises:
         ConfigurationError: no such prompt, no chat template, or a file that is wrong.
@@ -19,7 +20,7 @@ def make_prompt(name: str, tokenizer: ChatTokenizer) -> Prompt:
     if name.lower().endswith(SUFFIXES):
         return read_template(Path(name))
     if name == "chat":
-        return ChatPrompt(tokenizer)
+        return ChatPrompt(tokenizer, day)
     if name == "alpaca":
         return ALPACA
     hint = nearest_name(name, ("alpaca", "chat"))

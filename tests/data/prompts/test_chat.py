@@ -1,3 +1,5 @@
+import random
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -81,9 +83,34 @@ def test_a_template_without_the_reply_says_so() -> None:
         make_prompt("chat", chatting("{{ messages[0].content }}"))
 
 
-def test_a_template_does_not_see_the_day() -> None:
-    dated = chatting("{% if not date_string %}{{ strftime_now('%j') }}{% endif %}{{ date_string }}")
-    assert dated.chat("low") == "26 Jul 2024"
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ strftime_now('%Y-%m-%d %H:%M:%S.%f') }}", "2025-03-01 00:00:00.000000"),
+        (
+            "{% set today = strftime_now('%d %b %Y') %}{% macro say() %}{{ today }}{% endmacro %}{{ say() }}",
+            "01 Mar 2025",
+        ),
+        ("{{ date_string }}", "01 Mar 2025"),
+    ],
+)
+def test_a_template_shows_the_day_that_it_is_given(template: str, words: str) -> None:
+    assert chatting(template).chat("low", day=date(2025, 3, 1)) == words
+
+
+def test_without_a_day_a_template_looks_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    dated = chatting("{{ date_string }}, {{ strftime_now('%Y') }}")
+    assert dated.chat("low", day=date(1999, 1, 1)) == "01 Jan 1999, 1999"
+    assert dated.chat("low").startswith("26 Jul 2024, 20")
+
+
+def test_what_a_template_draws_is_the_same_each_time_and_nobody_elses() -> None:
+    drawing = chatting("{{ range(100000) | random }} {{ lipsum(1) }}")
+    random.seed(5)
+    first = drawing.chat("low")
+    after = random.random()
+    random.seed(5)
+    assert random.random() == after and drawing.chat("low") == first
 
 
 def test_an_unknown_prompt_names_the_nearest() -> None:
