@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import FrameType
 
 from fedmezo.errors import FedmezoError, ResourceError
+from fedmezo.network import check_hub_variables
 from fedmezo.signals import STOPPING, heeded, interrupt
 from fedmezo.streams import guard_streams, output_lost
 
@@ -49,6 +50,7 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
         hint: to be added to an error's message.
     """
     try:
+        check_hub_variables()
         return work()
     except FedmezoError as error:
         print(f"fedmezo: {error}{hint(error)}", file=sys.stderr)

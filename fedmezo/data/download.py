@@ -1,11 +1,10 @@
 """Files of the web: downloaded once, resumed where a download broke off, and verified whenever they are read."""
 
-import fcntl
-import hashlib
+import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
@@ -14,10 +13,15 @@ from typing import IO
 
 from tqdm import tqdm
 
+from fedmezo.cache import locked, sha256_of
 from fedmezo.errors import ResourceError
+from fedmezo.network import check_proxies, within
 
-TIMEOUT = 10.0
+TIMEOUT = 10.0  # seconds without a byte
+PATIENCE = 30.0  # seconds for the beginning of an answer
+SLOWEST = 100.0  # bytes a second, over as long
 CHUNK = 1 << 16
+NETWORK = (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError, ValueError)
 
 
 class DownloadError(ResourceError):
@@ -46,13 +50,14 @@ def fetch(file: WebFile, folder: Path) -> Path:
     A download goes to ``NAME.part``; where one broke off, the next call goes on.
 
     Raises:
+        ConfigurationError: a proxy of the environment is no address.
         DownloadError: the file is not there yet, and cannot be had from the web.
         ResourceError: its content is not what it should be, or the folder cannot be written.
     """
     path = folder / file.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(_beside(path, "lock")):
+        with locked(_beside(path, "lock")):
             if not path.is_file():
                 _download(file, path)
             elif not _is_sound(file, path, path):
@@ -60,7 +65,7 @@ def fetch(file: WebFile, folder: Path) -> Path:
                     f"{path}\n    damaged, or changed since it was downloaded: its SHA-256 is another\n"
                     "    delete it, and the same command downloads it again"
                 )
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+    except NETWORK as error:
         raise DownloadError(f"{file.url} cannot be had: {_reason(error)}") from error
     except OSError as error:
         raise ResourceError(f"{path}: cannot be read or written: {error.strerror}") from error
@@ -69,14 +74,6 @@ def fetch(file: WebFile, folder: Path) -> Path:
 
 def _beside(path: Path, ending: str) -> Path:
     return path.with_name(f"{path.name}.{ending}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time download; the others wait, and find the file."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _download(file: WebFile, path: Path) -> None:
@@ -97,8 +94,8 @@ def _fill(url: str, part: Path) -> None:
     tag = _beside(part, "etag")
     with _ask(url, part, tag) as answer:
         start = part.stat().st_size if answer.status == HTTPStatus.PARTIAL_CONTENT else 0
-        missing = answer.headers.get("Content-Length")
-        total = start + int(missing) if missing else None
+        missing = answer.length  # None where the server tells none, or nonsense
+        total = None if missing is None else start + missing
         tag.write_text(answer.headers.get("ETag", ""), encoding="utf-8")
         with part.open("ab" if start else "wb") as target:
             _copy(answer, target, start, total)
@@ -127,8 +124,9 @@ def _ask(url: str, part: Path, tag: Path) -> HTTPResponse:
 
 
 def _open(url: str, headers: dict[str, str] | None = None) -> HTTPResponse:
+    check_proxies()
     request = urllib.request.Request(url, headers={"User-Agent": "fedmezo", **(headers or {})})
-    answer: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
+    answer: HTTPResponse = within(PATIENCE, lambda: urllib.request.urlopen(request, timeout=TIMEOUT))
     return answer
 
 
@@ -139,16 +137,28 @@ def _range(answer: HTTPResponse) -> str:
 def _copy(source: HTTPResponse, target: IO[bytes], start: int, total: int | None) -> None:
     # disable=None: a bar on a terminal, nothing elsewhere
     with tqdm(desc="downloading", initial=start, total=total, unit="B", unit_scale=True, disable=None) as bar:
-        while chunk := source.read(CHUNK):
+        for chunk in _chunks(source):
             target.write(chunk)
             bar.update(len(chunk))
+
+
+def _chunks(source: HTTPResponse) -> Iterator[bytes]:
+    """Yield what arrives, as long as enough does: a byte now and then keeps a socket's own limit from running out."""
+    begin, size = time.monotonic(), 0
+    while chunk := source.read1(CHUNK):
+        yield chunk
+        size += len(chunk)
+        seconds = time.monotonic() - begin
+        if seconds > PATIENCE:
+            if size < SLOWEST * seconds:
+                raise TimeoutError(f"it is too slow: {size} bytes in {seconds:.0f} s")
+            begin, size = time.monotonic(), 0
 
 
 def _is_sound(file: WebFile, path: Path, content: Path) -> bool:
     """Return whether a content has the checksum of a file; of a file that has none, the first content's is kept."""
     record = _beside(path, "sha256")
-    with content.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(content)
     expected = file.sha256 or (record.read_text(encoding="utf-8")[: len(found)] if record.is_file() else "")
     if not expected:
         record.write_text(f"{found}  {file.name}\n", encoding="utf-8")

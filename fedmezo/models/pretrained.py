@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.models.checkpoint import check_loaded, check_sizes, stored_tensors
+from fedmezo.models.converted import as_safetensors
 from fedmezo.models.faults import telling_faults
 from fedmezo.models.tokenizers import PretrainedTokenizer, complete
 
@@ -16,9 +17,12 @@ ADAPTER = "adapter_config.json"
 
 
 def load_pretrained(
-    folder: Path, *, dtype: torch.dtype, device_map: str = ""
+    folder: Path, *, dtype: torch.dtype, cache: Path, device_map: str = ""
 ) -> tuple[PreTrainedModel, PretrainedTokenizer]:
-    """Load a folder; safetensors only, no remote code.
+    """Load a folder; no remote code.
+
+    Weights in safetensors format are taken as they are; those that exist as ``pytorch_model.bin`` only are converted
+    once, to the cache (see :mod:`fedmezo.models.converted`).
 
     Raises:
         ModelUnavailableError: it is an adapter, or no causal language model; a file is missing or faulty; or the
@@ -31,9 +35,10 @@ def load_pretrained(
     with telling_faults(f"the tokenizer in {folder}"):
         tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE)
     with telling_faults(f"{folder}"):
-        check_sizes(config, stored_tensors(folder))
+        weights = as_safetensors(folder, config, cache)
+        check_sizes(config, stored_tensors(weights))
         model, report = AutoModelForCausalLM.from_pretrained(
-            folder,
+            weights,
             config=config,
             dtype=dtype,
             device_map=device_map or None,

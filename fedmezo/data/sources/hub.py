@@ -1,11 +1,13 @@
 """``OWNER/NAME[:CONFIG[:SPLIT]]@hub``: any dataset of the Hugging Face hub, through the ``datasets`` library."""
 
+from pathlib import Path
+
 from fedmezo.data.examples import Dataset
 from fedmezo.data.sources.fields import Fields, to_examples
 from fedmezo.data.sources.rows import Row
 from fedmezo.data.sources.source import Request
 from fedmezo.errors import ConfigurationError, ResourceError
-from fedmezo.hub import hub_reachable
+from fedmezo.hub import HubError, asked, check_dataset, why_unreachable
 
 SUFFIX = "@hub"
 
@@ -35,16 +37,18 @@ def _rows(path: str, config: str | None, split: str) -> list[Row]:
     """Return the rows of a split, from the library's cache or the hub."""
     try:
         import datasets
-        from datasets.exceptions import DatasetsError
     except ImportError as error:
         raise ResourceError("the datasets library is missing: pip install -e .[llm]") from error
-    if not hub_reachable():
+    reason = why_unreachable()
+    if reason:
         datasets.config.HF_HUB_OFFLINE = True  # an earlier download may be in the library's cache
     try:
-        rows = datasets.load_dataset(path, config, split=split)
-    except (OSError, ValueError, DatasetsError) as error:
+        if not reason and not Path(path).exists():
+            check_dataset(path)
+        rows = asked(lambda: datasets.load_dataset(path, config, split=split), None)
+    except HubError as error:
         raise ResourceError(
-            f"data.type = {path}: the hub gave nothing ({error})\n"
+            f"data.type = {path}: the hub gave nothing ({error}{reason and f'; {reason}'})\n"
             "    without a network: name a .json or .jsonl file of the rows with data.type\n"
             "    or train on generated data: the same command with\n"
             "        data.type arithmetic@llm"

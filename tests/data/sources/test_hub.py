@@ -27,7 +27,7 @@ FIELDS = {"instruction": "ask", "output": "say", "category": "kind"}
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a dataset of two configurations where the library finds it."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("fedmezo.data.sources.hub.hub_reachable", lambda: False)
+    monkeypatch.setattr("fedmezo.data.sources.hub.why_unreachable", lambda: "it is out of reach")
     datasets.disable_progress_bars()
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "ours" / "rows"

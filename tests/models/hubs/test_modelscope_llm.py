@@ -33,6 +33,24 @@ def test_a_model_is_downloaded_and_loaded_from_its_folder(tmp_path: Path, monkey
     assert base.tokenizer.decode(base.tokenizer.encode(["slow"], special=True)[0]) == "slow"
 
 
+def test_pickles_are_downloaded_where_there_is_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    folder = tmp_path / "folder"
+    tiny_base().save_pretrained(folder)
+    bpe().save_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+
+    def download(name: str, *, allow_patterns: list[str]) -> str:
+        asked.append(allow_patterns)
+        if "pytorch_model*.bin" in allow_patterns:
+            torch.save(tiny_base().state_dict(), folder / "pytorch_model.bin")
+        return str(folder)
+
+    client(monkeypatch, download)
+    base = load_base_model("owner/name@modelscope_llm", dtype=torch.float32, cache=tmp_path / "cache")
+    assert len(asked) == 2 and bits(base.model) == bits(tiny_base())
+
+
 class HubError(Exception):
     """Any of the client's own."""
 

