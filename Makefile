@@ -20,8 +20,9 @@ check: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-fuzz: $(STAMP)  ## 2,000 mutated configurations: each runs, or is refused with a message
+fuzz: $(STAMP)  ## 2,000 mutated configurations, and 2,000 wrong surroundings: each runs, or is refused with a message; hours
 	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py
+	$(RUN) -m scripts.fuzz_surroundings
 
 faults: $(STAMP)  ## nodes, SuperLink and server killed, clients that fail: a federation on loopback; a quarter of an hour
 	$(RUN) -m scripts.fault_test

@@ -16,6 +16,13 @@ NO_TRACE = ("Traceback (most recent call last)", "--- Logging error ---")
 Prepare = Callable[[], None]
 
 
+class Timed(NamedTuple):
+    """A signal, and the seconds after the start at which it is sent."""
+
+    after: float
+    number: int
+
+
 class Ended(NamedTuple):
     """How a program ended: its exit code, minus the signal if it was killed, and what it printed."""
 
@@ -44,14 +51,20 @@ def preload() -> None:
     import fedmezo.running  # noqa: F401
 
 
-def forked(program: str, words: Sequence[str], kill_after: float = PATIENCE, prepare: Prepare = nothing) -> Ended:
-    """Run ``python -m fedmezo.PROGRAM WORDS`` in a fork; kill it after so many seconds."""
+def forked(
+    program: str,
+    words: Sequence[str],
+    kill_after: float = PATIENCE,
+    prepare: Prepare = nothing,
+    signals: Sequence[Timed] = (),
+) -> Ended:
+    """Run ``python -m fedmezo.PROGRAM WORDS`` in a fork; send it signals, and kill it after so many seconds."""
     with tempfile.TemporaryFile() as output:
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
             become(program, words, output.fileno(), prepare)
-        code = waited(child, kill_after)
+        code = waited(child, [*signals, Timed(kill_after, signal.SIGKILL)])
         output.seek(0)
         return Ended(code, output.read().decode(errors="replace"))
 
@@ -77,29 +90,33 @@ def become(program: str, words: Sequence[str], output: int, prepare: Prepare) ->
         os._exit(code)
 
 
-def waited(child: int, kill_after: float) -> int:
-    """Wait for a child, kill it once its time is over, and return its exit code."""
-    deadline = time.monotonic() + kill_after
-    while True:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            os.kill(child, signal.SIGKILL)
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        time.sleep(min(left, 0.002))
+def waited(child: int, signals: Sequence[Timed]) -> int:
+    """Wait for a child, send it signals when it is time for them, and return its exit code."""
+    started = time.monotonic()
+    for after, number in signals:
+        while (left := started + after - time.monotonic()) > 0:
+            found, status = os.waitpid(child, os.WNOHANG)
+            if found:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(min(left, 0.002))
+        os.kill(child, number)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def fresh(words: Sequence[str], kill_after: float = PATIENCE) -> Ended:
-    """Run ``python -m fedmezo.main WORDS`` in an interpreter of its own; kill it after so many seconds."""
+def fresh(
+    words: Sequence[str], kill_after: float = PATIENCE, prepare: Prepare | None = None, signals: Sequence[Timed] = ()
+) -> Ended:
+    """Run ``python -m fedmezo.main WORDS`` in an interpreter of its own; send it signals, and kill it at last.
+
+    Args:
+        words: the arguments.
+        kill_after: seconds.
+        prepare: done in the child before the interpreter starts.
+        signals: to be sent, in the order of their times.
+    """
     command = [sys.executable, "-m", "fedmezo.main", *words]
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-        try:
-            process.wait(kill_after)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        code = process.wait()
+        process = subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=prepare)
+        process.returncode = waited(process.pid, [*signals, Timed(kill_after, signal.SIGKILL)])
         output.seek(0)
-        return Ended(code, output.read().decode(errors="replace"))
+        return Ended(process.returncode, output.read().decode(errors="replace"))

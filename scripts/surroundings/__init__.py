@@ -1,0 +1,1 @@
+"""What a program finds around it, made wrong: model folders, environment variables, signals, descriptors."""
