@@ -23,6 +23,7 @@ from fedmezo.errors import ConfigurationError, FedmezoError, ModelUnavailableErr
 from fedmezo.log import on_screen
 from fedmezo.recorded import moved_hint
 from fedmezo.run_folder import RunFolder
+from fedmezo.saving import check_folder
 from fedmezo.user_code import named_mistakes
 
 EXAMPLE = "python -m fedmezo.main --cfg configs/quickstart.yaml federate.total_round_num 5"
@@ -93,8 +94,10 @@ def execute(options: argparse.Namespace) -> int:
     if options.resume is not None:
         return resume(options)
     cfg = config.load(options.cfg, options.overrides)
-    if not (options.check or options.suggest):
-        run_folder.check_free(cfg.outdir, cfg.expname)
+    if not options.suggest:
+        run_folder.check_place(cfg.outdir, cfg.expname)
+        if not options.check:
+            run_folder.check_free(cfg.outdir, cfg.expname)
     name = options.cfg.stem
     return perform(options, cfg, lambda: run_folder.create(cfg.outdir, cfg.expname, name, config.dump(cfg)))
 
@@ -109,6 +112,7 @@ def resume(options: argparse.Namespace) -> int:
             f"command line  {', '.join(refused)}\n    cannot change when a run goes on; "
             f"only {', '.join(config.RESUMABLE)} can"
         )
+    check_folder(f"--resume {folder.path}", folder.path)
     return perform(options, cfg, lambda: folder)
 
 

@@ -16,9 +16,7 @@ from typing import IO, Any
 from fedmezo.config.kinds.file import LEDGER
 from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.ledger.lines import finite
-from fedmezo.saving import saving
-
-SCRATCH = ".tmp"
+from fedmezo.saving import SCRATCH, check_folder, saving
 
 
 @dataclass(frozen=True)
@@ -145,6 +143,18 @@ def check_free(outdir: str, expname: str) -> None:
             f"expname = {expname}\n    {path} exists and is not overwritten; choose another name, "
             f"or go on with that run: python -m fedmezo.main --resume {shlex.quote(str(path))}"
         )
+
+
+def check_place(outdir: str, expname: str) -> None:
+    """Make sure that a run's folder can be made.
+
+    Raises:
+        ConfigurationError: a file is in its place, or its name cannot be one.
+        ResourceError: it cannot be made.
+    """
+    check_folder(f"outdir = {outdir}", Path(outdir))
+    if expname:
+        check_folder(f"expname = {expname}", Path(outdir) / expname)
 
 
 def create(outdir: str, expname: str, default_name: str, config: str) -> RunFolder:

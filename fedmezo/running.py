@@ -36,6 +36,7 @@ from fedmezo.log import LOG, RESULT, in_file
 from fedmezo.models.adapters import save_trained
 from fedmezo.run_folder import RunFolder
 from fedmezo.tracking import Callbacks
+from fedmezo.tracking.dispensable import Dispensable
 from fedmezo.tracking.metrics import MetricsFile, read_metrics
 from fedmezo.tracking.next_steps import next_steps, resume_command
 from fedmezo.tracking.partition_plot import draw_partition
@@ -180,9 +181,9 @@ def _observe(
     if past:
         training.settle()  # the run was stopped between a round and what follows from it
     if cfg.wandb.use:
-        callbacks.add(_wandb(cfg, folder))
+        callbacks.add(Dispensable("wandb", _wandb(cfg, folder)))
     if cfg.tensorboard.use:
-        callbacks.add(TensorBoardLog(folder.path, dump(cfg), server.rounds_done))
+        callbacks.add(Dispensable("tensorboard", TensorBoardLog(folder.path, dump(cfg), server.rounds_done)))
     reports = training.reports(past, training.downlink)
     steps = [sum(server.sample(index).values()) for index in range(training.total_rounds)]
     callbacks.add(

@@ -1,14 +1,13 @@
 """What would otherwise be noticed only after loading, or at the end."""
 
-import tempfile
 from pathlib import Path
 
 from yacs.config import CfgNode
 
 from fedmezo.data.prompts.file import SUFFIXES, read_template
-from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.installed import check_installed
-from fedmezo.tracking.wandb import check_account
+from fedmezo.saving import check_folder
+from fedmezo.tracking.wandb import check_usable
 
 NEEDED = {"flower": {"flwr": "flower"}, "flower_simulation": {"flwr": "flower-sim", "ray": "flower-sim"}}
 
@@ -19,17 +18,9 @@ def preflight(cfg: CfgNode) -> None:
     for tracker in ("wandb", "tensorboard"):
         if cfg[tracker].use:
             check_installed(f"{tracker}.use = True", {tracker: tracker})
-    if cfg.wandb.use and cfg.wandb.online_track:
-        check_account()
+    if cfg.wandb.use:
+        check_usable(online=cfg.wandb.online_track)
     if cfg.data.prompt.lower().endswith(SUFFIXES):
         read_template(Path(cfg.data.prompt))
-    target = Path(cfg.federate.save_to).absolute()
-    above = next(path for path in (target, *target.parents) if path.exists())
-    if not cfg.federate.save_to:
-        return
-    if not above.is_dir():
-        raise ConfigurationError(f"federate.save_to = {cfg.federate.save_to}\n    expected a folder; {above} is a file")
-    try:
-        tempfile.TemporaryDirectory(dir=above).cleanup()
-    except OSError as error:
-        raise ResourceError(f"federate.save_to = {cfg.federate.save_to}\n    {above}: {error.strerror}") from error
+    if cfg.federate.save_to:
+        check_folder(f"federate.save_to = {cfg.federate.save_to}", Path(cfg.federate.save_to))

@@ -9,6 +9,7 @@ from fedmezo.saving import saving
 from fedmezo.suites.interval import Interval, interval
 from fedmezo.suites.results import UNITS, Finished
 from fedmezo.suites.suite import Arm, Suite
+from fedmezo.tracking.dispensable import new_figure
 
 FORMATS = ("png", "pdf")
 FAR = 20  # times the median
@@ -16,9 +17,7 @@ FAR = 20  # times the median
 
 def draw(suite: Suite, runs: Sequence[Finished], stem: Path) -> list[Path]:
     """Write the figure of a suite and return its files."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = new_figure(8, 4.5)
     axes = figure.add_subplot()
     if suite.x == "rounds":
         _curves(axes, suite, runs)

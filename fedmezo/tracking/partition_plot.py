@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fedmezo.data.partition import NO_CATEGORY, SPLITS, Partition
-from fedmezo.saving import saving
+from fedmezo.tracking.dispensable import drawing, new_figure
 
 # a category has a colour of its own, grey is for all the others together
 COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")
@@ -25,12 +25,16 @@ def draw_partition(path: Path, partition: Partition, categories: Sequence[str | 
         partition: which client holds which examples.
         categories: of each example.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    with drawing(path):
+        _draw(path, partition, categories)
 
+
+def _draw(path: Path, partition: Partition, categories: Sequence[str | None]) -> None:
     counts = _counts(partition, categories)
     clients = np.arange(len(partition.clients))
-    figure = Figure(figsize=(9, min(max(1.6 + 0.35 * len(clients), LOWEST), TALLEST)), layout="constrained")
+    figure = new_figure(9, min(max(1.6 + 0.35 * len(clients), LOWEST), TALLEST))
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.add_subplot()
     left = np.zeros(len(clients))
     for (name, widths), colour in zip(counts.items(), (*COLOURS, OTHER_COLOUR), strict=False):
@@ -43,8 +47,7 @@ def draw_partition(path: Path, partition: Partition, categories: Sequence[str | 
     figure.legend(loc="outside right upper", fontsize="small", frameon=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        with saving(path):
-            figure.savefig(path, dpi=120)
+        figure.savefig(path, dpi=120)
 
 
 def _counts(partition: Partition, categories: Sequence[str | None]) -> Mapping[str, Sequence[int]]:

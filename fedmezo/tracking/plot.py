@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fedmezo.ledger.records import EvaluationRecord
-from fedmezo.saving import saving
 from fedmezo.tracking import Callback, RoundReport
+from fedmezo.tracking.dispensable import drawing, new_figure
 from fedmezo.tracking.metrics import train_loss
 
 
@@ -34,9 +34,11 @@ class LossPlot(Callback):
         """Write the picture, if there is anything to see."""
         if not (self._train or self._evaluations):
             return
-        from matplotlib.figure import Figure
+        with drawing(self.path):
+            self._draw()
 
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
+    def _draw(self) -> None:
+        figure = new_figure(8, 4.5)
         axes = figure.add_subplot()
         if self._train:
             axes.plot(*zip(*self._train, strict=True), color="0.7", linewidth=1, label="train (mean of clients)")
@@ -47,5 +49,4 @@ class LossPlot(Callback):
         axes.set(xlabel="rounds done", ylabel="loss (cross-entropy per response token)")
         axes.grid(alpha=0.3)
         axes.legend()
-        with saving(self.path):
-            figure.savefig(self.path, dpi=120)
+        figure.savefig(self.path, dpi=120)

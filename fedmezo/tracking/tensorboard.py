@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.saving import saving
 from fedmezo.tracking import Callback, RoundReport
 from fedmezo.tracking.metrics import metrics_row
 
@@ -22,9 +23,10 @@ class TensorBoardLog(Callback):
     def __init__(self, folder: Path, config: str, rounds_done: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder / FOLDER), purge_step=rounds_done + 1 if rounds_done else None)
-        if not rounds_done:
-            self._writer.add_text("config", f"```yaml\n{config}```")
+        with saving(folder / FOLDER):
+            self._writer = SummaryWriter(str(folder / FOLDER), purge_step=rounds_done + 1 if rounds_done else None)
+            if not rounds_done:
+                self._writer.add_text("config", f"```yaml\n{config}```")
 
     def after_round(self, report: RoundReport) -> None:
         """Write the round's metrics, and each client's loss and learning rate."""

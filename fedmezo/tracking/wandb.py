@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.errors import ConfigurationError, FedmezoError, ResourceError
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.log import LOG
 from fedmezo.tracking import Callback, RoundReport
@@ -15,18 +15,18 @@ from fedmezo.tracking.metrics import metrics_row
 TIMEOUT = 30  # seconds to wait for the service
 
 
-def check_account() -> None:
-    """Make sure that the service can be used, asking the user nothing.
+def check_usable(*, online: bool) -> None:
+    """Make sure that wandb can be used, and if ``online`` its service, asking the user nothing.
 
     Raises:
         ConfigurationError: wandb finds no account's key.
-        ResourceError: the service cannot be reached, or refuses the key.
+        ResourceError: wandb refuses its settings, or the service cannot be reached, or refuses the key.
     """
     import wandb
 
-    with _explained():
+    with _explained(online=online):
         wandb.setup(wandb.Settings(silent=True))
-        if not wandb.login(prompt=False):
+        if online and not wandb.login(prompt=False):
             raise ConfigurationError(
                 "wandb.online_track = True\n    wandb has no account's key: set WANDB_API_KEY, or run wandb login; "
                 "with False everything is kept here"
@@ -34,15 +34,15 @@ def check_account() -> None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    import wandb
-
+def _explained(*, online: bool) -> Iterator[None]:
     try:
         yield
-    except wandb.Error as error:
-        raise ResourceError(
-            f"wandb.online_track = True\n    {error}\n    with False everything is kept here, to be sent later"
-        ) from error
+    except FedmezoError:
+        raise
+    except Exception as error:  # of its environment, its files, its service
+        key = "wandb.online_track" if online else "wandb.use"
+        hint = "everything is kept here, to be sent later" if online else "it is left out"
+        raise ResourceError(f"{key} = True\n    {error}\n    with False {hint}") from error
 
 
 class WandbLog(Callback):
@@ -64,7 +64,7 @@ class WandbLog(Callback):
         self._clients = clients
         self._online = online
         earlier = folder / "wandb" / "latest-run"
-        with _explained():
+        with _explained(online=online):
             self._run: Any = wandb.init(
                 project=project or "fedmezo",
                 entity=user or None,
