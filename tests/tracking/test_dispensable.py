@@ -58,9 +58,12 @@ def test_a_tracker_that_fails_at_the_end_is_told(caplog: pytest.LogCaptureFixtur
 
 
 def test_half_a_picture_is_no_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with drawing(tmp_path / "loss.png"):
-        (tmp_path / "loss.png").write_bytes(b"half")
+    def half(path: Path) -> None:
+        path.write_bytes(b"half")
         raise ValueError("no such font")
+
+    with drawing(tmp_path / "loss.png"):
+        half(tmp_path / "loss.png")
     assert not (tmp_path / "loss.png").exists()
     assert f"{tmp_path / 'loss.png'}: the picture could not be drawn: ValueError: no such font" in caplog.text
 
