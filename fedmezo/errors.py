@@ -40,3 +40,9 @@ class ClientError(FedmezoError):
     """A client failed. The message names round, client, step and batch."""
 
     exit_code = 5
+
+
+class SavedError(FedmezoError):
+    """What was saved or exported, read back, is not what was trained. The message names the folder and both losses."""
+
+    exit_code = 6

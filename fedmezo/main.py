@@ -34,6 +34,7 @@ EXIT_CODES = """exit codes:
   3    data, a model, memory or disk space cannot be had, or stdout could not be written
   4    the run diverged
   5    a client failed
+  6    what was saved is not what was trained
   130  interrupted; --resume goes on
   141  done, but the reader of the output has gone"""
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"

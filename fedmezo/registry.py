@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -55,6 +56,7 @@ def _imports(tree: ast.Module) -> dict[str, str]:
     return meanings
 
 
+@cache
 def declared_names(folder: Path, package: str) -> dict[str, str]:
     """Return ``{registered name: module name}`` of a package's own declarations in its folder, in name order."""
     found = ((path.stem, each) for path in sorted(folder.glob("*.py")) for each in declarations(path))

@@ -10,10 +10,11 @@ from yacs.config import CfgNode
 from fedmezo.assembly.arguments import first_mapping
 from fedmezo.errors import ConfigurationError, MalformedError, ResourceError
 from fedmezo.ledger.ledger import Ledger
-from fedmezo.models.adapters import save_trained
+from fedmezo.models.adapters import merged, save_trained
 from fedmezo.models.flat import point_digest
 from fedmezo.rebuilding import Rebuilt, Wanted, rebuild
 from fedmezo.run_folder import RunFolder
+from fedmezo.saved_check import data_of, few_examples, trained
 from fedmezo.saving import saving
 from fedmezo.tracking.summary import aligned, duration, when
 
@@ -45,7 +46,7 @@ def replay(cfg: CfgNode, folder: RunFolder, wanted: Wanted, verify: bool, export
     if verify:
         rows += _verified(cfg, folder, ledger, rebuilt)
     if export is not None:
-        rows.append(("exported", str(_exported(folder, rebuilt, export, to))))
+        rows.append(("exported", str(_exported(cfg, folder, rebuilt, export, to))))
     text = aligned(rows)
     if verify and ledger.fault:
         print(text)
@@ -102,12 +103,15 @@ def _same_adapter(folder: RunFolder, rebuilt: Rebuilt, name: str) -> str:
     return f"{saved} holds the same bytes"
 
 
-def _exported(folder: RunFolder, rebuilt: Rebuilt, export: str, to: Path | None) -> Path:
+def _exported(cfg: CfgNode, folder: RunFolder, rebuilt: Rebuilt, export: str, to: Path | None) -> Path:
     target = to or folder.path / f"{export}_after_{rebuilt.rounds_done}"
     with saving(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+    tunable, whole = rebuilt.tunable, export == "merged" or rebuilt.tunable.base is None
+    expected = trained(tunable, rebuilt.point, few_examples(cfg, tunable, data_of(cfg, tunable)))
     write = _save_merged if export == "merged" else _save
     RunFolder(target.parent).write_folder(target.name, lambda scratch: write(rebuilt, scratch))
+    expected.check(target, whole=whole)
     return target
 
 
@@ -120,7 +124,7 @@ def _save_merged(rebuilt: Rebuilt, folder: Path) -> None:
     """Write the model with the adapter in its weights; the model in memory is not to be used any more."""
     rebuilt.tunable.parameters.write(rebuilt.point)
     model = rebuilt.tunable.model
-    save_trained(model.merge_and_unload() if isinstance(model, PeftModel) else model, folder, rebuilt.tunable.tokenizer)
+    save_trained(merged(model) if isinstance(model, PeftModel) else model, folder, rebuilt.tunable.tokenizer)
 
 
 def _check_export(cfg: CfgNode, export: str | None, to: Path | None) -> None:

@@ -1,9 +1,11 @@
 """A run, from loading the model to the last line it prints: what ``main`` does once the configuration stands."""
 
+import filecmp
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -20,10 +22,10 @@ from fedmezo.assembly import (
 )
 from fedmezo.assembly.engine import assemble_tolerance
 from fedmezo.assembly.identity import as_recorded
-from fedmezo.best_model import mend_best
+from fedmezo.best_model import load_best, mend_best, recorded_hash
 from fedmezo.config import dump, to_dict
 from fedmezo.environment import environment
-from fedmezo.errors import ConfigurationError, DivergedError, ResourceError
+from fedmezo.errors import ConfigurationError, DivergedError, ResourceError, SavedError
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.projection import paper_bytes
 from fedmezo.federation.rounds import Outcome, Training
@@ -35,6 +37,7 @@ from fedmezo.ledger.store import Store
 from fedmezo.log import LOG, RESULT, in_file
 from fedmezo.models.adapters import save_trained
 from fedmezo.run_folder import RunFolder
+from fedmezo.saved_check import few_examples, trained
 from fedmezo.tracking import Callbacks
 from fedmezo.tracking.dispensable import Dispensable
 from fedmezo.tracking.metrics import MetricsFile, read_metrics
@@ -221,6 +224,7 @@ def _finish(
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)
     try:
+        _check_saved(cfg, folder, problem, training, outcome)
         if cfg.federate.save_to and outcome in ("completed", "stopped early"):
             _copy_adapter(folder, Path(cfg.federate.save_to))
     finally:
@@ -228,13 +232,39 @@ def _finish(
         LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, outcome, len(reports))))
 
 
-def _copy_adapter(folder: RunFolder, target: Path) -> None:
+def _check_saved(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Training, outcome: str) -> None:
+    """Make sure that what was saved is what was trained; a run that failed has another error to tell, and may go on.
+
+    The best adapter is written in the same way, so that it is compared by the hash of its point alone.
+
+    Raises:
+        SavedError: it is not.
+    """
+    if outcome in ("failed", "diverged"):
+        return
+    expected = trained(problem, training.server.parameters, few_examples(cfg, problem, problem.data))
+    expected.check(folder.path / "adapter", whole=not cfg.llm.adapter.use)
+    best, ledger = training.evaluations.best, training.store.ledger
+    if best is None or not cfg.llm.adapter.use or recorded_hash(ledger, best.rounds_done) is None:
+        return
     try:
-        shutil.copytree(folder.path / "adapter", target, dirs_exist_ok=True)
+        load_best(problem, ledger, best.rounds_done, folder.path / "adapter_best")
+    except ResourceError as error:
+        raise SavedError(str(error)) from error
+
+
+def _copy_adapter(folder: RunFolder, target: Path) -> None:
+    saved = folder.path / "adapter"
+    try:
+        shutil.copytree(saved, target, dirs_exist_ok=True)
+        names = [path.name for path in saved.iterdir()]
+        _, *others = filecmp.cmpfiles(saved, target, names, shallow=False)
     except (OSError, shutil.Error) as error:
         raise ResourceError(
             f"federate.save_to = {target}\n    the adapter is in {folder.path}, but could not be copied: {error}"
         ) from error
+    if different := sorted(chain(*others)):
+        raise SavedError(f"federate.save_to = {target}\n    the copy of {saved} is another: {', '.join(different)}")
 
 
 def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) -> None:

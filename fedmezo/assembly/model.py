@@ -26,6 +26,7 @@ from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.scoring import Scorer, make_scorer
 from fedmezo.models.tokenizers import ModelTokenizer
 from fedmezo.models.trial import check_working
+from fedmezo.models.twin import twin
 from fedmezo.zeroth_order.directions.scaled import Directions
 
 
@@ -39,6 +40,7 @@ class Tunable:
         parameters: the trainable ones.
         start: the initial point, fp32 (bf16 where a model trained as a whole is) [d].
         scorer: of the model.
+        base: what the adapter was attached to, sharing its memory; None where all parameters are trained.
     """
 
     model: PreTrainedModel | PeftModel
@@ -46,6 +48,7 @@ class Tunable:
     parameters: FlatParameters
     start: Tensor
     scorer: Scorer
+    base: PreTrainedModel | None
 
     @cached_property
     def base_digest(self) -> bytes:
@@ -86,6 +89,7 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
         torch.set_num_threads(cfg.engine.threads)
     device = chosen_device(cfg.use_gpu, cfg.device)
     base = base_model(cfg, device, cache_folder(cfg.llm.cache.model))
+    untouched = twin(base.model) if cfg.llm.adapter.use else None
     model = trainable_model(cfg, base.model)
     parameters = FlatParameters(model, base.model.get_input_embeddings().weight.device)
     start = starting_point(cfg, model, base.tokenizer, parameters)
@@ -108,7 +112,7 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
         )
     if start is parameters.buffer and not scorer.in_place:
         start = start.clone()
-    return Tunable(model, base.tokenizer, parameters, start, scorer)
+    return Tunable(model, base.tokenizer, parameters, start, scorer, untouched)
 
 
 def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:

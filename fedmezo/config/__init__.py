@@ -4,8 +4,8 @@ Nothing here imports torch or executes anything of the user's files, so that a m
 """
 
 from fedmezo.config.help import help_config
-from fedmezo.config.load import load
+from fedmezo.config.load import defaults, load
 from fedmezo.config.resumable import RESUMABLE
 from fedmezo.config.tree import dump, to_dict
 
-__all__ = ["RESUMABLE", "dump", "help_config", "load", "to_dict"]
+__all__ = ["RESUMABLE", "defaults", "dump", "help_config", "load", "to_dict"]

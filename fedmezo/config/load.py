@@ -14,6 +14,11 @@ from fedmezo.config.schema import DEFAULTS, earlier
 from fedmezo.config.tree import frozen_tree
 
 
+def defaults() -> CfgNode:
+    """Return the configuration that nobody has set anything of."""
+    return frozen_tree(DEFAULTS)
+
+
 def load(path: Path, overrides: Sequence[str] = (), *, recorded: bool = False) -> CfgNode:
     """Return the configuration of a YAML file, complete with defaults.
 

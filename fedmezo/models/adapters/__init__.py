@@ -2,7 +2,17 @@
 
 from fedmezo.models.adapters.attach import attach_adapter
 from fedmezo.models.adapters.initial import initial_parameters
-from fedmezo.models.adapters.storage import load_point, save_trained
+from fedmezo.models.adapters.merging import merged
+from fedmezo.models.adapters.storage import load_point, read_adapter, read_model, save_trained
 from fedmezo.models.adapters.words import initial_words
 
-__all__ = ["attach_adapter", "initial_parameters", "initial_words", "load_point", "save_trained"]
+__all__ = [
+    "attach_adapter",
+    "initial_parameters",
+    "initial_words",
+    "load_point",
+    "merged",
+    "read_adapter",
+    "read_model",
+    "save_trained",
+]

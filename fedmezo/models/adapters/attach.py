@@ -39,7 +39,7 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> Peft
         arguments: ``adapter_package``, ``adapter_method``, then arguments of the method's configuration in PEFT.
 
     Raises:
-        ConfigurationError: PEFT refuses the arguments for this model.
+        ConfigurationError: PEFT refuses the arguments for this model, or would not load what is trained with them.
     """
     method = METHODS[arguments["adapter_method"]]
     own = {key: value for key, value in arguments.items() if key not in _OWN}
@@ -48,8 +48,32 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> Peft
         with preserved_torch_state(), warnings.catch_warnings():
             # of what PEFT mends by itself, and of a name that it uses of transformers, the user need not hear
             warnings.filterwarnings("ignore", message="fan_in_fan_out")
+            warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
             warnings.simplefilter("ignore", FutureWarning)
-            return get_peft_model(model, method(task_type="CAUSAL_LM", **own))
+            adapted = get_peft_model(model, method(task_type="CAUSAL_LM", **own))
+        _check_kept(adapted)
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, re.error) as error:
         reason = str(error).strip() or type(error).__name__
         raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {reason}") from error
+    return adapted
+
+
+def _check_kept(model: PeftModel) -> None:
+    """Make sure that PEFT can make the same model of the adapter, once it is saved.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    arguments, config = model.peft_config["default"], model.get_base_model().config.get_text_config()
+    if getattr(arguments, "target_modules_to_tie", None):
+        raise ValueError(
+            "ensure_weight_tying with target_modules has one adapter for embeddings and head, but it is saved as two, "
+            "which are trained apart; leave ensure_weight_tying out, so that there are two, or name the embeddings "
+            "in modules_to_save instead of target_modules"
+        )
+    kinds = getattr(config, "layer_types", None)
+    if getattr(arguments, "layer_replication", None) and kinds and len(kinds) != config.num_hidden_layers:
+        raise ValueError(
+            f"layer_replication makes {config.num_hidden_layers} layers, but models of this kind list the type of each "
+            f"layer in layer_types, and it stays at {len(kinds)}; replicate to {len(kinds)} layers, or leave it out"
+        )

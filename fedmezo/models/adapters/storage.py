@@ -1,6 +1,7 @@
 """Trained parameters in a folder, in the formats of PEFT and transformers, and back."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from fedmezo.errors import ResourceError
 from fedmezo.models.flat import FlatParameters
 from fedmezo.models.tokenizers import ModelTokenizer
+from fedmezo.randomness import preserved_torch_state
 
 # PEFT keeps of a prompt encoder what it computes, not its parameters: those are kept beside it
 TRAINABLE = "trainable.safetensors"
@@ -54,6 +56,39 @@ def _apart(tensor: Tensor) -> Tensor:
     if tensor.device.type == "cpu" and tensor.dtype in _WORDS and tensor.is_contiguous():
         return torch.from_numpy(tensor.detach().view(_WORDS[tensor.dtype]).numpy()).view(tensor.dtype)
     return tensor.clone()
+
+
+def read_adapter(folder: Path, base: PreTrainedModel, tokenizer: ModelTokenizer) -> PeftModel:
+    """Return a base model with the adapter of a folder, as PEFT loads it.
+
+    Args:
+        folder: written by :func:`save_trained`.
+        base: as it was loaded; its modules are changed, but no tensor that others may share.
+        tokenizer: of the model; where it was extended, the embeddings come from the folder alone.
+    """
+    if tokenizer.extended:
+        for layer in {base.get_input_embeddings(), base.get_output_embeddings()}:
+            _forget(base, layer)
+    device = base.get_input_embeddings().weight.device
+    with preserved_torch_state(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of this loading nobody needs to hear but what comes out of it
+        return PeftModel.from_pretrained(base, str(folder), torch_device=str(device)).eval()
+
+
+def _forget(base: PreTrainedModel, layer: nn.Module) -> None:
+    """Give a layer parameters of its own without values, and to all modules that share them."""
+    for parameter in list(layer.parameters(recurse=False)):
+        unknown = nn.Parameter(torch.full_like(parameter, torch.nan), requires_grad=False)
+        for module in base.modules():
+            for name, shared in list(module.named_parameters(recurse=False)):
+                if shared is parameter:
+                    setattr(module, name, unknown)
+
+
+def read_model(folder: Path) -> PreTrainedModel:
+    """Return the model of a folder, as transformers loads it on the CPU, where its weights are mapped from the file."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)
+    return model.eval()
 
 
 def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel) -> Tensor:
