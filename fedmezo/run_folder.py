@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import secrets
 import shlex
 import shutil
 import tempfile
@@ -94,12 +95,7 @@ class RunFolder:
 
     def write_text(self, name: str, content: str) -> None:
         """Write a text file, whole or not at all."""
-        scratch = self.path / f"{name}{SCRATCH}"
-        with saving(self.path / name):
-            with scratch.open("w", encoding="utf-8") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with saving(self.path / name), _scratch_file(self.path / name, content) as scratch:
             scratch.replace(self.path / name)
 
     def write_folder(self, name: str, write: Callable[[Path], None]) -> None:
@@ -135,14 +131,18 @@ def check_free(outdir: str, expname: str) -> None:
     """
     path = Path(outdir) / expname
     try:
-        taken = bool(expname) and _taken(path)
+        free = not expname or not _taken(path)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"expname = {expname}\n    this cannot be a folder's name: {error}") from error
-    if taken:
-        raise ConfigurationError(
-            f"expname = {expname}\n    {path} exists and is not overwritten; choose another name, "
-            f"or go on with that run: python -m fedmezo.main --resume {shlex.quote(str(path))}"
-        )
+    if not free:
+        raise _exists(expname, path)
+
+
+def _exists(expname: str, path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"expname = {expname}\n    {path} exists and is not overwritten; choose another name, "
+        f"or go on with that run: python -m fedmezo.main --resume {shlex.quote(str(path))}"
+    )
 
 
 def check_place(outdir: str, expname: str) -> None:
@@ -172,13 +172,52 @@ def create(outdir: str, expname: str, default_name: str, config: str) -> RunFold
     """
     check_free(outdir, expname)
     names = [expname] if expname else _numbered(default_name)
-    path = next(path for name in names if not _taken(path := Path(outdir) / name))
+    for path in (Path(outdir) / name for name in names):
+        if not _taken(path) and _claimed(path, config):
+            return RunFolder(path)
+    raise _exists(expname, path)
+
+
+def _claimed(path: Path, config: str) -> bool:
+    """Make a folder that holds a configuration; return False if another process has done so meanwhile.
+
+    A link can be made once: the file is there with all of its content, or it is another's.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResourceError(f"outdir = {outdir}\n    the run's folder cannot be made: {error}") from error
-    RunFolder(path).write_text("config.yaml", config)
-    return RunFolder(path)
+        raise ResourceError(f"outdir = {path.parent}\n    the run's folder cannot be made: {error}") from error
+    with saving(path / "config.yaml"), _scratch_file(path / "config.yaml", config) as scratch:
+        try:
+            os.link(scratch, path / "config.yaml")
+        except (FileExistsError, FileNotFoundError):  # the latter: who has the folder has cleared it
+            return False
+        except OSError:  # a file system without links
+            return _written_first(path / "config.yaml", config)
+    return True
+
+
+def _written_first(path: Path, content: str) -> bool:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def _scratch_file(path: Path, content: str) -> Iterator[Path]:
+    """Give a file of this process alone, its content on the disk; what is left of it after the block is removed."""
+    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}{SCRATCH}")
+    try:
+        with scratch.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _taken(path: Path) -> bool:

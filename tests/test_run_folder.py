@@ -1,6 +1,9 @@
+import errno
 import json
 import math
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,50 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigurationError, match=f"python -m fedmezo.main --resume {tmp_path / 'mine'}$"):
             again()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_starts_at_the_same_time_get_folders_of_their_own(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    starts, runs = 4, 20
+    together = threading.Barrier(starts, timeout=30)
+
+    def start(number: int) -> list[RunFolder]:
+        made = []
+        for run in range(runs):
+            together.wait()
+            made.append(run_folder.create(str(tmp_path), "", f"run{run}", f"seed: {number}"))
+        return made
+
+    with ThreadPoolExecutor(starts) as pool:
+        found = list(pool.map(start, range(starts)))
+    for number, folders in enumerate(found):
+        assert [folder.config.read_text() for folder in folders] == [f"seed: {number}"] * runs
+        assert all(contents(folder.path) == ["config.yaml"] for folder in folders)
+    assert len({folder.path for folders in found for folder in folders}) == starts * runs
+
+
+def test_a_name_goes_to_one_of_those_who_want_it(tmp_path: Path) -> None:
+    together = threading.Barrier(4, timeout=30)
+
+    def start(number: int) -> int | None:
+        together.wait()
+        try:
+            run_folder.create(str(tmp_path), "mine", "quickstart", f"seed: {number}")
+        except ConfigurationError:
+            return None
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        (first,) = [number for number in pool.map(start, range(4)) if number is not None]
+    assert (tmp_path / "mine" / "config.yaml").read_text() == f"seed: {first}"
+
+
+def refuse(*arguments: object) -> None:
+    raise PermissionError(errno.EPERM, "a file system without links")
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
