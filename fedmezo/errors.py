@@ -22,6 +22,10 @@ class ResourceError(FedmezoError):
     exit_code = 3
 
 
+class OutOfMemoryError(ResourceError):
+    """There is not enough memory. The message says for what, and what takes less."""
+
+
 class MalformedError(ResourceError):
     """Bytes that are no record or message of this version."""
 

@@ -10,6 +10,7 @@ from types import FrameType
 
 from fedmezo.errors import FedmezoError, ResourceError
 from fedmezo.network import check_hub_variables
+from fedmezo.out_of_memory import told
 from fedmezo.signals import STOPPING, heeded, interrupt
 from fedmezo.streams import guard_streams, output_lost
 
@@ -52,15 +53,24 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
     try:
         check_hub_variables()
         return work()
-    except FedmezoError as error:
-        print(f"fedmezo: {error}{hint(error)}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"fedmezo: {error}", file=sys.stderr)
-        return ResourceError.exit_code
     except KeyboardInterrupt:
         print("\nfedmezo: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        known = _known(error)
+        if known is None:
+            raise
+        print(f"fedmezo: {known}{hint(known)}", file=sys.stderr)
+        return known.exit_code
+
+
+def _known(error: Exception) -> FedmezoError | None:
+    """Return an error as it is told by its message alone; None for a defect."""
+    if (exhausted := told(error)) is not None:
+        return exhausted
+    if isinstance(error, OSError):
+        return ResourceError(str(error))
+    return error if isinstance(error, FedmezoError) else None
 
 
 def run_program(main: Callable[[list[str]], int]) -> int:

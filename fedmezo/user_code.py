@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from fedmezo.errors import ConfigurationError, FedmezoError
+from fedmezo.out_of_memory import ran_out
 
 PREFIX = "fedmezo_user_"
 Made = TypeVar("Made")
@@ -46,7 +47,7 @@ def named_mistakes() -> Iterator[None]:
         raise
     except Exception as error:
         place = blame(error)
-        if not place:
+        if not place or ran_out(error):
             raise
         raise ConfigurationError(f"{place}\n    {type(error).__name__}: {error}") from error
 

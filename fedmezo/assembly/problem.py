@@ -15,6 +15,7 @@ from fedmezo.data import batches
 from fedmezo.data.federated import FederatedData
 from fedmezo.errors import ConfigurationError
 from fedmezo.models.positions import token_room
+from fedmezo.out_of_memory import during
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,8 @@ def assemble_problem(cfg: CfgNode) -> Problem:
         ConfigurationError: they do not go together with the configuration.
     """
     preflight(cfg)
-    tunable = assemble_model(cfg)
+    with during("loading the model"):
+        tunable = assemble_model(cfg)
     data = assemble_data(cfg, tunable.tokenizer, cache_folder(cfg.llm.cache.model))
     _check_lengths(tunable, int(np.diff(data.encoded.offsets).max()))
     return Problem(**vars(tunable), data=data)

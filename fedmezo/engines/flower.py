@@ -52,7 +52,7 @@ SMALL: dict[str, tuple[Callable[..., Letter | Response], dict[str, type]]] = {
     "Hello": (Hello, {"introduction": str}),
     "Introduced": (Introduced, {"client": int, "introduction": str}),
     "Behind": (Behind, {"rounds": int}),
-    "Failed": (Failed, {"text": str}),
+    "Failed": (Failed, {"text": str, "exhausted": bool}),
 }
 _SERVERS: dict[str, NodeServer] = {}  # of this process, by simulation
 

@@ -33,9 +33,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Failed:
-    """A client's work has failed; the text says where and how."""
+    """A client's work has failed; the text says where and how.
+
+    Args:
+        exhausted: for want of memory.
+    """
 
     text: str
+    exhausted: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fedmezo.engines.post import Answered, Failed, Introduced, Lost, Post, Response
 from fedmezo.engines.roster import Roster, Stay
-from fedmezo.errors import MalformedError
+from fedmezo.errors import MalformedError, OutOfMemoryError
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.execution import Failure, place
 from fedmezo.federation.messages import Plan, Reply, Task, train_loss
@@ -145,16 +145,16 @@ class _Round:
             case Behind(rounds):
                 again = replace(sent, behind=sent.behind + 1)
                 self._send(again, rounds if again.behind < BEHIND else self._engine.downlink.rounds + 1)
-            case Failed(text):
-                self._fail(sent, text)
+            case Failed(text, exhausted):
+                self._fail(sent, text, cause=OutOfMemoryError(text) if exhausted else None)
             case Lost(text):
                 self._fail(sent, f"{place(sent.task)}: {text}", late=True)
             case Introduced():
                 self._fail(sent, f"{place(sent.task)}: its node answers something else")
 
-    def _fail(self, sent: _Sent, text: str, late: bool = False) -> None:
+    def _fail(self, sent: _Sent, text: str, late: bool = False, cause: Exception | None = None) -> None:
         self._engine.roster.forget(sent.stay.node)
-        self._done[sent.task] = Failure(sent.task, text, late)
+        self._done[sent.task] = Failure(sent.task, text, late, cause)
 
 
 def _nobody(task: Task, roster: Roster) -> str:

@@ -10,6 +10,7 @@ from fedmezo.federation.joining import Introduction, unpack_introduction
 from fedmezo.federation.messages import Message, Reply, unpack_order
 from fedmezo.federation.node import Behind, Node
 from fedmezo.log import LOG
+from fedmezo.out_of_memory import ran_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class NodeServer:
                 return self._introduced(run, client, letter)
             return self._answer(run, letter)
         except FedmezoError as error:
-            return Failed(str(error))
+            return Failed(str(error), ran_out(error))
 
     def _introduced(self, run: object, client: int, hello: Hello) -> Response:
         if not hello.introduction:
@@ -77,4 +78,4 @@ class NodeServer:
 def _failed(text: str, error: Exception) -> Failed:
     LOG.warning(text)
     LOG.debug("its traceback", exc_info=error)
-    return Failed(text)
+    return Failed(text, ran_out(error))

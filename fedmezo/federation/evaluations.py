@@ -15,6 +15,7 @@ from fedmezo.federation.selection import best_evaluation, out_of_patience
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.log import LOG
+from fedmezo.out_of_memory import during
 
 
 @dataclass
@@ -47,7 +48,8 @@ class Evaluations:
 
     def run(self, rounds_done: int, parameters: Tensor) -> EvaluationRecord:
         """Evaluate parameters [d]; the best model is on the disk before its evaluation is recorded."""
-        losses = self.evaluator(parameters)
+        with during(f"evaluation after {rounds_done} rounds"):
+            losses = self.evaluator(parameters)
         record = EvaluationRecord(rounds_done, self.evaluator.summary(losses), self.evaluator.details(losses))
         self._write_examples(rounds_done, losses)
         if best_evaluation([*self.records, record], self.key) is record:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fedmezo.errors import ClientError, FedmezoError
 from fedmezo.federation.messages import Plan, Reply, Task
+from fedmezo.out_of_memory import advised, first_line, ran_out
 from fedmezo.user_code import blame
 
 
@@ -39,6 +40,9 @@ def failure(task: Task, error: Exception) -> Failure:
     if isinstance(error, FedmezoError):
         return Failure(task, str(error), cause=error)
     where = ", ".join([place(task), *getattr(error, "__notes__", [])])
+    if ran_out(error):
+        exhausted = advised(f"{where}: {first_line(error)}")
+        return Failure(task, str(exhausted), cause=exhausted)
     own = f"\n    in {found}" if (found := blame(error)) else ""
     return Failure(task, f"{where}: {type(error).__name__}: {error}{own}", cause=error)
 

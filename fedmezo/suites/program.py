@@ -71,7 +71,7 @@ def execute(options: argparse.Namespace, folder: Path) -> int:
         if suite not in todo.values():
             codes.append(leave(suite, runs[suite], options))
         if code == ResourceError.exit_code:  # others would want the same
-            print(f"stopped, as data or a model cannot be had; {len(todo)} runs are left", file=sys.stderr)
+            print(f"stopped: data, a model or memory cannot be had; {len(todo)} runs are left", file=sys.stderr)
             break
     failed = [code for code in codes if code]
     if failed:

@@ -53,7 +53,9 @@ def execute(options: argparse.Namespace) -> int:
         print(f"  {number}/{todo} {job.folder.name}: {score}  {shlex.join(as_words(trial.values))}", flush=True)
         leave(sweep, trials.ranked, out, options.overrides)
         if code == ResourceError.exit_code:  # others would want the same
-            print(f"stopped, as data or a model cannot be had; {todo - number} trials are left", file=sys.stderr)
+            print(
+                f"stopped, as data, a model or memory cannot be had; {todo - number} trials are left", file=sys.stderr
+            )
             break
     ended = trials.ranked
     leave(sweep, ended, out, options.overrides)

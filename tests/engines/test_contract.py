@@ -14,7 +14,7 @@ from fedmezo.engines.post import Letter, Response
 from fedmezo.engines.remote import RemoteEngine
 from fedmezo.engines.roster import Roster
 from fedmezo.engines.serving import Equipped, NodeServer
-from fedmezo.errors import ClientError, DivergedError, FedmezoError
+from fedmezo.errors import ClientError, DivergedError, FedmezoError, OutOfMemoryError
 from fedmezo.federation.aggregation import WeightAggregation, Weighting
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.execution import Engine, Failure
@@ -89,6 +89,17 @@ def test_the_global_parameters_are_left_as_they_are(make: Make) -> None:
     before = PARAMETERS.clone()
     list(make(work).run(PLAN, PARAMETERS))
     assert torch.equal(PARAMETERS, before)
+
+
+def test_want_of_memory_at_a_client_is_what_the_run_ends_with(make: Make) -> None:
+    def failing(task: Task, parameters: Tensor) -> Reply:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    (first, *_) = make(failing).run(PLAN, PARAMETERS)
+    assert isinstance(first, Failure)
+    with pytest.raises(OutOfMemoryError, match="round 4, client 0: OutOfMemoryError: CUDA out of memory") as caught:
+        first.throw()
+    assert "docs/tutorials/out-of-memory.md" in str(caught.value)
 
 
 def test_a_clients_exception_says_where_it_happened(make: Make) -> None:

@@ -22,7 +22,7 @@ THINGS = st.one_of(
     st.builds(Introduced, NUMBERS, st.text(max_size=9)),
     st.builds(Answered, MESSAGES, st.floats(0, 1e9)),
     st.builds(Behind, NUMBERS),
-    st.builds(Failed, st.text(max_size=9)),
+    st.builds(Failed, st.text(max_size=9), st.booleans()),
 )
 
 
