@@ -13,15 +13,17 @@ from fedmezo.network import check_hub_variables
 from fedmezo.out_of_memory import told
 from fedmezo.signals import STOPPING, heeded, interrupt
 from fedmezo.streams import guard_streams, output_lost
+from fedmezo.user import settle
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
 def begin() -> None:
-    """Make the process ready for what may come, before anything heavy is imported: streams first, then signals."""
+    """Make the process ready for what may come, before anything heavy is imported."""
     guard_streams()
     leave_on_interrupt()
+    settle()
 
 
 def leave_on_interrupt() -> None:

