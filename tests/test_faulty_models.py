@@ -52,6 +52,12 @@ def more_tokens(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def another_ending(folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"eos_token": "<|end|>"})
+    tokenizer.save_pretrained(folder)
+
+
 def of_newer_tokenizers(folder: Path) -> None:
     edit(folder / "tokenizer.json", model={"type": "Newer"})
 
@@ -129,6 +135,7 @@ def adapter_alone(folder: Path) -> None:
 # what is wrong, and words of the message
 FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "more tokens than embeddings": (more_tokens, "token 259 of ' is ', and the model has embeddings for 259"),
+    "an ending without an embedding": (another_ending, "token 259 of '<|end|>'"),
     "no such tokenizer": (of_newer_tokenizers, "the tokenizer in"),
     "no tokenizer": (gone("tokenizer.json", "tokenizer_config.json"), "the tokenizer in"),
     "a tokenizer that is none": (written("tokenizer.json", b"{"), "the tokenizer in"),

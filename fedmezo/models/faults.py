@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from fedmezo.errors import FedmezoError, ModelUnavailableError
+from fedmezo.out_of_memory import ran_out
 
 LONGEST = 300  # characters of a reason
 TERSE = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, NotImplementedError)
@@ -24,12 +23,9 @@ def telling_faults(subject: str) -> Iterator[None]:
     """
     try:
         yield
-    except (FedmezoError, MemoryError, torch.OutOfMemoryError):
-        raise
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != PANIC:
-            raise
-        if _of_memory(error):
+        foreign = isinstance(error, Exception) or type(error).__name__ == PANIC
+        if not foreign or isinstance(error, FedmezoError) or ran_out(error):
             raise
         raise ModelUnavailableError(f"{subject}: {reason(error)}") from error
 
@@ -51,8 +47,3 @@ def reason(error: BaseException) -> str:
     if words and not isinstance(error, TERSE):
         return words
     return f"{type(error).__name__}{f': {words}' if words else ''}"
-
-
-def _of_memory(error: BaseException) -> bool:
-    """Return whether torch could not get memory of the CPU, for which it has no error of its own."""
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)

@@ -75,6 +75,7 @@ class PretrainedTokenizer:
         own = tokenizer.pad_token_id
         self.pad_id = self.eos_id if own is None or own >= self._known else int(own)
         definition = _definition(tokenizer) + (f" {self._known}" if self._known < size else "")
+        self._check_known(self.eos_id)  # which closes a response
         self.fingerprint = hashlib.blake2b(definition.encode(), digest_size=16).hexdigest()
 
     def encode(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:

@@ -105,22 +105,35 @@ def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel 
         if differing:
             raise _no_adapter(folder, f"it was made with another {', '.join(differing)} than llm.adapter.args says")
         _restore(parameters, folder, model)
-    except (OSError, ValueError, LookupError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise _no_adapter(folder, f"no adapter that fits this model: {error}") from error
     return parameters.gather().clone()
 
 
 def _restore(parameters: FlatParameters, folder: Path, model: PeftModel) -> None:
     if (folder / TRAINABLE).is_file():
-        parameters.write(parameters.flatten(load_file(folder / TRAINABLE)))
+        parameters.write(parameters.flatten(_numbers(folder / TRAINABLE)))
         return
-    weights = load_file(folder / "adapter_model.safetensors")
+    weights = _numbers(folder / "adapter_model.safetensors")
     forms = [get_peft_model_state_dict(model, save_embedding_layers=resized).keys() for resized in (False, True)]
     if weights.keys() not in forms:
         raise ValueError("it has other tensors than the adapter of llm.adapter.args")
     if len(forms[0]) < len(parameters.spans):
         raise ValueError(f"without {TRAINABLE} there is what its prompt encoder computes, but not the encoder")
     set_peft_model_state_dict(model, weights)
+
+
+def _numbers(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file.
+
+    Raises:
+        ValueError: one holds something else than finite floating-point numbers.
+    """
+    tensors = load_file(path)
+    for name, tensor in tensors.items():
+        if not (tensor.is_floating_point() and bool(tensor.isfinite().all())):
+            raise ValueError(f"{path.name}: {name} holds other values than finite floating-point numbers")
+    return tensors
 
 
 def _differing(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

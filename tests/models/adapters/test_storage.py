@@ -5,6 +5,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fedmezo.errors import ResourceError
@@ -174,3 +175,22 @@ def test_a_whole_model_is_saved_with_its_tokenizer(tmp_path: Path) -> None:
     again = load_base_model(f"{tmp_path}@huggingface_llm", dtype=torch.float32, cache=NO_CACHE)
     assert torch.equal(FlatParameters(again.model).buffer, whole.point)
     assert again.tokenizer.fingerprint == PretrainedTokenizer(bpe(size=259)).fingerprint
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1])
+def test_an_adapter_of_other_values_than_finite_numbers_is_not_restored(value: float, tmp_path: Path) -> None:
+    lora = tiny_lora()
+    file = saved(lora, tmp_path) / "adapter_model.safetensors"
+    tensors = load_file(file)
+    name = sorted(tensors)[0]
+    tensors[name] = torch.full(tensors[name].shape, value)  # of whole numbers, where the value is one
+    save_file(tensors, file)
+    with pytest.raises(ResourceError, match=rf"{name} holds other values than finite floating-point numbers"):
+        load_point(lora.parameters, tmp_path, lora.model)
+
+
+def test_settings_of_an_adapter_that_are_none_are_told(tmp_path: Path) -> None:
+    lora = tiny_lora()
+    (saved(lora, tmp_path) / "adapter_config.json").write_text("[1]", encoding="utf-8")
+    with pytest.raises(ResourceError, match="no adapter that fits this model"):
+        load_point(lora.parameters, tmp_path, lora.model)
