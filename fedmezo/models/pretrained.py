@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.models.checkpoint import check_loaded, check_sizes, stored_tensors
 from fedmezo.models.converted import as_safetensors
 from fedmezo.models.faults import telling_faults
+from fedmezo.models.sentence_pieces import load_tokenizer
 from fedmezo.models.tokenizers import PretrainedTokenizer, complete
 
 SAFE = {"trust_remote_code": False, "local_files_only": True}
@@ -33,7 +34,7 @@ def load_pretrained(
         config = AutoConfig.from_pretrained(folder, **SAFE)
     check_kind(config)
     with telling_faults(f"the tokenizer in {folder}"):
-        tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE)
+        tokenizer = load_tokenizer(folder)
     with telling_faults(f"{folder}"):
         weights = as_safetensors(folder, config, cache)
         check_sizes(config, stored_tensors(weights))

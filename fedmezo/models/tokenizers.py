@@ -123,9 +123,10 @@ class PretrainedTokenizer:
 
 
 def _definition(tokenizer: Any) -> str:
-    backend = getattr(tokenizer, "backend_tokenizer", None)
+    backend, pieces = getattr(tokenizer, "backend_tokenizer", None), getattr(tokenizer, "sp_model", None)
     vocabulary = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
-    return f"{type(tokenizer).__name__} {vocabulary}"
+    rules = hashlib.sha256(pieces.serialized_model_proto()).hexdigest() if pieces is not None else ""
+    return f"{type(tokenizer).__name__} {vocabulary}{rules}"
 
 
 class ByteTokenizer:
