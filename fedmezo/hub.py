@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from fedmezo.errors import ResourceError
 from fedmezo.log import LOG
-from fedmezo.network import check_proxies, within
+from fedmezo.network import check_connection, within
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def why_unreachable() -> str:
 
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
-    check_proxies()
+    check_connection()
     try:
         asked(lambda: get_session().head(constants.ENDPOINT, timeout=TIMEOUT), 2 * TIMEOUT)
     except HubError as error:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -32,15 +33,21 @@ def check_hub_variables() -> None:
     for name in NUMBERS:
         value = os.environ.get(name, "")
         if value and not value.isdecimal():
-            raise ConfigurationError(f"{name} = {value}\n    (a variable of the environment) expected a whole number")
+            raise _senseless(name, value, "a whole number")
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise _senseless("HF_TOKEN", "...", "a token as the hub gives it: letters and digits, no spaces")
 
 
-def check_proxies() -> None:
-    """Make sure that the proxies of the environment are addresses.
+def check_connection() -> None:
+    """Make sure that the proxies of the environment are addresses, and its file of certificates is there.
 
     Raises:
         ConfigurationError: one is not.
     """
+    certificates = os.environ.get("SSL_CERT_FILE", "")
+    if certificates and not Path(certificates).is_file():
+        raise _senseless("SSL_CERT_FILE", certificates, "a file of certificates; there is none")
     for name, value in os.environ.items():
         if name.lower() in PROXIES and value:
             check_address(name, value, PROXY_SCHEMES, prefix="" if "://" in value else "http://")
@@ -58,10 +65,13 @@ def check_address(name: str, value: str, schemes: tuple[str, ...], prefix: str =
     except ValueError:  # the port is no number, brackets do not match
         sound = False
     if not sound:
-        raise ConfigurationError(
-            f"{name} = {value}\n    (a variable of the environment) expected an address, {schemes[0]}://HOST or "
-            f"{schemes[0]}://HOST:PORT; correct it, or unset {name}"
-        )
+        raise _senseless(name, value, f"an address, {schemes[0]}://HOST or {schemes[0]}://HOST:PORT")
+
+
+def _senseless(name: str, value: str, expected: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} = {value}\n    (a variable of the environment) expected {expected}; correct it, or unset {name}"
+    )
 
 
 def within(seconds: float | None, work: Callable[[], T]) -> T:

@@ -15,7 +15,7 @@ from fedmezo.data import download
 from fedmezo.data.download import DownloadError, WebFile, fetch
 from fedmezo.errors import ConfigurationError
 from fedmezo.main import main
-from fedmezo.network import NUMBERS, check_hub_variables, check_proxies, within
+from fedmezo.network import NUMBERS, check_hub_variables, check_connection, within
 from tests.hub_server import reply, served
 
 SOURCES = {
@@ -40,7 +40,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_proxy_that_is_no_address_is_told(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
-        check_proxies()
+        check_connection()
     assert str(caught.value).startswith(f"{name} = {value}\n    ") and "http://HOST:PORT" in str(caught.value)
 
 
@@ -50,7 +50,7 @@ def test_a_proxy_that_is_no_address_is_told(name: str, value: str, monkeypatch: 
 def test_a_proxy_that_is_an_address_is_taken(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", value)
     monkeypatch.setenv("no_proxy", "localhost, .example")
-    check_proxies()
+    check_connection()
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,22 @@ def test_a_variable_of_the_hub_that_makes_no_sense_is_told(
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"^{name} = {re.escape(value)}\n    "):
         check_hub_variables()
+
+
+def test_a_token_that_is_none_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for token in ("hf_geheim_ä", "hf_geheim and more", "hf_geheim\nmore"):
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(ConfigurationError, match="^HF_TOKEN = ") as caught:
+            check_hub_variables()
+        assert "geheim" not in str(caught.value)
+    monkeypatch.setenv("HF_TOKEN", "hf_abcXYZ123\n")
+    check_hub_variables()
+
+
+def test_certificates_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.crt")
+    with pytest.raises(ConfigurationError, match=r"^SSL_CERT_FILE = /nowhere/ca\.crt"):
+        check_connection()
 
 
 def test_empty_variables_of_the_hub_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from fedmezo.cache import locked, sha256_of
 from fedmezo.errors import ResourceError
-from fedmezo.network import check_proxies, within
+from fedmezo.network import check_connection, within
 
 TIMEOUT = 10.0  # seconds without a byte
 PATIENCE = 30.0  # seconds for the beginning of an answer
@@ -128,7 +128,7 @@ def _ask(url: str, part: Path, tag: Path) -> HTTPResponse:
 
 
 def _open(url: str, headers: dict[str, str] | None = None) -> HTTPResponse:
-    check_proxies()
+    check_connection()
     request = urllib.request.Request(url, headers={"User-Agent": "fedmezo", **(headers or {})})
     answer: HTTPResponse = within(PATIENCE, lambda: urllib.request.urlopen(request, timeout=TIMEOUT))
     return answer

@@ -7,7 +7,7 @@ import torch
 from fedmezo.errors import ModelUnavailableError
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
-from fedmezo.network import check_proxies
+from fedmezo.network import check_connection
 
 FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]  # what loading reads
 PICKLED = ["pytorch_model*.bin"]  # and where there are no weights in safetensors format
@@ -24,7 +24,7 @@ def modelscope_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: st
         from modelscope import snapshot_download
     except ImportError as error:
         raise _unavailable(name, "modelscope is not installed: pip install -e .[modelscope]") from error
-    check_proxies()
+    check_connection()
     try:
         folder = snapshot_download(name, allow_patterns=FILES)
         if not any(Path(folder).glob("*.safetensors")):

