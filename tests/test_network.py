@@ -15,7 +15,7 @@ from fedmezo.data import download
 from fedmezo.data.download import DownloadError, WebFile, fetch
 from fedmezo.errors import ConfigurationError
 from fedmezo.main import main
-from fedmezo.network import NUMBERS, check_hub_variables, check_connection, within
+from fedmezo.network import NUMBERS, check_connection, check_hub_variables, within
 from tests.hub_server import reply, served
 
 SOURCES = {
@@ -72,11 +72,11 @@ def test_a_variable_of_the_hub_that_makes_no_sense_is_told(
 
 
 def test_a_token_that_is_none_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for token in ("hf_geheim_ä", "hf_geheim and more", "hf_geheim\nmore"):
+    for token in ("hf_secret_ä", "hf_secret and more", "hf_secret\nmore"):
         monkeypatch.setenv("HF_TOKEN", token)
-        with pytest.raises(ConfigurationError, match="^HF_TOKEN = ") as caught:
+        with pytest.raises(ConfigurationError, match=r"^HF_TOKEN = ") as caught:
             check_hub_variables()
-        assert "geheim" not in str(caught.value)
+        assert "secret" not in str(caught.value)
     monkeypatch.setenv("HF_TOKEN", "hf_abcXYZ123\n")
     check_hub_variables()
 

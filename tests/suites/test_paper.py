@@ -146,7 +146,8 @@ def test_missing_data_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert main(words, FOLDER) == 3
     told = capfd.readouterr()
     assert (
-        told.err.count("none.jsonl") == 1 and "stopped: data, a model or memory cannot be had; 2 runs are left" in told.err
+        told.err.count("none.jsonl") == 1
+        and "stopped: data, a model or memory cannot be had; 2 runs are left" in told.err
     )
 
 
