@@ -32,6 +32,7 @@ crash: $(STAMP)  ## kills, damages and full disks, each resumed; half an hour
 
 bench: $(STAMP)  ## the benchmarks of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
+	$(RUN) -m benchmarks.saved_check
 	$(RUN) -m benchmarks.noise
 	$(RUN) -m benchmarks.traffic
 	$(RUN) -m benchmarks.replay

@@ -15,6 +15,7 @@ from fedmezo.assembly import (
     scalars_travel,
 )
 from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
+from fedmezo.config import unused
 from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.errors import ClientError, ConfigurationError, FedmezoError
@@ -43,7 +44,7 @@ def describe(cfg: CfgNode) -> str:
     lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, problem.start, steps)]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
     lines += _cost_lines(cfg, attempted(lambda: estimate(cfg, problem, federation)))
-    return "\n".join([*lines, *precision_warnings(cfg, problem.scorer)])
+    return "\n".join([*lines, *unused(cfg), *precision_warnings(cfg, problem.scorer)])
 
 
 def attempted(work: Callable[[], T]) -> T:

@@ -23,7 +23,7 @@ from fedmezo.assembly import (
 from fedmezo.assembly.engine import assemble_tolerance
 from fedmezo.assembly.identity import as_recorded
 from fedmezo.best_model import load_best, mend_best, recorded_hash
-from fedmezo.config import dump, to_dict
+from fedmezo.config import dump, to_dict, unused
 from fedmezo.environment import environment
 from fedmezo.errors import ConfigurationError, DivergedError, ResourceError, SavedError
 from fedmezo.federation.evaluations import Evaluations
@@ -117,7 +117,8 @@ def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
 def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
     LOG.info(problem.describe())
     LOG.info(problem.data.outline())
-    for warning in (*(f"warning: {each}" for each in problem.data.warnings), *precision_warnings(cfg, problem.scorer)):
+    of_data = (f"warning: {each}" for each in problem.data.warnings)
+    for warning in (*unused(cfg), *of_data, *precision_warnings(cfg, problem.scorer)):
         LOG.warning(warning)
     folder.write_text("config.yaml", dump(cfg))
     folder.write_json("environment.json", environment())

@@ -105,3 +105,17 @@ def _loss_of_saved(path: Path, overrides: list[str], run: Path) -> float:
     with torch.inference_mode():
         losses, _ = token_losses(model, problem.collate(problem.data.partition.union("test")[:6]))
     return losses.double().mean().item()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_of_keys_without_effect_only_dropout_is_told(path: Path) -> None:
+    assert all(".lora_dropout = 0.05 " in line for line in config.unused(config.load(path)))
+
+
+def test_a_run_and_its_check_tell_a_key_without_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = [*TINY, "outdir", str(tmp_path), "data.num_examples", "40", "llm.tok_len", "400", "engine.workers", "2"]
+    command = ["--cfg", str(FOLDER / "quickstart.yaml"), *overrides]
+    assert main([*command, "--check"]) == 0
+    assert "engine.workers = 2 has no effect" in capsys.readouterr().out
+    assert main(command) == 0
+    assert capsys.readouterr().err.count("engine.workers = 2 has no effect") == 1

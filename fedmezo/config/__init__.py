@@ -7,5 +7,6 @@ from fedmezo.config.help import help_config
 from fedmezo.config.load import defaults, load
 from fedmezo.config.resumable import RESUMABLE
 from fedmezo.config.tree import dump, to_dict
+from fedmezo.config.unused import unused
 
-__all__ = ["RESUMABLE", "defaults", "dump", "help_config", "load", "to_dict"]
+__all__ = ["RESUMABLE", "defaults", "dump", "help_config", "load", "to_dict", "unused"]
