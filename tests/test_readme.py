@@ -20,7 +20,13 @@ SMALL = (
     "model.type tiny-llama@random_llm federate.total_round_num 1 train.local_update_steps 1 data.num_examples 60 "
     "eval.max_examples 4 engine.threads 1"
 )
-ROW = {"question": "How many legs have 2 cats?", "answer": "2 * 4 = 8\n#### 8"}
+FILES = ("mine.jsonl", "gsm8k_train.jsonl", "gsm8k_test.jsonl")
+
+
+def row(cats: int) -> str:
+    """Return a line of a file of problems: they differ, as equal ones are left out of what is held out."""
+    problem = {"question": f"How many legs have {cats} cats?", "answer": f"{cats} * 4 = {4 * cats}\n#### {4 * cats}"}
+    return json.dumps(problem) + "\n"
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -39,8 +45,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a folder that has what the commands name: the configurations and a FOLDER of data."""
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     (tmp_path / "FOLDER").mkdir()
-    for name in ("mine.jsonl", "gsm8k_train.jsonl", "gsm8k_test.jsonl"):
-        (tmp_path / "FOLDER" / name).write_text((json.dumps(ROW) + "\n") * 30, encoding="utf-8")
+    for first, name in enumerate(FILES):
+        rows = map(row, range(30 * first, 30 * first + 30))
+        (tmp_path / "FOLDER" / name).write_text("".join(rows), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
