@@ -36,6 +36,18 @@ def handled_by(handler: Handler | signal.Handlers, numbers: Sequence[signal.Sign
             signal.signal(number, previous)
 
 
+def take_back() -> None:
+    """Install the handlers anew that Python knows of, where a library may have put its own in their place."""
+    if threading.current_thread() is threading.main_thread():
+        for number in heeded():
+            signal.signal(number, signal.getsignal(number))
+
+
+def leave_to_others() -> None:
+    """Let no signal reach this thread, the threads and the processes that it starts: they end with the program."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Handle a signal by an exception, as Python handles Ctrl-C.
 

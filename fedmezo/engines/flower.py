@@ -28,6 +28,7 @@ from fedmezo.federation.execution import Failure
 from fedmezo.federation.joining import Introduction
 from fedmezo.federation.messages import Message, Plan, Reply
 from fedmezo.federation.node import Behind
+from fedmezo.signals import leave_to_others, take_back
 
 # Flower asks its makers' servers for news and counts its users, unless told not to before it is imported
 QUIET = {
@@ -260,6 +261,7 @@ class FlowerSimulation(_GridEngine):
     def _simulate(self, server: ServerApp, failures: list[BaseException]) -> None:
         from flwr.simulation import run_simulation
 
+        leave_to_others()  # a signal to all processes of a job must not end Ray's before the round is finished
         try:
             run_simulation(server, self._app, self._clients, backend_config=self._backend)
         except BaseException as error:  # noqa: BLE001 - it is told where the run is
@@ -278,6 +280,7 @@ class _Watched:
 
     def collect(self, names: Collection[str]) -> Iterator[tuple[str, Response]]:
         """Yield the answers that have arrived."""
+        take_back()  # Ray takes SIGTERM for itself, to abort
         if not self._thread.is_alive():
             raise _broken_down(self._failures)
         return self._post.collect(names)

@@ -1,6 +1,8 @@
 """One algorithm, three places to run it: the same bits in one process, in Flower's simulation, and in a deployment."""
 
 import importlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ import pytest
 
 from fedmezo.replay import main as replay
 from tests.engines.loopback import Loopback
+from tests.test_interruption import wait_for
 from tests.test_main import Run, train
 
 Write = Callable[..., Path]
@@ -41,6 +44,25 @@ def test_simulation(sections: dict[str, Any], workers: int, tiny_yaml: Write) ->
     assert found.returncode == 0, found.stderr
     same_bits(Run(local.folder.parent / "simulated"), local)
     assert "Traceback" not in found.stderr and "deprecated" not in found.stderr, found.stderr
+
+
+def test_a_simulation_that_is_told_to_stop_finishes_its_round(tiny_yaml: Write) -> None:
+    """Ray's processes, too, are told, as by timeout(1) and schedulers, and Ray has a handler of its own that aborts."""
+    path = tiny_yaml(train={"local_update_steps": 20}, federate={"total_round_num": 50})
+    options = ["engine.type", "flower_simulation", "engine.workers", "1", "expname", "stopped"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fedmezo.main", "--cfg", str(path), *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    folder = path.parent / "runs" / "stopped"
+    wait_for('"round": 0', folder / "metrics.jsonl", seconds=600)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 130, error
+    assert "SIGTERM received" not in error and "Traceback" not in error and "--resume" in error
+    assert (folder / "adapter" / "adapter_model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("sections", [SCALARS, WEIGHTS])

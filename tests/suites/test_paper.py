@@ -1,6 +1,7 @@
 """scripts/paper.py at scale smoke: every table and figure of the paper, from runs that are gone on with."""
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -69,6 +70,25 @@ def test_workers_do_not_outlive_a_program_that_was_killed(tmp_path: Path) -> Non
     finally:
         with suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
+
+
+def test_a_signal_to_the_program_alone_ends_its_runs_with_their_round(tmp_path: Path) -> None:
+    words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--", "federate.total_round_num", "1000000"]
+    command = [sys.executable, "scripts/paper.py", *words]
+    program = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        while not any(path.stat().st_size for path in tmp_path.glob("seeds/smoke/runs/*/metrics.jsonl")):
+            assert program.poll() is None
+            time.sleep(0.2)
+        program.send_signal(signal.SIGUSR1)
+        _, error = program.communicate(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+    assert program.returncode == 130 and "Traceback" not in error
+    assert "to go on: python scripts/paper.py seeds" in error and "--resume" in error
+    (summary,) = tmp_path.glob("seeds/smoke/runs/*/summary.json")
+    assert json.loads(summary.read_text(encoding="utf-8"))["outcome"] == "interrupted"
 
 
 @pytest.mark.parametrize(
@@ -145,10 +165,8 @@ def test_missing_data_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[
     ]
     assert main(words, FOLDER) == 3
     told = capfd.readouterr()
-    assert (
-        told.err.count("none.jsonl") == 1
-        and "stopped: data, a model or memory cannot be had; 2 runs are left" in told.err
-    )
+    assert told.err.count("none.jsonl") == 1
+    assert "stopped: data, a model or memory cannot be had; 2 runs are left" in told.err
 
 
 def test_nothing_to_report_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
