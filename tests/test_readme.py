@@ -90,3 +90,10 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 def test_files_that_a_page_links_to_exist(page: Path) -> None:
     links = re.findall(r"\]\(((?!http)[^)#]+)\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_tests_that_the_page_of_faults_names_exist() -> None:
+    page = REPOSITORY / "docs" / "design" / "found-in-the-wild.md"
+    named = re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8"))
+    assert len(named) > 30
+    assert [name for name in named if not (REPOSITORY / "tests" / name).is_file()] == []
