@@ -22,17 +22,9 @@ from fedmezo.models.flat import point_digest
 # that it is the same), and it may go on elsewhere
 INCIDENTAL = (
     *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "llm.cache", "_base_"),
-    *(
-        "wandb",
-        "tensorboard",
-        "extensions",
-        "model.type",
-        "data.root",
-        "data.prompt",
-        "data.date",
-        "early_stop.patience",
-    ),
-    *("federate.total_round_num", "federate.save_to", "federate.save_freq", "federate.participation"),
+    *("wandb", "tensorboard", "extensions", "model.type", "data.root", "data.prompt", "data.date"),
+    *("early_stop.patience", "federate.total_round_num", "federate.save_to", "federate.save_freq"),
+    "federate.participation",
     *("federate.on_failure", "federate.retries", "federate.min_results"),  # who took part is in the ledger
 )
 # keys that decide what a client is asked, and what becomes of its answer, but not its answer; a node's data are its own
