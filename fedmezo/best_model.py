@@ -12,8 +12,10 @@ from fedmezo.federation.selection import best_evaluation
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.store import Store
 from fedmezo.log import LOG
-from fedmezo.models.adapters import load_point
+from fedmezo.models.adapters import load_point, stored_digest
+from fedmezo.models.faults import telling_faults
 from fedmezo.models.flat import point_digest
+from fedmezo.tracking.summary import number_of_rounds
 
 
 def load_best(tunable: Tunable, ledger: Ledger, rounds_done: int, folder: Path) -> Tensor:
@@ -29,8 +31,29 @@ def load_best(tunable: Tunable, ledger: Ledger, rounds_done: int, folder: Path) 
     finally:
         tunable.parameters.write(tunable.start)
     if point_digest(point) != recorded_hash(ledger, rounds_done):
-        raise ResourceError(f"{folder}\n    it is not what the ledger leads to after {rounds_done} rounds: damaged")
+        raise _another(folder, rounds_done)
     return point
+
+
+def check_best(tunable: Tunable, ledger: Ledger, rounds_done: int, folder: Path) -> None:
+    """Make sure that a folder holds the best model, found after so many rounds: an adapter, or a model as a whole.
+
+    Raises:
+        ResourceError: it cannot be read, or is another one than the ledger has the hash of.
+    """
+    if tunable.base is not None:
+        load_best(tunable, ledger, rounds_done, folder)
+        return
+    with telling_faults(str(folder)):
+        found = stored_digest(tunable.parameters, folder)
+    if found != recorded_hash(ledger, rounds_done):
+        raise _another(folder, rounds_done)
+
+
+def _another(folder: Path, rounds_done: int) -> ResourceError:
+    return ResourceError(
+        f"{folder}\n    it is not what the ledger leads to after {number_of_rounds(rounds_done)}: damaged"
+    )
 
 
 def recorded_hash(ledger: Ledger, rounds_done: int) -> bytes | None:

@@ -34,6 +34,10 @@ class ModelUnavailableError(ResourceError):
     """There is no such model in reach; the runner adds a command that works without one."""
 
 
+class FaultyModelError(ModelUnavailableError):
+    """A model that is there, but of which something is wrong."""
+
+
 class DivergedError(FedmezoError):
     """The run produced more non-finite losses than its limit allows."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from fedmezo import config, run_folder
-from fedmezo.errors import ConfigurationError, FedmezoError, ModelUnavailableError
+from fedmezo.errors import ConfigurationError, FaultyModelError, FedmezoError, ModelUnavailableError
 from fedmezo.log import on_screen
 from fedmezo.recorded import moved_hint
 from fedmezo.run_folder import RunFolder
@@ -149,7 +149,7 @@ def hint(error: FedmezoError, arguments: Sequence[str]) -> str:
     """Return what helps where a model cannot be had: to say where it is, or the same command with the embedded one."""
     if "--resume" in arguments:
         return moved_hint(error, "model.type NAME@HUB on the command line")
-    if not isinstance(error, ModelUnavailableError):
+    if not isinstance(error, ModelUnavailableError) or isinstance(error, FaultyModelError):
         return ""
     words = list(arguments)
     if "model.type" in words:

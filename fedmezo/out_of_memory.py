@@ -8,8 +8,8 @@ from fedmezo.errors import FedmezoError, OutOfMemoryError
 
 SIGNS = ("out of memory", "allocate memory", "not enough memory", "alloc_failed", "bad_alloc", "start new thread")
 ADVICE = (
-    "what was recorded before is kept (--resume RUN goes on); what takes less: smaller eval.batch_size, "
-    "dataloader.batch_size\n    or llm.tok_len, train.gradient_checkpointing, train.is_enable_half; "
+    "what a run had recorded is kept (--resume RUN goes on); what takes less: smaller eval.batch_size, "
+    "dataloader.batch_size\n    or llm.tok_len, train.is_enable_half, with llmtrainer train.gradient_checkpointing; "
     "more in docs/tutorials/out-of-memory.md"
 )
 

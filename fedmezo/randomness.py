@@ -12,6 +12,7 @@ all little-endian; a coordinate that does not apply is -1.
 """
 
 import hashlib
+import random
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,3 +72,14 @@ def preserved_torch_state(key: int | None = None) -> Iterator[None]:
         if key is not None:
             torch.random.manual_seed(key)
         yield
+
+
+@contextmanager
+def same_python_draws() -> Iterator[None]:
+    """Run code that draws from Python's global generator, the same each time, and leave this as it was."""
+    before = random.getstate()
+    random.setstate(random.Random(0).getstate())
+    try:
+        yield
+    finally:
+        random.setstate(before)

@@ -3,10 +3,10 @@
 import fcntl
 import json
 import os
-import secrets
 import shlex
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -209,7 +209,7 @@ def _written_first(path: Path, content: str) -> bool:
 @contextmanager
 def _scratch_file(path: Path, content: str) -> Iterator[Path]:
     """Give a file of this process alone, its content on the disk; what is left of it after the block is removed."""
-    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}{SCRATCH}")
+    scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{SCRATCH}")
     try:
         with scratch.open("w", encoding="utf-8") as file:
             file.write(content)

@@ -22,7 +22,7 @@ from fedmezo.assembly import (
 )
 from fedmezo.assembly.engine import assemble_tolerance
 from fedmezo.assembly.identity import as_recorded
-from fedmezo.best_model import load_best, mend_best, recorded_hash
+from fedmezo.best_model import check_best, mend_best, recorded_hash
 from fedmezo.config import dump, to_dict, unused
 from fedmezo.environment import environment
 from fedmezo.errors import ConfigurationError, DivergedError, ResourceError, SavedError
@@ -228,9 +228,13 @@ def _finish(
         _check_saved(cfg, folder, problem, training, outcome)
         if cfg.federate.save_to and outcome in ("completed", "stopped early"):
             _copy_adapter(folder, Path(cfg.federate.save_to))
+    except SavedError:
+        summary["outcome"] = "saved wrongly"  # not to be taken for a run that can be used
+        folder.write_json("summary.json", summary)
+        raise
     finally:
         LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size, problem.start.element_size()))
-        LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, outcome, len(reports))))
+        LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, summary["outcome"], len(reports))))
 
 
 def _check_saved(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Training, outcome: str) -> None:
@@ -246,12 +250,14 @@ def _check_saved(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Tr
     expected = trained(problem, training.server.parameters, few_examples(cfg, problem, problem.data))
     expected.check(folder.path / "adapter", whole=not cfg.llm.adapter.use)
     best, ledger = training.evaluations.best, training.store.ledger
-    if best is None or not cfg.llm.adapter.use or recorded_hash(ledger, best.rounds_done) is None:
+    if best is None or recorded_hash(ledger, best.rounds_done) is None:
         return
     try:
-        load_best(problem, ledger, best.rounds_done, folder.path / "adapter_best")
+        check_best(problem, ledger, best.rounds_done, folder.path / "adapter_best")
     except ResourceError as error:
-        raise SavedError(str(error)) from error
+        raise SavedError(
+            f"{error}\n    do not use it; python -m fedmezo.replay RUN --round best --export adapter writes it anew"
+        ) from error
 
 
 def _copy_adapter(folder: RunFolder, target: Path) -> None:

@@ -1,5 +1,6 @@
 """What all tests share: a tiny problem, its configuration, and a closed network."""
 
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,11 @@ from yacs.config import CfgNode
 from fedmezo import config, criteria, strategies, trainers
 from fedmezo.assembly import Problem, assemble_problem
 from fedmezo.data import sources, splitters
+from fedmezo.signals import STOPPING
 from fedmezo.user_code import PREFIX
+
+for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).parents[1]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -159,6 +159,7 @@ def test_one_file_alone_makes_generators() -> None:
     assert {name for name, draws in found.items() if draws} == {"randomness.py"}
     assert sorted(found["randomness.py"]) == [
         "numpy.random.Philox",
+        "random",
         "torch.random.fork_rng",
         "torch.random.manual_seed",
     ]

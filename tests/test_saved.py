@@ -185,9 +185,27 @@ def test_a_file_that_is_another_than_was_trained_has_an_exit_code_of_its_own(
     said = capsys.readouterr()
     assert f"{run / 'adapter'}\n    what was saved is not what was trained: loss " in said.err
     assert "Traceback" not in said.err and reported(run) and (run / "adapter").is_dir()
+    assert json.loads((run / "summary.json").read_text())["outcome"] == "saved wrongly" and "try it" not in said.out
     assert exported(run, "adapter").is_dir()  # the ledger has it all the same
     monkeypatch.setattr("fedmezo.replaying.save_trained", corrupted)
     exported(run, "merged", code=6)
+
+
+@pytest.mark.parametrize("method", ["lora", "all parameters"])
+def test_a_best_model_that_is_another_is_told(
+    method: str, bases: Bases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def corrupted(model: Any, folder: Path, tokenizer: Any) -> None:
+        save_trained(model, folder, tokenizer)
+        if folder.name == "adapter_best":
+            (path,) = folder.glob("*model.safetensors")
+            save_file(
+                {name: tensor + 1e-3 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"}
+            )
+
+    monkeypatch.setattr("fedmezo.running.save_trained", corrupted)
+    assert main(["--cfg", str(configuration(tmp_path, bases("tiny-llama"), METHODS[method]))]) == 6
+    assert f"{tmp_path / 'run' / 'adapter_best'}\n    it is not what the ledger leads to" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [b"", b"no tensors"])

@@ -1,7 +1,7 @@
 """Equal examples in several parts of the data: what is held out must not be what is trained on.
 
-Two examples are equal if the model sees the same tokens, or if their texts are the same apart from the white space
-around them. Copies within one part are left alone.
+Two examples are equal if the model sees the same tokens, or if their texts are the same apart from white space. Copies
+within one part are left alone.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ def find_copies(partition: Partition, examples: Sequence[Example], encoded: Enco
     Returns:
         For val and test the ascending indices of the copies.
     """
-    texts = ((example.instruction.strip(), example.input.strip(), example.output.strip()) for example in examples)
+    texts = (_words(example) for example in examples)
     tokens = (encoded.tokens(index).tobytes() for index in range(len(encoded)))
     kinds = [_numbered(texts), _numbered(tokens)]
     found: dict[Split, Indices] = {}
@@ -75,6 +75,10 @@ def copies_warnings(partition: Partition, copies: Copies, duplicates: Duplicates
         if lost:
             warnings.append(f"{lost} of {len(partition.clients)} clients have no other {split} example")
     return warnings
+
+
+def _words(example: Example) -> tuple[str, ...]:
+    return tuple(" ".join(text.split()) for text in (example.instruction, example.input, example.output))
 
 
 def _numbered(values: Iterable[Hashable]) -> Indices:

@@ -1,6 +1,5 @@
 """Chat templates, rendered the same on any day: data must not depend on when a run began, or goes on."""
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -8,8 +7,9 @@ from typing import Any
 
 from transformers.utils import chat_template_utils
 
+from fedmezo.randomness import same_python_draws
+
 SHOWN = date(2024, 7, 26)  # by ``date_string``, which a template may be given, where no day is chosen
-DRAWS = random.Random(0).getstate()
 
 
 def render(tokenizer: Any, turns: Sequence[Mapping[str, str]], day: date | None) -> str:
@@ -20,7 +20,7 @@ def render(tokenizer: Any, turns: Sequence[Mapping[str, str]], day: date | None)
         turns: with ``role`` and ``content``; where the user has the last, the text ends where the reply begins.
         day: that the template may show, at midnight; None lets it look at the clock.
     """
-    with _same_draws(), _clock_at(tokenizer.get_chat_template(), day):
+    with same_python_draws(), _clock_at(tokenizer.get_chat_template(), day):
         text: str = tokenizer.apply_chat_template(
             turns,
             tokenize=False,
@@ -28,17 +28,6 @@ def render(tokenizer: Any, turns: Sequence[Mapping[str, str]], day: date | None)
             date_string=(day or SHOWN).strftime("%d %b %Y"),
         )
     return text
-
-
-@contextmanager
-def _same_draws() -> Iterator[None]:
-    """Let what Jinja draws (``random``, ``lipsum``) be the same each time."""
-    before = random.getstate()
-    random.setstate(DRAWS)
-    try:
-        yield
-    finally:
-        random.setstate(before)
 
 
 @contextmanager

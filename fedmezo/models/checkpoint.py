@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.errors import FaultyModelError
 from fedmezo.models.faults import telling_faults
 from fedmezo.randomness import preserved_torch_state
 
@@ -37,14 +37,14 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     """Return what the headers of a folder's weights say.
 
     Raises:
-        ModelUnavailableError: there are none in safetensors format, a file is missing or damaged, or a tensor twice.
+        FaultyModelError: there are none in safetensors format, a file is missing or damaged, or a tensor twice.
     """
     found: dict[str, Stored] = {}
     for path in weight_files(folder):
         with telling_faults(str(path)), safe_open(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118 - no mapping
                 if name in found:
-                    raise ModelUnavailableError(f"{path}: {name} is in another file of the folder, too")
+                    raise FaultyModelError(f"{path}: {name} is in another file of the folder, too")
                 part = file.get_slice(name)
                 found[name] = Stored(tuple(part.get_shape()), part.get_dtype())
     return found
@@ -54,19 +54,19 @@ def weight_files(folder: Path) -> list[Path]:
     """Return the files of a folder's weights, in safetensors format.
 
     Raises:
-        ModelUnavailableError: there are none, or one that the index names is missing.
+        FaultyModelError: there are none, or one that the index names is missing.
     """
     single, index = folder / SAFE_WEIGHTS_NAME, folder / SAFE_WEIGHTS_INDEX_NAME
     if single.is_file():
         return [single]
     if not index.is_file():
-        raise ModelUnavailableError(f"{folder}: there are no weights in safetensors format ({single.name})")
+        raise FaultyModelError(f"{folder}: there are no weights in safetensors format ({single.name})")
     with telling_faults(str(index)):
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         files = [folder / name for name in names]
     for path in files:
         if not path.is_file():
-            raise ModelUnavailableError(f"{index}: it names {path.name}, which is not there")
+            raise FaultyModelError(f"{index}: it names {path.name}, which is not there")
     return files
 
 
@@ -74,7 +74,7 @@ def check_sizes(config: PreTrainedConfig, stored: Mapping[str, Stored]) -> None:
     """Make sure, before memory is taken, that a configuration is about as large as the weights, and these are floats.
 
     Raises:
-        ModelUnavailableError: they are not of one model.
+        FaultyModelError: they are not of one model.
     """
     if getattr(config, "quantization_config", None):
         return  # packed: shapes and types say little
@@ -84,7 +84,7 @@ def check_sizes(config: PreTrainedConfig, stored: Mapping[str, Stored]) -> None:
     wanted = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
     there = sum(math.prod(tensor.shape) for tensor in stored.values())
     if wanted > 2 * there + SPARE:
-        raise ModelUnavailableError(
+        raise FaultyModelError(
             f"config.json: it describes a model of {wanted:,} parameters, and the weights are {there:,}"
         )
     _check_types(model, stored)
@@ -97,13 +97,13 @@ def _check_counts(config: PreTrainedConfig, stored: Mapping[str, Stored]) -> Non
     counts["num_hidden_layers"] = getattr(config, "num_hidden_layers", 0)  # whatever its name in the file
     for name, value in counts.items():
         if isinstance(value, int) and value > most:
-            raise ModelUnavailableError(f"config.json: {name} = {value}, and no dimension of the weights is that large")
+            raise FaultyModelError(f"config.json: {name} = {value}, and no dimension of the weights is that large")
 
 
 def _check_types(model: nn.Module, stored: Mapping[str, Stored]) -> None:
     names = [name for name, _ in model.named_parameters() if name in stored and stored[name].dtype not in FLOATS]
     if names:
-        raise ModelUnavailableError(
+        raise FaultyModelError(
             f"the weights: {_listed(names)} of another type than floating-point numbers ({stored[names[0]].dtype})"
         )
 
@@ -116,7 +116,7 @@ def check_loaded(kind: str, report: Mapping[str, Any]) -> None:
         report: ``output_loading_info`` of transformers, which leaves out what is tied or ignored by design.
 
     Raises:
-        ModelUnavailableError: the message names the tensors.
+        FaultyModelError: the message names the tensors.
     """
     shapes = {name: (list(there), list(wanted)) for name, there, wanted in report["mismatched_keys"]}
     unexpected = [name for name in report["unexpected_keys"] if not COMPUTED.search(name)]
@@ -128,7 +128,7 @@ def check_loaded(kind: str, report: Mapping[str, Any]) -> None:
         faults.append(f"{len(shapes) - SHOWN} more of another shape")
     faults += [str(message) for message in report["error_msgs"][:SHOWN]]
     if faults:
-        raise ModelUnavailableError(f"the weights are not those of a {kind}:\n    " + "\n    ".join(faults))
+        raise FaultyModelError(f"the weights are not those of a {kind}:\n    " + "\n    ".join(faults))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from fedmezo.cache import locked, sha256_of
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.errors import FaultyModelError
 from fedmezo.log import LOG
 from fedmezo.models.torch_checkpoint import read_tensors
 from fedmezo.randomness import preserved_torch_state
@@ -50,7 +50,7 @@ def as_safetensors(folder: Path, config: PreTrainedConfig, cache: Path) -> Path:
     """Return a folder that has the weights in safetensors format: this one, or one of the cache that is made once.
 
     Raises:
-        ModelUnavailableError: a file is missing, damaged, or holds something else than tensors; or the cache cannot
+        FaultyModelError: a file is missing, damaged, or holds something else than tensors; or the cache cannot
             be written.
     """
     if any((folder / name).is_file() for name in (SAFE, SAFE_INDEX)):
@@ -80,7 +80,7 @@ def _found(folder: Path) -> Checkpoint | None:
     names = sorted(set(places.values()))
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
-            raise ModelUnavailableError(f"{index}\n    it names {name}, which is not there")
+            raise FaultyModelError(f"{index}\n    it names {name}, which is not there")
     shards = {f"model-{i:05}-of-{len(names):05}.safetensors": folder / name for i, name in enumerate(names, start=1)}
     return Checkpoint(shards, places)
 
@@ -90,9 +90,9 @@ def _places(index: Path) -> dict[str, str]:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         found = {str(name): str(file) for name, file in places.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelUnavailableError(f"{index}\n    it is no index: expected weight_map, of tensors to files") from error
+        raise FaultyModelError(f"{index}\n    it is no index: expected weight_map, of tensors to files") from error
     if not found:
-        raise ModelUnavailableError(f"{index}\n    it names no tensors")
+        raise FaultyModelError(f"{index}\n    it names no tensors")
     return found
 
 
@@ -183,7 +183,7 @@ def _written(target: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise ModelUnavailableError(
+        raise FaultyModelError(
             f"{target}\n    the model cannot be kept there in safetensors format: {reason}\n"
             "    it needs as much space as its files have: llm.cache.model or FEDMEZO_CACHE name another folder"
         ) from error

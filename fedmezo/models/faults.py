@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fedmezo.errors import FedmezoError, ModelUnavailableError
+from fedmezo.errors import FaultyModelError, FedmezoError, ModelUnavailableError
 from fedmezo.out_of_memory import ran_out
 
 LONGEST = 300  # characters of a reason
@@ -19,7 +19,7 @@ def telling_faults(subject: str) -> Iterator[None]:
         subject: what is being read: a file, or a part of a model.
 
     Raises:
-        ModelUnavailableError: the library could not make anything of it.
+        FaultyModelError: the library could not make anything of it.
     """
     try:
         yield
@@ -27,7 +27,7 @@ def telling_faults(subject: str) -> Iterator[None]:
         foreign = isinstance(error, Exception) or type(error).__name__ == PANIC
         if not foreign or isinstance(error, FedmezoError) or ran_out(error):
             raise
-        raise ModelUnavailableError(f"{subject}: {reason(error)}") from error
+        raise FaultyModelError(f"{subject}: {reason(error)}") from error
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def of_model(model_type: str) -> Iterator[None]:
     try:
         yield
     except ModelUnavailableError as error:
-        raise ModelUnavailableError(f"model.type = {model_type}\n    {error}") from error
+        raise type(error)(f"model.type = {model_type}\n    {error}") from error
 
 
 def reason(error: BaseException) -> str:

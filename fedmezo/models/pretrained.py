@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.errors import FaultyModelError
 from fedmezo.models.checkpoint import check_loaded, check_sizes, stored_tensors
 from fedmezo.models.converted import as_safetensors
 from fedmezo.models.faults import telling_faults
@@ -26,7 +26,7 @@ def load_pretrained(
     once, to the cache (see :mod:`fedmezo.models.converted`).
 
     Raises:
-        ModelUnavailableError: it is an adapter, or no causal language model; a file is missing or faulty; or the
+        FaultyModelError: it is an adapter, or no causal language model; a file is missing or faulty; or the
             weights are not all of those that the model has, and no others.
     """
     refuse_adapter(folder)
@@ -59,7 +59,7 @@ def refuse_adapter(folder: Path) -> None:
     """Make sure that a folder holds no adapter: transformers would load it, or its base model alone, without a word.
 
     Raises:
-        ModelUnavailableError: it does; the message says how to begin from it.
+        FaultyModelError: it does; the message says how to begin from it.
     """
     path = folder / ADAPTER
     if not path.is_file():
@@ -69,21 +69,21 @@ def refuse_adapter(folder: Path) -> None:
     base = base if "@" in base else f"{base}@huggingface_llm"
     begin = f"to begin from it: model.type {base} federate.restore_from {folder}"
     if (folder / "config.json").is_file():
-        raise ModelUnavailableError(
+        raise FaultyModelError(
             f"{folder}: it holds a model and an adapter of PEFT ({ADAPTER}), and which of them is meant is not said; "
             f"take the adapter's files out for the model alone, or {begin}"
         )
-    raise ModelUnavailableError(f"{folder}: it holds an adapter of PEFT ({ADAPTER}) and no model\n    {begin}")
+    raise FaultyModelError(f"{folder}: it holds an adapter of PEFT ({ADAPTER}) and no model\n    {begin}")
 
 
 def check_kind(config: PreTrainedConfig) -> None:
     """Make sure that transformers has a causal language model of a kind, before anything large is read.
 
     Raises:
-        ModelUnavailableError: it has none.
+        FaultyModelError: it has none.
     """
     if config.is_encoder_decoder or type(config) not in AutoModelForCausalLM._model_mapping:
         names = ", ".join(map(str, config.architectures or ())) or type(config).__name__
-        raise ModelUnavailableError(
+        raise FaultyModelError(
             f"config.json: {names} ({config.model_type}) is no causal language model, and only these can be tuned"
         )

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.errors import FaultyModelError
 from fedmezo.models.chat_template import render
 from fedmezo.models.faults import telling_faults
 from fedmezo.randomness import preserved_torch_state
@@ -82,7 +82,7 @@ class PretrainedTokenizer:
         """Return the ids of each text; a closing EOS of the tokenizer's own is left out.
 
         Raises:
-            ModelUnavailableError: the tokenizer fails, or gives a token that the model does not know.
+            FaultyModelError: the tokenizer fails, or gives a token that the model does not know.
         """
         with telling_faults(f"the tokenizer in {self.tokenizer.name_or_path}"):
             rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special)["input_ids"]
@@ -91,7 +91,7 @@ class PretrainedTokenizer:
 
     def _check_known(self, token: int) -> None:
         if token >= self._known:
-            raise ModelUnavailableError(
+            raise FaultyModelError(
                 f"the tokenizer in {self.tokenizer.name_or_path}: it makes token {token} of "
                 f"{self.tokenizer.decode([token])!r}, and the model has embeddings for {self._known} tokens only, "
                 "the first being 0; take the tokenizer that belongs to the model"

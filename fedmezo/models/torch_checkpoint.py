@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.errors import FaultyModelError
 
 LFS_POINTER = b"version https://git-lfs"
 OF_TENSORS = ("torch.", "collections.OrderedDict")  # what a pickle of tensors names
@@ -22,13 +22,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint by name, memory-mapped where its format allows.
 
     Raises:
-        ModelUnavailableError: it is damaged, holds something else, or wants to execute something.
+        FaultyModelError: it is damaged, holds something else, or wants to execute something.
     """
     try:
         _check_start(path)
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except ModelUnavailableError:
+    except FaultyModelError:
         raise
     except Exception as error:  # a damaged file fails in any way
         raise _refused(path, _why_not_loaded(path, error)) from error
@@ -97,5 +97,5 @@ def _named(file: BinaryIO) -> Iterator[str]:
                 texts.append(argument)
 
 
-def _refused(path: Path, reason: str) -> ModelUnavailableError:
-    return ModelUnavailableError(f"{path}\n    {reason}")
+def _refused(path: Path, reason: str) -> FaultyModelError:
+    return FaultyModelError(f"{path}\n    {reason}")

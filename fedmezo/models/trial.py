@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.errors import FaultyModelError
 from fedmezo.models.faults import telling_faults
 from fedmezo.models.tokenizers import ModelTokenizer
 
@@ -22,21 +22,21 @@ def check_working(model: PreTrainedModel, tokenizer: ModelTokenizer) -> None:
         tokenizer: of it.
 
     Raises:
-        ModelUnavailableError: it fails, its numbers are not finite, or it is no causal language model.
+        FaultyModelError: it fails, its numbers are not finite, or it is no causal language model.
     """
     for name, parameter in model.named_parameters():
         if not _finite(parameter):
-            raise ModelUnavailableError(f"the weights: {name} holds values that are not finite in {parameter.dtype}")
+            raise FaultyModelError(f"the weights: {name} holds values that are not finite in {parameter.dtype}")
     ids = tokenizer.encode([TEXT], special=True)[0][:LENGTH]
     if len(ids) < 2:
-        raise ModelUnavailableError(f"the tokenizer makes {len(ids)} tokens of {TEXT!r}, and at least 2 are expected")
+        raise FaultyModelError(f"the tokenizer makes {len(ids)} tokens of {TEXT!r}, and at least 2 are expected")
     others = [*ids[:-1], ids[0] if ids[-1] != ids[0] else ids[1]]
     with telling_faults(f"{type(model).__name__} fails at a first text"):
         found, changed = _logits(model, ids), _logits(model, others)
     if not _finite(found):
-        raise ModelUnavailableError(f"{type(model).__name__} predicts values that are not finite")
+        raise FaultyModelError(f"{type(model).__name__} predicts values that are not finite")
     if (found - changed)[:-1].abs().max() > ROUNDING * found.abs().max():
-        raise ModelUnavailableError(
+        raise FaultyModelError(
             f"{type(model).__name__} is no causal language model: what it predicts depends on the tokens that follow"
         )
 

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from fedmezo.harness.tasks import task_name
 from fedmezo.process import begin, leave_on_interrupt
+from fedmezo.signals import handled_by
 from fedmezo.suites.evaluation import Evaluation
 from fedmezo.suites.suite import Arm, Suite
 
@@ -119,7 +120,11 @@ def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bo
     context = multiprocessing.get_context("spawn")
     waiting = iter(todo)
     each_fresh = 1 if fresh else None
-    with ProcessPoolExecutor(workers, context, _begin, max_tasks_per_child=each_fresh) as pool, _interrupted_together():
+    with (
+        ExitStack() as last,
+        ProcessPoolExecutor(workers, context, _begin, max_tasks_per_child=each_fresh) as pool,
+        _interrupted_together(last),
+    ):
         running = {pool.submit(_run, job, more): job for job in islice(waiting, workers)}
         while running:
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -129,14 +134,24 @@ def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bo
 
 
 @contextmanager
-def _interrupted_together() -> Iterator[None]:
-    """Have the runs end with their round where only this process is asked to stop; twice the same is one request."""
+def _interrupted_together(last: ExitStack) -> Iterator[None]:
+    """Have the runs end with their round where only this process is asked to stop; twice the same is one request.
+
+    Args:
+        last: left once the pool has ended. Until then signals are passed on to the runs: an exception in the middle of
+            the pool's end would keep it from ending.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        for process in multiprocessing.active_children():
-            process.terminate()
+        last.enter_context(handled_by(lambda number, frame: _terminate()))
+        _terminate()
         raise
+
+
+def _terminate() -> None:
+    for process in multiprocessing.active_children():
+        process.terminate()
 
 
 def _begin() -> None:

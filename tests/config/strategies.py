@@ -11,6 +11,7 @@ from fedmezo.config.kinds import (
     Boolean,
     Choice,
     ChoiceOrFile,
+    Day,
     ExistingFile,
     Integer,
     Kind,
@@ -46,6 +47,8 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
             return st.booleans()
         case Text():
             return TEXT
+        case Day():
+            return st.dates().map(str) | st.just("")
         case Choice(options) | ChoiceOrFile(options):
             return st.sampled_from(options)
         case Registered(folder):

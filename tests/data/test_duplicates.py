@@ -39,7 +39,7 @@ def divided(request: Request, duplicates: Duplicates = "remove", tok_len: int = 
 
 
 def parts(data: FederatedData) -> dict[str, list[bytes]]:
-    """Return what the model sees of the examples of each part, white space around texts apart."""
+    """Return what the model sees of the examples of each part, white space apart."""
     return {
         name: [bytes(data.encoded.tokens(index)[1:].astype(np.uint8)).replace(b" \n", b"") for index in rows]
         for name, rows in ((name, data.partition.union(name)) for name in SPLITS)

@@ -3,7 +3,7 @@
 from fedmezo.models.adapters.attach import attach_adapter
 from fedmezo.models.adapters.initial import initial_parameters
 from fedmezo.models.adapters.merging import merged
-from fedmezo.models.adapters.storage import load_point, read_adapter, read_model, save_trained
+from fedmezo.models.adapters.storage import load_point, read_adapter, read_model, save_trained, stored_digest
 from fedmezo.models.adapters.words import initial_words
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "read_adapter",
     "read_model",
     "save_trained",
+    "stored_digest",
 ]

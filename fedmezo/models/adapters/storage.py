@@ -1,19 +1,22 @@
 """Trained parameters in a folder, in the formats of PEFT and transformers, and back."""
 
+import hashlib
 import json
 import warnings
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from fedmezo.errors import ResourceError
+from fedmezo.models.checkpoint import weight_files
 from fedmezo.models.flat import FlatParameters
 from fedmezo.models.tokenizers import ModelTokenizer
 from fedmezo.randomness import preserved_torch_state
@@ -89,6 +92,20 @@ def read_model(folder: Path) -> PreTrainedModel:
     """Return the model of a folder, as transformers loads it on the CPU, where its weights are mapped from the file."""
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)
     return model.eval()
+
+
+def stored_digest(parameters: FlatParameters, folder: Path) -> bytes:
+    """Return the hash of the point that a folder of a model trained as a whole holds: its ``point_digest``."""
+    files: dict[str, Path] = {}
+    for path in weight_files(folder):
+        with safe_open(path, "pt") as file:
+            files |= dict.fromkeys(file.keys(), path)
+    digest = hashlib.blake2b(digest_size=16)
+    for path, spans in groupby(parameters.spans, lambda span: files[span.name]):
+        with safe_open(path, "pt") as file:
+            for span in spans:
+                digest.update(file.get_tensor(span.name).view(torch.uint8).numpy().data)
+    return digest.digest()
 
 
 def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel) -> Tensor:
