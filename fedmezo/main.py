@@ -130,7 +130,7 @@ def perform(options: argparse.Namespace, cfg: CfgNode, make_folder: Callable[[],
             return 0
         from fedmezo.running import run
 
-        raise_on_interrupt()
+        # until the run has a folder a signal ends the process at once: an exception could be lost in some destructor
         return INTERRUPTED if run(cfg, make_folder) == "interrupted" else 0
 
 
