@@ -1,28 +1,33 @@
 """How the programs of the package begin and end: quietly, whatever the user, the shell or the machine does to them."""
 
+import atexit
 import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from threading import Timer
 from types import FrameType
 
 from fedmezo.errors import FedmezoError, ResourceError
 from fedmezo.network import check_hub_variables
 from fedmezo.out_of_memory import told
-from fedmezo.signals import STOPPING, heeded, interrupt
+from fedmezo.signals import STOPPING, Terminated, heeded, interrupt
 from fedmezo.streams import guard_streams, output_lost
 from fedmezo.user import settle
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+AGAIN = 0.02  # seconds after which a signal is repeated whose exception was lost
 
 
 def begin() -> None:
     """Make the process ready for what may come, before anything heavy is imported."""
     guard_streams()
     leave_on_interrupt()
+    sys.unraisablehook = _not_lost
+    atexit.register(_ignore_signals)  # the first to be registered is the last to be called
     settle()
 
 
@@ -43,6 +48,23 @@ def _leave(number: int, frame: FrameType | None) -> None:
     with suppress(OSError):
         os.write(2, b"\nfedmezo: interrupted\n")
     os._exit(INTERRUPTED)
+
+
+def _not_lost(lost: "sys.UnraisableHookArgs") -> None:
+    """Repeat a signal whose exception Python cannot raise: it came while a destructor ran."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        number = signal.SIGTERM if isinstance(lost.exc_value, Terminated) else signal.SIGINT
+        again = Timer(AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _ignore_signals() -> None:
+    """Let no signal change the exit code any more: Python forgets its handlers when it closes down."""
+    for number in heeded():
+        signal.signal(number, signal.SIG_IGN)
 
 
 def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lambda error: "") -> int:
