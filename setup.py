@@ -51,7 +51,14 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["fedmezo", "fedmezo.*"]),
-    package_data={"fedmezo": ["py.typed", "flower_app/pyproject.toml", "flower_app/LICENSE", "reports/web/*"]},
+    package_data={
+        "fedmezo": [
+            "py.typed",
+            "commands/flower_app/pyproject.toml",
+            "commands/flower_app/LICENSE",
+            "reporting/html/web/*",
+        ]
+    },
     entry_points={"console_scripts": ["fedmezo-node=fedmezo.node:program"]},
     install_requires=CONFIG,
     extras_require={

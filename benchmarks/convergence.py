@@ -21,7 +21,7 @@ from torch import Tensor
 from benchmarks.textbook import Textbook
 from fedmezo import config
 from fedmezo.assembly import Federation, Problem, assemble_evaluator, assemble_federation, assemble_problem
-from fedmezo.randomness import stream_key
+from fedmezo.core.randomness import stream_key
 
 NAMES = ("ours", "textbook")
 Round = Callable[[int, Tensor], Tensor]

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmezo.zeroth_order.directions import Distribution, direction
+from fedmezo.core.directions import Distribution, direction
 
 SIZE = 1 << 24
 KEYS = 64

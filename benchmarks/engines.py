@@ -36,9 +36,9 @@ from typing import Any
 
 import yaml
 
-from fedmezo.tracking.metrics import read_metrics
+from fedmezo.reporting.metrics import read_metrics
 from scripts.make_certificates import main as make_certificates
-from tests.engines.loopback import Loopback, free_port
+from tests.federation.engines.loopback import Loopback, free_port
 
 TINY: dict[str, Any] = {
     "model": {"type": "tiny-llama@random_llm"},

@@ -31,7 +31,7 @@ def estimated(cfg: Path, overrides: list[str]) -> dict[str, float]:
     code = (
         "import json, sys; from pathlib import Path; from fedmezo import config;"
         "from fedmezo.assembly import assemble_federation, assemble_problem;"
-        "from fedmezo.estimation import estimate; cfg = config.load(Path(sys.argv[1]), sys.argv[2:]);"
+        "from fedmezo.commands.cost_estimate import estimate; cfg = config.load(Path(sys.argv[1]), sys.argv[2:]);"
         "problem = assemble_problem(cfg); cost = estimate(cfg, problem, assemble_federation(cfg, problem));"
         "print(json.dumps({'seconds': cost.seconds, 'memory': cost.memory_mib}))"
     )

@@ -17,8 +17,8 @@ from typing import Any
 from benchmarks.zo_step import TRAINABLE
 from fedmezo import config
 from fedmezo.assembly import assemble_problem
+from fedmezo.commands.check import PAIRS_PER_BATCH, fidelity_batches
 from fedmezo.evaluation.fidelity import Setting, gradient_fidelities
-from fedmezo.inspection import PAIRS_PER_BATCH, fidelity_batches
 
 COLUMNS = ("model", "trainable", "batch", "dtype", "estimator", "mu", "fidelity", "exact_std", "error_std", "pairs")
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from benchmarks.zo_step import TRAINABLE, Case, batches, timed
-from fedmezo.models.scoring import LaneScorer
 from fedmezo.zeroth_order.estimators import Lane
+from fedmezo.zeroth_order.scoring import LaneScorer
 
 
 def main() -> None:

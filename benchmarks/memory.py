@@ -22,8 +22,8 @@ from yacs.config import CfgNode
 
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.core.memory import peak_memory_mib
 from fedmezo.federation.client import LocalData
-from fedmezo.tracking.memory import peak_memory_mib
 
 ALL = ["llm.adapter.use", "False"]
 HALF = ["train.is_enable_half", "True"]
@@ -79,7 +79,7 @@ def plain_inference(cfg: CfgNode) -> dict[str, float]:
     """Run the model as peft and transformers have it on the batches of a round."""
     from fedmezo.assembly.arguments import first_mapping
     from fedmezo.assembly.data import assemble_data
-    from fedmezo.cache import cache_folder
+    from fedmezo.core.cache import cache_folder
     from fedmezo.data.batches import collate
     from fedmezo.models.adapters import attach_adapter
     from fedmezo.models.hubs import load_base_model

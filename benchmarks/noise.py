@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from fedmezo.zeroth_order.directions import Distribution, accumulate
+from fedmezo.core.directions import Distribution, accumulate
 
 
 def seconds(work: Callable[[], object]) -> float:

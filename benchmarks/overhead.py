@@ -15,8 +15,8 @@ from typing import Any
 
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_problem
-from fedmezo.models.scoring import Scorer, in_place
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
+from fedmezo.zeroth_order.scoring import Scorer, layerwise
 
 COMMON = ["federate.client_num", "3", "dataloader.batch_size", "1"]
 CASES = {
@@ -72,7 +72,7 @@ def main() -> None:
     clock.watch(Replay, "__call__", "updating")
     for prefix in (Prefix, MovingPrefix):
         clock.watch(prefix, "append", "updating")
-    clock.watch_context(in_place, "kept_on_disk", "parameters to the disk and back")
+    clock.watch_context(layerwise, "kept_on_disk", "parameters to the disk and back")
     print("| round | seconds | scoring | updating | parameters to the disk and back | everything else |")
     print("|---|---|---|---|---|---|")
     for name, changes in CASES.items():

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fedmezo.core.directions import Distribution
+from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation import ScalarAggregation, Weighting
 from fedmezo.federation.client import DirectionKeys
 from fedmezo.ledger.codec import HASHES
@@ -25,8 +27,6 @@ from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, H
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.models.hubs import load_base_model
-from fedmezo.zeroth_order.directions import Distribution
-from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.replay import Replay
 
 SIZES = {"LoRA r=8": 460_800, "LoRA r=128": 7_372_800, "all parameters": 134_515_008}

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_problem
-from fedmezo.estimation import estimate
-from fedmezo.log import on_screen
+from fedmezo.commands.cost_estimate import estimate
+from fedmezo.commands.saved_check import few_examples, trained
+from fedmezo.core.log import on_screen
 from fedmezo.models.adapters import save_trained
-from fedmezo.saved_check import few_examples, trained
 
 DEMO = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 REPEATS = 3

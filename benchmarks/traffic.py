@@ -5,8 +5,8 @@ python -m benchmarks.traffic
 All clients take part in every round: 3 of them, 30 steps, one query. The last row is the paper's run.
 """
 
+from fedmezo.core.text import human
 from fedmezo.federation.projection import CLIENTS, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
-from fedmezo.tracking.summary import human
 
 SIZES = {
     "SmolLM2-135M, LoRA r=8": 460_800,

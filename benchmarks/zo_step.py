@@ -36,12 +36,12 @@ from transformers import PreTrainedModel
 from benchmarks.textbook import Textbook
 from fedmezo import config
 from fedmezo.assembly import Problem, assemble_problem
-from fedmezo.cache import cache_folder
+from fedmezo.core.cache import cache_folder
+from fedmezo.core.memory import peak_memory_mib
 from fedmezo.data.batches import IGNORED, Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient, gradient_fidelities
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.hubs import load_base_model
-from fedmezo.tracking.memory import peak_memory_mib
 from fedmezo.zeroth_order.estimators import CentralDifference, estimate
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 

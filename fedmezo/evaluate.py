@@ -1,6 +1,6 @@
 """Put tasks to the model of a run, before and after training: ``python -m fedmezo.evaluate RUN``."""
 
-from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -11,11 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.generate import positive, wanted_round
-from fedmezo.harness.tasks import LOCAL, check_tasks
-from fedmezo.log import LOG, on_screen
-from fedmezo.recorded import add_run, moved_hint, read_run
-from fedmezo.user_code import named_mistakes
+from fedmezo.commands.arguments import add_run, moved_hint, positive, read_run, wanted_round
+from fedmezo.core.log import LOG, on_screen
+from fedmezo.core.user_code import named_mistakes
+from fedmezo.evaluation.tasks.tasks import LOCAL, check_tasks
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,7 +64,7 @@ def execute(options: argparse.Namespace) -> int:
     tasks = tuple(dict.fromkeys(options.tasks))
     with on_screen(1):
         check_tasks(tasks)
-        from fedmezo.evaluating import Questions, evaluate
+        from fedmezo.commands.evaluate import Questions, evaluate
 
         raise_on_interrupt()
         questions = Questions(

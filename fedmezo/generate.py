@@ -1,6 +1,6 @@
 """Talk to the model of a run: ``python -m fedmezo.generate RUN``. The base model answers too, beside it."""
 
-from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -14,18 +14,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from fedmezo.columns import compared
-from fedmezo.errors import ConfigurationError
-from fedmezo.interrupt import graceful_stop
-from fedmezo.log import on_screen
-from fedmezo.recorded import add_run, moved_hint, read_run
-from fedmezo.signals import Terminated
-from fedmezo.streams import output_lost
-from fedmezo.user_code import named_mistakes
+from fedmezo.commands.arguments import add_run, moved_hint, not_negative, positive, read_run, wanted_round
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.interrupt import graceful_stop
+from fedmezo.core.log import on_screen
+from fedmezo.core.side_by_side import compared
+from fedmezo.core.signals import Terminated
+from fedmezo.core.streams import output_lost
+from fedmezo.core.user_code import named_mistakes
 
 if TYPE_CHECKING:
+    from fedmezo.commands.load_run import Rebuilt
     from fedmezo.models.generation import Sampling
-    from fedmezo.rebuilding import Rebuilt, Wanted
 
 STOPPING = "stopping this answer (again to leave) ..."
 
@@ -45,33 +45,6 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def wanted_round(text: str) -> "Wanted":
-    """Return the round that ``--round`` asks for."""
-    if text in ("final", "best"):
-        return text
-    if text.isdecimal():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of rounds, best or final")
-
-
-def positive(text: str) -> int:
-    """Return a whole number above 0."""
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
-
-
-def not_negative(text: str) -> float:
-    """Return a number of at least 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if 0 <= number < float("inf"):
-        return number
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or more")
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     options = parser().parse_args(arguments)
@@ -85,10 +58,10 @@ def execute(options: argparse.Namespace) -> int:
         raise ConfigurationError("stdin is closed, so that nothing can be asked\n    give --prompt TEXT")
     folder, cfg = read_run(options)
     with on_screen(1):
+        from fedmezo.commands.load_run import rebuild
+        from fedmezo.core.randomness import stream_key
+        from fedmezo.core.text import when
         from fedmezo.models.generation import Sampling
-        from fedmezo.randomness import stream_key
-        from fedmezo.rebuilding import rebuild
-        from fedmezo.tracking.summary import when
 
         raise_on_interrupt()
         rebuilt = rebuild(cfg, folder, options.round)

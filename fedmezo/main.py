@@ -3,7 +3,7 @@
 Everything heavy (torch, transformers) is imported after the configuration was checked.
 """
 
-from fedmezo.process import INTERRUPTED, begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import INTERRUPTED, begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -18,13 +18,14 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from fedmezo import config, run_folder
-from fedmezo.errors import ConfigurationError, FaultyModelError, FedmezoError, ModelUnavailableError
-from fedmezo.log import on_screen
-from fedmezo.recorded import moved_hint
-from fedmezo.run_folder import RunFolder
-from fedmezo.saving import check_folder
-from fedmezo.user_code import named_mistakes
+from fedmezo import config
+from fedmezo.commands.arguments import moved_hint
+from fedmezo.core import run_folder
+from fedmezo.core.errors import ConfigurationError, FaultyModelError, FedmezoError, ModelUnavailableError
+from fedmezo.core.log import on_screen
+from fedmezo.core.run_folder import RunFolder
+from fedmezo.core.saving import check_folder
+from fedmezo.core.user_code import named_mistakes
 
 EXAMPLE = "python -m fedmezo.main --cfg configs/quickstart.yaml federate.total_round_num 5"
 EXIT_CODES = """exit codes:
@@ -123,12 +124,12 @@ def perform(options: argparse.Namespace, cfg: CfgNode, make_folder: Callable[[],
         if options.check:
             return check(cfg, options.fidelity)
         if options.suggest:
-            from fedmezo.suggesting import suggest
+            from fedmezo.commands.suggest import suggest
 
             raise_on_interrupt()
             print(suggest(cfg))
             return 0
-        from fedmezo.running import run
+        from fedmezo.commands.train import run
 
         # until the run has a folder a signal ends the process at once: an exception could be lost in some destructor
         return INTERRUPTED if run(cfg, make_folder) == "interrupted" else 0
@@ -136,7 +137,7 @@ def perform(options: argparse.Namespace, cfg: CfgNode, make_folder: Callable[[],
 
 def check(cfg: CfgNode, fidelity: int | None) -> int:
     """Print what a run would be."""
-    from fedmezo.inspection import describe, fidelity_line, measure_fidelity
+    from fedmezo.commands.check import describe, fidelity_line, measure_fidelity
 
     raise_on_interrupt()
     print(describe(cfg))

@@ -4,7 +4,7 @@ The process loads model and data once, connects to the SuperLink, and answers th
 executes no code that it is sent. Ctrl-C or SIGTERM ends it once the order at hand is done.
 """
 
-from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fedmezo import config
-from fedmezo.errors import ConfigurationError
-from fedmezo.installed import check_installed
-from fedmezo.interrupt import graceful_stop
-from fedmezo.log import LOG, on_screen
-from fedmezo.user_code import named_mistakes
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.installed import check_installed
+from fedmezo.core.interrupt import graceful_stop
+from fedmezo.core.log import LOG, on_screen
+from fedmezo.core.user_code import named_mistakes
 
 STOPPING = "finishing this order, then leaving (again to leave at once) ..."
 
@@ -66,8 +66,8 @@ def execute(options: argparse.Namespace) -> int:
     with on_screen(cfg.verbose):
         check_installed("fedmezo-node", {"flwr": "flower"})
         from fedmezo.assembly.node import assemble_node
-        from fedmezo.engines.flower_node import serve
-        from fedmezo.engines.serving import NodeServer
+        from fedmezo.federation.engines.flower_internals import serve
+        from fedmezo.federation.engines.node_server import NodeServer
 
         raise_on_interrupt()
         first = assemble_node(cfg, options.client, own_data=options.own_data)

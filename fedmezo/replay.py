@@ -1,6 +1,6 @@
 """Rebuild the model of a run from its ledger: ``python -m fedmezo.replay RUN``; check it, export it."""
 
-from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -11,10 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.generate import wanted_round
-from fedmezo.log import on_screen
-from fedmezo.recorded import add_run, moved_hint, read_run
-from fedmezo.user_code import named_mistakes
+from fedmezo.commands.arguments import add_run, moved_hint, read_run, wanted_round
+from fedmezo.core.log import on_screen
+from fedmezo.core.user_code import named_mistakes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,7 +48,7 @@ def execute(options: argparse.Namespace) -> int:
     """Rebuild, and say what was found."""
     folder, cfg = read_run(options)
     with on_screen(1):
-        from fedmezo.replaying import replay
+        from fedmezo.commands.replay import replay
 
         raise_on_interrupt()
         print(replay(cfg, folder, options.round, options.verify, options.export, options.to))

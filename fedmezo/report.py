@@ -1,6 +1,6 @@
 """The report of runs: ``python -m fedmezo.report RUN [RUN ...]``, one HTML file that needs no network."""
 
-from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo import run_folder
-from fedmezo.errors import ConfigurationError
-from fedmezo.run_folder import RunFolder
+from fedmezo.core import run_folder
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.run_folder import RunFolder
 
 NAME = "report.html"
 SUFFIXES = (".html", ".htm")
@@ -42,8 +42,8 @@ def execute(options: argparse.Namespace) -> int:
     folders = [run_folder.existing(path) for path in options.runs]
     target = options.out or (folders[0].path / NAME if len(folders) == 1 else Path(NAME))
     check_target(target)
-    from fedmezo.reports.page import render
-    from fedmezo.reports.reading import read_runs
+    from fedmezo.reporting.html.page import render
+    from fedmezo.reporting.html.reading import read_runs
 
     raise_on_interrupt()
     runs = read_runs(folders)

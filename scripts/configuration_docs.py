@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from fedmezo.config.help import shown
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Anything
 from fedmezo.config.schema import SECTIONS
+from fedmezo.config.types import Anything
 
 INTRODUCTION = """\
 # Configuration

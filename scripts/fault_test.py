@@ -4,7 +4,7 @@ python -m scripts.fault_test [--only NAME ...] [--keep FOLDER]
 
 Each fault hits a federation of its own on this machine's loopback: a SuperLink with a database, three nodes and a
 server, each a process, with a tiny model. Clients sleep 0.6 s in every round, so that something can be hit in the
-middle of it (a client notes the round that it begins: tests/engines/faulty.py). A fault passes if
+middle of it (a client notes the round that it begins: tests/federation/engines/faulty.py). A fault passes if
 
 - the run ends with exit code 0, where said after ``--resume``, and no process has printed a traceback;
 - what its ledger says of the fault is as expected: who was left out, in which rounds, and why;
@@ -30,7 +30,7 @@ import yaml
 from scripts.faults.catalogue import FAULTS, SECURE, Fault
 from scripts.faults.scene import CLIENTS, CONFIGURATION, DELAY, PATIENCE, Scene
 from scripts.make_certificates import main as make_certificates
-from tests.engines.loopback import Loopback
+from tests.federation.engines.loopback import Loopback
 
 TRACEBACK = "Traceback (most recent call last)"
 

@@ -148,7 +148,7 @@ def valid_answers() -> Iterator[bytes]:
     import torch
 
     from fedmezo.federation.messages import Task, pack_answer
-    from fedmezo.trainers import LocalUpdate
+    from fedmezo.training import LocalUpdate
 
     task, gradients = Task(2, 1, 0.1, 2), np.array([[0.0, 2.0], [-0.0, 0.5]], dtype=np.float32)
     for update in (
@@ -176,7 +176,7 @@ def main() -> None:
     atheris = load_atheris()
     with atheris.instrument_imports(include=["fedmezo.ledger", "fedmezo.federation.messages"]):
         points = entry_points()
-    from fedmezo.errors import MalformedError
+    from fedmezo.core.errors import MalformedError
 
     def once(data: bytes) -> None:
         with suppress(MalformedError):

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from fedmezo.process import run_program
+from fedmezo.core.process import run_program
 
 LOOPBACK = ("localhost", "127.0.0.1")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"

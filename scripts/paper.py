@@ -10,7 +10,7 @@ python scripts/paper.py SUITE ... [--scale smoke|cpu|paper] [--seeds 3] [--resum
 figure), runs.csv, table.tex, figure.png, figure.pdf, environment.json; every run is an ordinary one, in runs/ there.
 """
 
-from fedmezo.process import begin, run_program
+from fedmezo.core.process import begin, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -19,7 +19,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from fedmezo.suites.program import main
+from fedmezo.commands.experiments.suites.program import main
 
 if __name__ == "__main__":
     sys.exit(run_program(partial(main, folder=Path(__file__).parents[1] / "configs" / "paper", description=__doc__)))

@@ -6,7 +6,7 @@ Trials are ordinary runs in results/sweeps/NAME/runs; what they gave is in trial
 first. --resume goes on where a sweep stopped.
 """
 
-from fedmezo.process import begin, run_program
+from fedmezo.core.process import begin, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -14,7 +14,7 @@ if __name__ == "__main__":
 import sys
 from functools import partial
 
-from fedmezo.sweeps.program import main
+from fedmezo.commands.experiments.sweeps.program import main
 
 if __name__ == "__main__":
     sys.exit(run_program(partial(main, description=__doc__)))

@@ -4,7 +4,7 @@ Effective rank and smoothness of the Hessian, how batches and clients differ, th
 the step-size condition next to the chosen rate. Written to RUN/theory.md and RUN/theory.json; docs/theory.md explains.
 """
 
-from fedmezo.process import begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import begin, exit_code, raise_on_interrupt, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
@@ -14,11 +14,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fedmezo.errors import ConfigurationError
-from fedmezo.generate import positive, wanted_round
-from fedmezo.log import on_screen
-from fedmezo.recorded import add_run, moved_hint, read_run
-from fedmezo.user_code import named_mistakes
+from fedmezo.commands.arguments import add_run, moved_hint, positive, read_run, wanted_round
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.log import on_screen
+from fedmezo.core.user_code import named_mistakes
 
 LEAST = {"batches": 3, "pairs": 2, "steps": 2}
 
@@ -60,8 +59,8 @@ def execute(options: argparse.Namespace) -> int:
             raise ConfigurationError(f"--{name} {getattr(options, name)}\n    expected {least} at least")
     folder, cfg = read_run(options)
     with on_screen(1):
-        from fedmezo.measuring import measure
-        from fedmezo.theory.bench import Sizes
+        from fedmezo.commands.theory import measure
+        from fedmezo.evaluation.theory.bench import Sizes
 
         raise_on_interrupt()
         sizes = Sizes(options.batches, options.estimates, options.examples, options.pairs, options.steps)

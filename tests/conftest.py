@@ -12,11 +12,12 @@ import torch
 import yaml
 from yacs.config import CfgNode
 
-from fedmezo import config, criteria, strategies, trainers
+from fedmezo import config, criteria, training
 from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.core.signals import STOPPING
+from fedmezo.core.user_code import PREFIX
 from fedmezo.data import sources, splitters
-from fedmezo.signals import STOPPING
-from fedmezo.user_code import PREFIX
+from fedmezo.federation import strategies
 
 for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -72,7 +73,7 @@ def own_cache(
 def nothing_of_users_stays() -> Iterator[None]:
     """Forget what was registered from outside the package."""
     yield
-    for kind in (strategies, trainers, splitters, sources, criteria):
+    for kind in (strategies, training, splitters, sources, criteria):
         entries: dict[str, object] = kind.registry._entries
         for name in [name for name, entry in entries.items() if entry.__module__.startswith(PREFIX)]:
             del entries[name]

@@ -10,7 +10,7 @@ from transformers.utils import chat_template_utils
 from fedmezo.generate import main as generate
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.main import main
-from tests.harness.gsm import write_model
+from tests.evaluation.tasks.gsm import write_model
 from tests.models.test_tokenizers import bpe
 
 TEMPLATE = (

@@ -10,15 +10,17 @@ from peft import PeftModel
 
 from fedmezo import config
 from fedmezo.assembly import Problem, assemble_problem
-from fedmezo.cache import cache_folder
+from fedmezo.core.cache import cache_folder
 from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
-from fedmezo.models.scoring import token_losses
+from fedmezo.zeroth_order.scoring import token_losses
 from tests.conftest import REPOSITORY
 from tests.paper import ROWS, write_data
 
 FOLDER = REPOSITORY / "configs"
-CONFIGS = sorted(FOLDER.glob("*.yaml"))  # those of _base_ are parts, those of paper are grids (tests/suites)
+CONFIGS = sorted(
+    FOLDER.glob("*.yaml")
+)  # those of _base_ are parts, those of paper are grids (tests/commands/experiments/suites)
 SMALL = ["federate.total_round_num", "1", "train.local_update_steps", "1", "data.num_examples", "60"]
 TINY = ["model.type", "tiny-llama@random_llm", *SMALL]
 PAPERS = pytest.mark.parametrize("name", ROWS)

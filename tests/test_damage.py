@@ -8,9 +8,9 @@ import pytest
 
 from fedmezo.assembly.identity import INCIDENTAL
 from fedmezo.config import RESUMABLE
+from fedmezo.core.run_folder import RunFolder
 from fedmezo.main import main
 from fedmezo.replay import main as replay
-from fedmezo.run_folder import RunFolder
 from tests.test_main import Run, resume, same, train
 
 Write = Callable[..., Path]

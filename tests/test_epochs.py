@@ -10,7 +10,7 @@ import pytest
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.main import main
 from fedmezo.replay import main as replay
-from fedmezo.trainers import mean_loss
+from fedmezo.training import mean_loss
 
 SIZES = {"tiny": 2, "small": 3, "big": 22}  # by category, each a client's; of the tiny one, one is trained on
 EPOCHS = 2

@@ -17,18 +17,18 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 from fedmezo import config
+from fedmezo.commands.arguments import READING
+from fedmezo.commands.load_run import rebuild
+from fedmezo.core.run_folder import RunFolder
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.template import ALPACA
 from fedmezo.evaluate import main
+from fedmezo.evaluation.tasks import tasks
 from fedmezo.generate import never
-from fedmezo.harness import tasks
 from fedmezo.main import main as train
 from fedmezo.models.generation import Sampling
-from fedmezo.rebuilding import rebuild
-from fedmezo.recorded import READING
-from fedmezo.run_folder import RunFolder
-from tests.harness.gsm import ROWS, trained
-from tests.harness.test_task_files import MOOD
+from tests.evaluation.tasks.gsm import ROWS, trained
+from tests.evaluation.tasks.test_task_files import MOOD
 
 Key = tuple[int, str]
 FEW = ("--limit", "3", "--batch-size", "2")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fedmezo import config, strategies
+from fedmezo import config
+from fedmezo.federation import strategies
 from fedmezo.main import main
 from tests.conftest import REPOSITORY
 
@@ -22,7 +23,7 @@ SMALL = [
 ]  # fmt: skip
 pytestmark = pytest.mark.usefixtures("nothing_of_users_stays")
 STRATEGY = """
-import fedmezo.strategies as strategies
+import fedmezo.federation.strategies as strategies
 @strategies.register("mine")
 class Mine:
     needs_update_distance = False
@@ -47,7 +48,7 @@ class Mine:
 """
 TRAINER = """
 import numpy as np
-from fedmezo.trainers import LocalUpdate, register
+from fedmezo.training import LocalUpdate, register
 @register("mine")
 class Mine:
     sends = "scalars"

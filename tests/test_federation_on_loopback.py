@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.engines.loopback import free_port
+from tests.federation.engines.loopback import free_port
 
 SCRIPT = REPOSITORY / "scripts" / "federation_on_loopback.sh"
 CONFIG = REPOSITORY / "configs" / "federation.yaml"

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.columns import compared, printable
+from fedmezo.commands.load_run import Rebuilt, Wanted, rebuild
+from fedmezo.core.run_folder import RunFolder
+from fedmezo.core.side_by_side import compared, printable
 from fedmezo.generate import main
 from fedmezo.main import main as train
 from fedmezo.models.generation import Sampling
-from fedmezo.rebuilding import Rebuilt, Wanted, rebuild
-from fedmezo.run_folder import RunFolder
 from tests.models.tiny import SMALL
 
 Write = Callable[..., Path]

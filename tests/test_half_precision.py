@@ -12,14 +12,14 @@ from safetensors import safe_open
 
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.core import directions
+from fedmezo.core.directions import numba_kernel
 from fedmezo.generate import main as generate
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.main import main
-from fedmezo.models.flat import point_digest
+from fedmezo.models.flat_parameters import point_digest
 from fedmezo.replay import main as replay
-from fedmezo.zeroth_order import directions
-from fedmezo.zeroth_order.directions import compiled as compiled_directions
 from fedmezo.zeroth_order.replay import MovingPrefix
 from tests import numpy_replay
 from tests.test_main import Run, resume, train
@@ -81,7 +81,7 @@ def test_neither_threads_nor_the_kernel_change_what_scalars_lead_to(
     run = train(tiny_yaml(), "run", *HALF, *HASHED)
     if not compiled:
         monkeypatch.setattr(directions, "compiled", None)
-    monkeypatch.setattr(compiled_directions, "_SMALLEST_SHARE", 1000)  # the model is small: else there is one thread
+    monkeypatch.setattr(numba_kernel, "_SMALLEST_SHARE", 1000)  # the model is small: else there is one thread
     cfg = config.load(tiny_yaml(), [*HALF, "engine.threads", str(threads)])
     server = assemble_federation(cfg, assemble_problem(cfg)).server
     server.restore(Store(run.ledger(), Snapshots(run.folder / "none"), 0))  # compares the hash of every round
@@ -160,7 +160,7 @@ def test_check_measures_it(tiny_yaml: Write, capsys: pytest.CaptureFixture[str])
 
 
 def test_several_devices_are_refused(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedmezo.models.scoring.in_place.obstacle", lambda *_: "the model spans several devices")
+    monkeypatch.setattr("fedmezo.zeroth_order.scoring.layerwise.obstacle", lambda *_: "the model spans several devices")
     assert main(["--cfg", str(tiny_yaml()), *HALF]) == 2
 
 

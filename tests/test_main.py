@@ -14,8 +14,10 @@ from peft import PeftModel
 from safetensors.numpy import load_file
 from yacs.config import CfgNode
 
-from fedmezo import config, strategies, trainers
+from fedmezo import config, training
 from fedmezo.assembly import Problem, assemble_federation
+from fedmezo.core.text import when
+from fedmezo.federation import strategies
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.server import Server
 from fedmezo.ledger.ledger import Ledger
@@ -23,9 +25,8 @@ from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
-from fedmezo.models.scoring import token_losses
 from fedmezo.replay import main as replay
-from fedmezo.tracking.summary import when
+from fedmezo.zeroth_order.scoring import token_losses
 
 Write = Callable[..., Path]
 GOLDEN = [5.695433, 5.648352, 5.592798, 5.591501, 5.579535, 5.544951]
@@ -152,7 +153,7 @@ def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_yaml: Write, ti
     assert losses.double().mean().item() == pytest.approx(run.summary()["losses"]["test"]["after"], abs=1e-6)
 
 
-@pytest.mark.parametrize("trainer", sorted(trainers.registry.names()))
+@pytest.mark.parametrize("trainer", sorted(training.registry.names()))
 @pytest.mark.parametrize("strategy", sorted(strategies.registry.names()))
 def test_every_strategy_resumes_to_the_same_bits(tiny_yaml: Write, trainer: str, strategy: str) -> None:
     path = tiny_yaml(train={"train_strategy": strategy, "lr_half_width": 0.005})

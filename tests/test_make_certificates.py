@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from fedmezo.engines.flower import public_key
-from fedmezo.engines.flower_node import read_private_key
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.federation.engines.flower import public_key
+from fedmezo.federation.engines.flower_internals import read_private_key
 from tests.certificates import make_certificates
 
 HOSTS = ["federation.example.org", "192.0.2.7", "localhost", "127.0.0.1"]

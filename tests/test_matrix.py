@@ -12,12 +12,12 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from fedmezo import config, trainers
+from fedmezo import config, training
 from fedmezo.assembly import Problem, assemble_federation, assemble_problem
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.batches import Batch
-from fedmezo.errors import ConfigurationError
 from fedmezo.models.adapters import load_point, save_trained
-from fedmezo.models.scoring import token_losses
+from fedmezo.zeroth_order.scoring import token_losses
 from tests.models.tiny import FAMILIES, SMALL, bits, tiny_base
 
 ALL = "all parameters"
@@ -47,7 +47,7 @@ def write(tiny_yaml: Write) -> Write:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", [*SMALL, ALL])
-@pytest.mark.parametrize("trainer", sorted(trainers.registry.names()))
+@pytest.mark.parametrize("trainer", sorted(training.registry.names()))
 def test_a_round(trainer: str, method: str, family: str, dtype: str, write: Write, tmp_path: Path) -> None:
     path = write(trainer, method, family, dtype)
     if method == ALL and dtype != "float32" and trainer != "mezotrainer":

@@ -21,7 +21,10 @@ from hypothesis import strategies as st
 
 from fedmezo.config import load
 from fedmezo.config.help import shown
-from fedmezo.config.kinds import (
+from fedmezo.config.names import registered
+from fedmezo.config.schema import KEYS
+from fedmezo.config.tree import plain
+from fedmezo.config.types import (
     Boolean,
     Choice,
     ChoiceOrFile,
@@ -33,9 +36,6 @@ from fedmezo.config.kinds import (
     Registered,
     Synonyms,
 )
-from fedmezo.config.names import registered
-from fedmezo.config.schema import KEYS
-from fedmezo.config.tree import plain
 from fedmezo.main import main
 from tests.conftest import REPOSITORY
 from tests.paper import write_data

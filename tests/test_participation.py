@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from fedmezo.engines.local import LocalEngine
+from fedmezo.federation.engines.local import LocalEngine
 from fedmezo.federation.messages import Message, Plan, Reply, pack_answer, unpack_answer
 from fedmezo.main import main
 from fedmezo.replay import main as replay
-from fedmezo.trainers import LocalUpdate
-from tests.engines.alone import replies
+from fedmezo.training import LocalUpdate
+from tests.federation.engines.alone import replies
 from tests.test_main import Run, same, train
 
 Write = Callable[..., Path]
@@ -141,8 +141,8 @@ def test_a_repeated_run_does_without_its_source_once_it_has_run(tiny_yaml: Write
 
 SHORT = """
 import dataclasses
-from fedmezo.trainers import register
-from fedmezo.trainers.mezo import MezoTrainer
+from fedmezo.training import register
+from fedmezo.training.mezo import MezoTrainer
 
 @register("short")
 class Short(MezoTrainer):

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fedmezo.errors import ClientError, ConfigurationError, DivergedError, ResourceError
+from fedmezo.core.errors import ClientError, ConfigurationError, DivergedError, ResourceError
+from fedmezo.core.process import BROKEN_PIPE, INTERRUPTED
 from fedmezo.main import main
-from fedmezo.process import BROKEN_PIPE, INTERRUPTED
 
 MAIN = [sys.executable, "-m", "fedmezo.main"]
 
@@ -122,7 +122,7 @@ def ended_by(code: str, number: signal.Signals) -> tuple[int, str]:
 
 IN_A_DESTRUCTOR = r"""
 import os, time
-from fedmezo.process import exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import exit_code, raise_on_interrupt, run_program
 class Slow:
     def __del__(self):
         os.write(2, b"ready\n")
@@ -136,7 +136,7 @@ raise SystemExit(run_program(lambda arguments: exit_code(work)))
 """
 CLOSING_DOWN = r"""
 import os, sys, time
-from fedmezo.process import run_program
+from fedmezo.core.process import run_program
 class Last:
     def __del__(self, write=os.write, sleep=time.sleep):
         write(2, b"ready\n")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from fedmezo import config
-from fedmezo.config.nodes import compose
-from fedmezo.config.problems import Problems
 from fedmezo.config.settings import read_group
+from fedmezo.core.documents.nodes import compose
+from fedmezo.core.documents.problems import Problems
 from fedmezo.main import main
 from tests.config.test_reference import REFERENCE_KEYS
 from tests.paper import ROWS, write_data

@@ -101,8 +101,8 @@ def configuration(folder: Path, base: Path, arguments: dict[str, Any], **train: 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes most of the time of so small a run."""
-    monkeypatch.setattr("fedmezo.running.draw_partition", lambda *_: None)
-    monkeypatch.setattr("fedmezo.tracking.plot.LossPlot.close", lambda *_: None)
+    monkeypatch.setattr("fedmezo.commands.train.draw_partition", lambda *_: None)
+    monkeypatch.setattr("fedmezo.reporting.plot.LossPlot.close", lambda *_: None)
 
 
 def own_loss(model: Any, data: FederatedData) -> float:
@@ -180,14 +180,14 @@ def test_a_file_that_is_another_than_was_trained_has_an_exit_code_of_its_own(
         save_file({name: 1.5 * tensor for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
 
     run = tmp_path / "run"
-    monkeypatch.setattr("fedmezo.running.save_trained", corrupted)
+    monkeypatch.setattr("fedmezo.commands.train.save_trained", corrupted)
     assert main(["--cfg", str(configuration(tmp_path, bases("tiny-llama"), METHODS[method]))]) == 6
     said = capsys.readouterr()
     assert f"{run / 'adapter'}\n    what was saved is not what was trained: loss " in said.err
     assert "Traceback" not in said.err and reported(run) and (run / "adapter").is_dir()
     assert json.loads((run / "summary.json").read_text())["outcome"] == "saved wrongly" and "try it" not in said.out
     assert exported(run, "adapter").is_dir()  # the ledger has it all the same
-    monkeypatch.setattr("fedmezo.replaying.save_trained", corrupted)
+    monkeypatch.setattr("fedmezo.commands.replay.save_trained", corrupted)
     exported(run, "merged", code=6)
 
 
@@ -203,7 +203,7 @@ def test_a_best_model_that_is_another_is_told(
                 {name: tensor + 1e-3 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"}
             )
 
-    monkeypatch.setattr("fedmezo.running.save_trained", corrupted)
+    monkeypatch.setattr("fedmezo.commands.train.save_trained", corrupted)
     assert main(["--cfg", str(configuration(tmp_path, bases("tiny-llama"), METHODS[method]))]) == 6
     assert f"{tmp_path / 'run' / 'adapter_best'}\n    it is not what the ledger leads to" in capsys.readouterr().err
 
@@ -216,7 +216,7 @@ def test_a_file_that_cannot_be_read_back_is_told(
         save_trained(model, folder, tokenizer)
         (folder / "adapter_model.safetensors").write_bytes(damage)
 
-    monkeypatch.setattr("fedmezo.running.save_trained", cut_off)
+    monkeypatch.setattr("fedmezo.commands.train.save_trained", cut_off)
     assert main(["--cfg", str(configuration(tmp_path, bases("tiny-llama"), METHODS["lora"]))]) == 6
     assert "it cannot be read back: " in capsys.readouterr().err
 

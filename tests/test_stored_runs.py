@@ -30,8 +30,8 @@ import yaml
 
 from fedmezo.config import schema
 from fedmezo.config.key import Key
-from fedmezo.config.kinds import Integer
 from fedmezo.config.tree import leaves
+from fedmezo.config.types import Integer
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.main import main
 from fedmezo.replay import main as replay

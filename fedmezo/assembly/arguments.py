@@ -6,14 +6,14 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from fedmezo import trainers
+from fedmezo import training
 from fedmezo.config import to_dict
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 
 
 def zeroth_order(cfg: CfgNode) -> bool:
     """Return whether the clients' updates are projected gradients."""
-    return trainers.registry[cfg.trainer.type].sends == "scalars"
+    return training.registry[cfg.trainer.type].sends == "scalars"
 
 
 def scalars_travel(cfg: CfgNode) -> bool:

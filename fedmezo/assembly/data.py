@@ -5,11 +5,11 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping, prompt_day
+from fedmezo.core.errors import ResourceError
 from fedmezo.data.federated import FederatedData
 from fedmezo.data.federated import build as build_data
 from fedmezo.data.partition import Split
 from fedmezo.data.sources.source import Request
-from fedmezo.errors import ResourceError
 from fedmezo.models.tokenizers import ModelTokenizer
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 
 
 def chosen_device(use_gpu: bool, index: int) -> torch.device:

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from fedmezo import engines
 from fedmezo.assembly.identity import introduction
 from fedmezo.config import to_dict
+from fedmezo.federation import engines
 from fedmezo.federation.client import ClientWork
 from fedmezo.federation.downlink import Downlink
-from fedmezo.federation.execution import Engine
-from fedmezo.federation.tolerance import Tolerance
+from fedmezo.federation.engine import Engine
+from fedmezo.federation.failure_policy import Tolerance
 from fedmezo.ledger.records import Header
 
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from yacs.config import CfgNode
 
 from fedmezo.assembly.problem import Problem
+from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data.partition import SPLITS, Split
 from fedmezo.evaluation.losses import Evaluator, example_losses
 from fedmezo.evaluation.sample import first, spread
-from fedmezo.randomness import generator, stream_key
 
 
 def assemble_evaluator(cfg: CfgNode, problem: Problem, on_batch: Callable[[int], None]) -> Evaluator:

@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from fedmezo.errors import ConfigurationError
-from fedmezo.registry import declarations
-from fedmezo.user_code import import_file
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.registry import declarations
+from fedmezo.core.user_code import import_file
 
 PACKAGE = "fedmezo."
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from yacs.config import CfgNode
 
-from fedmezo import strategies
 from fedmezo.assembly.arguments import scalars_travel
 from fedmezo.assembly.engine import assemble_engine
 from fedmezo.assembly.identity import assemble_header, identity
@@ -13,20 +12,21 @@ from fedmezo.assembly.model import Tunable
 from fedmezo.assembly.participation import Participation, assemble_participation, clients_in_a_round
 from fedmezo.assembly.problem import Problem
 from fedmezo.assembly.trainer import assemble_trainer
-from fedmezo.federation.acceptance import Acceptance
+from fedmezo.core.log import LOG
+from fedmezo.core.user_code import made
+from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
 from fedmezo.federation.downlink import Downlink
-from fedmezo.federation.execution import Engine
+from fedmezo.federation.engine import Engine
+from fedmezo.federation.schedule import Schedule
 from fedmezo.federation.server import Rates, Server
 from fedmezo.federation.uplink import Uplink
+from fedmezo.federation.validation import Acceptance
 from fedmezo.ledger.records import Header
-from fedmezo.log import LOG
-from fedmezo.models.scoring import LaneScorer, Scorer
-from fedmezo.trainers import RETRIES
-from fedmezo.trainers.schedule import Schedule
-from fedmezo.user_code import made
+from fedmezo.training import RETRIES
 from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.scoring import LaneScorer, Scorer
 
 MOST_TOGETHER = 16  # clients in step with engine.lanes auto; each holds a point of its own
 

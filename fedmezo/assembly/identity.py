@@ -12,11 +12,11 @@ from fedmezo.assembly.model import Tunable
 from fedmezo.assembly.problem import Problem
 from fedmezo.config.schema import earlier
 from fedmezo.config.tree import plain
-from fedmezo.federation.joining import ANY, WORDS, Introduction
+from fedmezo.federation.handshake import ANY, WORDS, Introduction
 from fedmezo.federation.messages import IDENTITY_SIZE
 from fedmezo.ledger.codec import HASH_SIZE, configuration_text
 from fedmezo.ledger.records import Header
-from fedmezo.models.flat import point_digest
+from fedmezo.models.flat_parameters import point_digest
 
 # keys that change nothing of what a round computes; the run's folder may be moved, its base model too (a hash says
 # that it is the same), and it may go on elsewhere

@@ -14,20 +14,20 @@ from yacs.config import CfgNode
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
 from fedmezo.assembly.device import base_dtype, chosen_device
 from fedmezo.assembly.extensions import import_extensions
-from fedmezo.cache import cache_folder
+from fedmezo.core.cache import cache_folder
+from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.criteria.make import make_criterion
-from fedmezo.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
-from fedmezo.models.digest import model_digest
 from fedmezo.models.faults import of_model
-from fedmezo.models.flat import FlatParameters, Span
-from fedmezo.models.half import with_half_products
+from fedmezo.models.flat_parameters import FlatParameters, Span
+from fedmezo.models.half_precision import with_half_products
+from fedmezo.models.hashing import model_digest
 from fedmezo.models.hubs import BaseModel, load_base_model
-from fedmezo.models.scoring import Scorer, make_scorer
 from fedmezo.models.tokenizers import ModelTokenizer
 from fedmezo.models.trial import check_working
 from fedmezo.models.twin import twin
-from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.zeroth_order.scoring import Scorer, make_scorer
 
 
 @dataclass(frozen=True, eq=False)

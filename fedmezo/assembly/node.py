@@ -9,9 +9,9 @@ from fedmezo.assembly.federation import assemble_server, assemble_work
 from fedmezo.assembly.identity import assemble_header, introduction
 from fedmezo.assembly.problem import assemble_problem
 from fedmezo.config import to_dict
-from fedmezo.engines.serving import Equipped
-from fedmezo.errors import ConfigurationError
-from fedmezo.federation.joining import ANY
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.federation.engines.node_server import Equipped
+from fedmezo.federation.handshake import ANY
 from fedmezo.federation.node import Node
 
 # what a node has no use for: it tracks nothing, saves nothing, and is itself a part of some engine

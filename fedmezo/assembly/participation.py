@@ -6,8 +6,8 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from fedmezo.config.kinds.file import LEDGER
-from fedmezo.errors import ConfigurationError, MalformedError
+from fedmezo.core.errors import ConfigurationError, MalformedError
+from fedmezo.core.run_folder import LEDGER
 from fedmezo.federation.sampling import participants, sample_clients
 from fedmezo.ledger.ledger import Ledger
 

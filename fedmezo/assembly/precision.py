@@ -7,7 +7,7 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import zeroth_order
 from fedmezo.assembly.device import base_dtype, chosen_device
-from fedmezo.models.scoring import Scorer
+from fedmezo.zeroth_order.scoring import Scorer
 
 RECOMMENDED_FIDELITY = 0.9
 

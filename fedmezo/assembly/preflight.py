@@ -4,10 +4,10 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from fedmezo.core.installed import check_installed
+from fedmezo.core.saving import check_folder
 from fedmezo.data.prompts.file import SUFFIXES, read_template
-from fedmezo.installed import check_installed
-from fedmezo.saving import check_folder
-from fedmezo.tracking.wandb import check_usable
+from fedmezo.reporting.wandb import check_usable
 
 NEEDED = {"flower": {"flwr": "flower"}, "flower_simulation": {"flwr": "flower-sim", "ray": "flower-sim"}}
 

@@ -10,12 +10,12 @@ from yacs.config import CfgNode
 from fedmezo.assembly.data import assemble_data
 from fedmezo.assembly.model import Tunable, assemble_model
 from fedmezo.assembly.preflight import preflight
-from fedmezo.cache import cache_folder
+from fedmezo.core.cache import cache_folder
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.out_of_memory import during
 from fedmezo.data import batches
 from fedmezo.data.federated import FederatedData
-from fedmezo.errors import ConfigurationError
-from fedmezo.models.positions import token_room
-from fedmezo.out_of_memory import during
+from fedmezo.models.context_length import token_room
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,22 +5,22 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from fedmezo import trainers
+from fedmezo import training
 from fedmezo.assembly.problem import Problem
 from fedmezo.config import to_dict
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.zeroth_order.replay import Replay
 
 OPTIMIZER_KEYS = ("type", "lr", "weight_decay")
 
 
-def assemble_trainer(cfg: CfgNode, problem: Problem, replay: Replay) -> trainers.Trainer:
+def assemble_trainer(cfg: CfgNode, problem: Problem, replay: Replay) -> training.Trainer:
     """Make the trainer, giving its constructor what it names of the resources and its own keys of ``trainer.*``.
 
     Raises:
         ConfigurationError: it asks for something else, or refuses what it is given.
     """
-    make = trainers.registry[cfg.trainer.type]
+    make = training.registry[cfg.trainer.type]
     own = {name: value for name, value in to_dict(cfg.trainer).items() if name != "type"}
     offered = _resources(cfg, problem, replay) | own
     parameters = inspect.signature(make).parameters

@@ -5,7 +5,7 @@ Nothing here imports torch or executes anything of the user's files, so that a m
 
 from fedmezo.config.help import help_config
 from fedmezo.config.load import defaults, load
-from fedmezo.config.resumable import RESUMABLE
+from fedmezo.config.schema import RESUMABLE
 from fedmezo.config.tree import dump, to_dict
 from fedmezo.config.unused import unused
 

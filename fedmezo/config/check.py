@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedmezo.config.nodes import place, written
-from fedmezo.config.problems import Problem, Problems
 from fedmezo.config.schema import KEYS
 from fedmezo.config.settings import Settings
+from fedmezo.core.documents.nodes import place, written
+from fedmezo.core.documents.problems import Problem, Problems
 
 _PLAIN_STEPS = {
     "train.optimizer.type": "SGD",

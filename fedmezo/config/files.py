@@ -4,10 +4,12 @@ from pathlib import Path
 
 import yaml
 
-from fedmezo.config.nodes import compose, located
-from fedmezo.config.problems import Problem, Problems, nearest
 from fedmezo.config.schema import BASE
 from fedmezo.config.settings import Setting, Settings, read_group
+from fedmezo.core.documents.nodes import compose
+from fedmezo.core.documents.problems import Problem, Problems
+from fedmezo.core.documents.reading import syntax_problem
+from fedmezo.core.nearest import nearest
 
 
 class _UnusableError(Exception):
@@ -63,15 +65,3 @@ def _text(path: Path) -> str:
         raise _UnusableError(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise _UnusableError("is not text in UTF-8") from error
-
-
-def syntax_problem(error: yaml.YAMLError, text: str, source: str, key: str = "") -> Problem:
-    """Return the problem of a text that is not YAML."""
-    line, words = 0, str(error)
-    if isinstance(error, yaml.MarkedYAMLError):
-        words = ", ".join(part for part in (error.context, error.problem) if part)
-        line = error.problem_mark.line if error.problem_mark else 0
-    elif isinstance(error, yaml.reader.ReaderError):
-        words = error.reason
-        line = text.count("\n", 0, error.position)
-    return Problem(located(source, line), key, text if key else "", f"not YAML: {words}")

@@ -5,10 +5,10 @@ from typing import Any
 import yaml
 
 from fedmezo.config.key import Key
-from fedmezo.config.problems import nearest_key
 from fedmezo.config.schema import GROUPS, KEYS, SECTIONS
 from fedmezo.config.tree import plain
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.nearest import nearest_key
 
 
 def help_config(key: str | None = None) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fedmezo.config.kinds.kind import Kind
+from fedmezo.config.types.kind import Kind
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from yacs.config import CfgNode
 from fedmezo.config.check import check
 from fedmezo.config.files import read_file
 from fedmezo.config.overrides import read_overrides
-from fedmezo.config.problems import Problems
 from fedmezo.config.registered import check_names
 from fedmezo.config.schema import DEFAULTS, earlier
 from fedmezo.config.tree import frozen_tree
+from fedmezo.core.documents.problems import Problems
 
 
 def defaults() -> CfgNode:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import yaml
 
-from fedmezo.config.files import syntax_problem
-from fedmezo.config.kinds import Anything, Arguments, Kind
-from fedmezo.config.nodes import COMMAND_LINE
-from fedmezo.config.problems import Problem, Problems
 from fedmezo.config.schema import BASE, GROUPS, KEYS
 from fedmezo.config.settings import Settings, read_name
+from fedmezo.config.types import Anything, Arguments, Kind
+from fedmezo.core.documents.nodes import COMMAND_LINE
+from fedmezo.core.documents.problems import Problem, Problems
+from fedmezo.core.documents.reading import syntax_problem
 
 
 def read_overrides(words: Sequence[str], problems: Problems) -> Settings:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo.config.names import clashes, fault
-from fedmezo.config.problems import Problems
 from fedmezo.config.schema import EXTENSIONS, KEYS
 from fedmezo.config.settings import Settings
+from fedmezo.core.documents.problems import Problems
 
 
 def check_names(values: Mapping[str, Any], settings: Settings, problems: Problems) -> None:

@@ -46,6 +46,15 @@ BASE = "_base_"  # a file's relation to others, no value of the run
 DEFAULTS = {name: key.default for name, key in KEYS.items() if name != BASE}
 OPEN_GROUPS = frozenset(name for section in SECTIONS for name in section.open_names)
 
+# Keys that may change when a run goes on: the rounds that are done would have been the same, and what is where may
+# move; lanes round otherwise
+RESUMABLE = (
+    *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "verbose"),
+    *("eval.batch_size", "extensions", "model.type", "data.root", "data.date", "use_gpu", "device", "llm.cache.model"),
+    *("federate.participation", "federate.on_failure", "federate.retries", "federate.min_results"),
+    *(key for key in KEYS if key.startswith("engine.") and key != "engine.lanes"),
+)
+
 
 def earlier() -> dict[str, Any]:
     """Return what counts for the keys that a run's configuration lacks, as its version did not know them."""

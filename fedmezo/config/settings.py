@@ -5,10 +5,11 @@ from typing import Any
 
 from yaml import Node
 
-from fedmezo.config.kinds import Anything
-from fedmezo.config.nodes import is_mapping, is_nothing, pairs
-from fedmezo.config.problems import Problems, nearest_key
 from fedmezo.config.schema import GROUPS, KEYS, OPEN_GROUPS, parent
+from fedmezo.config.types import Anything
+from fedmezo.core.documents.nodes import is_mapping, is_nothing, pairs
+from fedmezo.core.documents.problems import Problems
+from fedmezo.core.nearest import nearest_key
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from fedmezo.config.nodes import NUMERIC
+from fedmezo.core.documents.nodes import NUMERIC
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from torch import Tensor
 
-from fedmezo.registry import Registry
+from fedmezo.core.registry import Registry
 
 
 class Criterion(Protocol):

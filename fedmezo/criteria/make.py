@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.user_code import blame, defined_at, import_file
 from fedmezo.criteria import Criterion, registry
-from fedmezo.errors import ConfigurationError
-from fedmezo.user_code import blame, defined_at, import_file
 
 VOCABULARY = 8  # of the trial
 

@@ -13,9 +13,9 @@ from typing import IO
 
 from tqdm import tqdm
 
-from fedmezo.cache import locked, sha256_of
-from fedmezo.errors import ResourceError
-from fedmezo.network import check_connection, within
+from fedmezo.core.cache import locked, sha256_of
+from fedmezo.core.errors import ResourceError
+from fedmezo.core.network import check_connection, within
 
 TIMEOUT = 10.0  # seconds without a byte
 PATIENCE = 30.0  # seconds for the beginning of an answer

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from fedmezo.core.errors import ResourceError
 from fedmezo.data.encoding_cache import Arrays, content_key, read_arrays, write_arrays
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.chat import ChatTokenizer
 from fedmezo.data.prompts.prompt import Prompt
-from fedmezo.errors import ResourceError
 
 BATCH = 1000
 QUIET_UP_TO = 2000

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from fedmezo.log import LOG
+from fedmezo.core.log import LOG
 
 FORMAT = "fedmezo encoded examples 2"
 

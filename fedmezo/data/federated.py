@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from fedmezo.core.errors import ResourceError
+from fedmezo.data.divide import Splits, make_partition
 from fedmezo.data.duplicates import Copies, Duplicates, copies_warnings, find_copies, without_copies
 from fedmezo.data.encoding import EncodedExamples, Tokenizer, encode
 from fedmezo.data.load import load_dataset
 from fedmezo.data.partition import SPLITS, Partition
-from fedmezo.data.partitioning import Splits, make_partition
+from fedmezo.data.partition_table import partition_table
 from fedmezo.data.prompts.make import make_prompt
 from fedmezo.data.sources.source import Request
 from fedmezo.data.splitters.make import make_splitter
-from fedmezo.data.table import partition_table
-from fedmezo.errors import ResourceError
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,13 @@
 """From the name of a dataset to its examples."""
 
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.nearest import listing, nearest
 from fedmezo.data.examples import Dataset
-from fedmezo.data.nearest import listing, nearest_name
 from fedmezo.data.sources import hub, registry
-from fedmezo.data.sources.contract import checked_dataset
 from fedmezo.data.sources.files import AnyFile
 from fedmezo.data.sources.rows import SUFFIXES
 from fedmezo.data.sources.source import Request, Source
-from fedmezo.errors import ConfigurationError
+from fedmezo.data.sources.validation import checked_dataset
 
 
 def load_dataset(request: Request) -> Dataset:
@@ -31,7 +31,7 @@ def _source(data_type: str) -> Source:
     except KeyError:
         known = registry.names()
         raise ConfigurationError(
-            f"data.type = {data_type}: no such dataset{nearest_name(data_type, known)}\n"
+            f"data.type = {data_type}: no such dataset{nearest(data_type, known)}\n"
             f"    allowed are {listing(known)}, a file ending in {' or '.join(SUFFIXES)}, or OWNER/NAME{hub.SUFFIX}"
         ) from None
     return source()

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedmezo.core.randomness import stream_key
 from fedmezo.data.batches import Batch
-from fedmezo.models.scoring import Scorer
-from fedmezo.randomness import stream_key
 from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, estimate
+from fedmezo.zeroth_order.scoring import Scorer
 
 
 @dataclass(frozen=True)

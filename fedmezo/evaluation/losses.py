@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor  # losses are also read where no model is
 
     from fedmezo.data.batches import Batch
-    from fedmezo.models.scoring import Scorer
+    from fedmezo.zeroth_order.scoring import Scorer
 
 
 @dataclass(frozen=True, eq=False)

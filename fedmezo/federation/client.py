@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedmezo.core.randomness import ABSENT, stream_key
 from fedmezo.data.batches import Batch
-from fedmezo.data.order import batch_indices, batch_span, epoch_batches
+from fedmezo.data.client_batches import batch_indices, batch_span, epoch_batches
 from fedmezo.federation.messages import Message, Reply, Task
 from fedmezo.federation.uplink import Uplink
-from fedmezo.randomness import ABSENT, stream_key
-from fedmezo.trainers import LocalUpdate, LocalWork, TogetherTrainer, Trainer
-from fedmezo.trainers.contract import checked_update
+from fedmezo.training import LocalUpdate, LocalWork, TogetherTrainer, Trainer
+from fedmezo.training.validation import checked_update
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class LocalData:
     Args:
         examples: indices of each client's training examples, of those that there are data for.
         collate: makes a batch of examples.
-        seed, batch_size, shuffle: of the order (:func:`fedmezo.data.order.batch_indices`).
+        seed, batch_size, shuffle: of the order (:func:`fedmezo.data.client_batches.batch_indices`).
         local_steps: H of a round, or epochs if ``by_epoch``.
         short: the last batch of an epoch is short, so that each epoch meets each example once.
         attempts: batches that a step may try while its loss is not finite.

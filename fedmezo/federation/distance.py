@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from torch import Tensor
 
-from fedmezo.models.flat import Span
+from fedmezo.models.flat_parameters import Span
 
 
 def update_distances(points: Callable[[], Iterator[Tensor]], spans: tuple[Span, ...]) -> list[float]:

@@ -7,11 +7,11 @@ the seed). It is sent the rounds it has missed since, or the parameters, whichev
 import numpy as np
 from torch import Tensor
 
-from fedmezo.federation.acceptance import UNANSWERED
+from fedmezo.federation.callbacks import Traffic
 from fedmezo.federation.messages import Message, Task, pack_answer, pack_log, pack_order
+from fedmezo.federation.validation import UNANSWERED
 from fedmezo.ledger.records import ClientRecord, RoundRecord
-from fedmezo.tracking import Traffic
-from fedmezo.trainers import LocalUpdate
+from fedmezo.training import LocalUpdate
 
 
 class Downlink:

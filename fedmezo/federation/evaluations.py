@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
+from fedmezo.core.log import LOG
+from fedmezo.core.out_of_memory import during
+from fedmezo.evaluation.example_file import append_examples, losses_of, read_examples
 from fedmezo.evaluation.losses import Evaluator, ExampleLosses
 from fedmezo.evaluation.paired import Metric, PairedChange, paired_change
-from fedmezo.federation.example_file import append_examples, losses_of, read_examples
 from fedmezo.federation.selection import best_evaluation, out_of_patience
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
-from fedmezo.log import LOG
-from fedmezo.out_of_memory import during
 
 
 @dataclass

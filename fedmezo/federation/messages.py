@@ -25,11 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedmezo.errors import MalformedError
+from fedmezo.core.errors import MalformedError
 from fedmezo.ledger.codec import pack_sent, unpack_sent
 from fedmezo.ledger.packing import Reader, packed_count, packed_flags, packed_floats
 from fedmezo.ledger.records import RoundRecord
-from fedmezo.trainers import LocalUpdate
+from fedmezo.training import LocalUpdate
 
 VERSION = 1
 IDENTITY_SIZE = 8

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.federation.aggregation import Aggregation
-from fedmezo.federation.execution import Work
+from fedmezo.federation.engine import Work
 from fedmezo.federation.messages import Message, Order, Reply, unpack_order
 
 

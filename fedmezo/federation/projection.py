@@ -5,10 +5,10 @@ Source: Ling et al. (KDD 2024), section 6.1; its LoRA tensors have 85.2 MB in fp
 
 import numpy as np
 
+from fedmezo.federation.callbacks import Traffic
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.messages import IDENTITY_SIZE
 from fedmezo.ledger.records import ClientRecord, RoundRecord
-from fedmezo.tracking import Traffic
 
 CLIENTS, ROUNDS, STEPS, PARAMETERS = 3, 500, 30, 21_299_200
 

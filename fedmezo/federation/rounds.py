@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fedmezo.errors import DivergedError
+from fedmezo.core.errors import DivergedError
+from fedmezo.core.memory import peak_memory_mib
+from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.engine import Engine
 from fedmezo.federation.evaluations import Evaluations
-from fedmezo.federation.execution import Engine
+from fedmezo.federation.failure_policy import Tolerance
 from fedmezo.federation.server import Server
-from fedmezo.federation.tolerance import Tolerance
 from fedmezo.ledger.records import RoundRecord, StopRecord
 from fedmezo.ledger.store import Store
-from fedmezo.tracking import Callback, RoundReport
-from fedmezo.tracking.memory import peak_memory_mib
 
 Outcome = Literal["completed", "stopped early", "interrupted"]
 

@@ -1,6 +1,6 @@
 """Which clients take part: a function of the run's seed and the round alone."""
 
-from fedmezo.randomness import generator, stream_key
+from fedmezo.core.randomness import generator, stream_key
 
 
 def participants(client_num: int, sample_num: int, sample_rate: float) -> int:

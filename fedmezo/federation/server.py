@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from fedmezo.errors import ResourceError
-from fedmezo.federation.acceptance import FAILED, LATE, Acceptance
+from fedmezo.core.errors import ResourceError
+from fedmezo.core.interrupt import undisturbed
+from fedmezo.core.log import LOG
 from fedmezo.federation.aggregation import Aggregation, Result
-from fedmezo.federation.execution import Failure
+from fedmezo.federation.engine import Failure
 from fedmezo.federation.messages import Plan, Reply, Task
-from fedmezo.interrupt import undisturbed
+from fedmezo.federation.strategies import History, Observation, Strategy
+from fedmezo.federation.strategies.validation import checked_rates
+from fedmezo.federation.validation import FAILED, LATE, Acceptance
 from fedmezo.ledger.records import Rejection, RoundRecord
 from fedmezo.ledger.store import Store
-from fedmezo.log import LOG
-from fedmezo.models.flat import point_digest
-from fedmezo.strategies import History, Observation, Strategy
-from fedmezo.strategies.contract import checked_rates
+from fedmezo.models.flat_parameters import point_digest
 
 
 @dataclass(frozen=True)

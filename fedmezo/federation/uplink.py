@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from fedmezo.federation.messages import Message, Task, pack_answer
-from fedmezo.trainers import LocalUpdate
+from fedmezo.training import LocalUpdate
 from fedmezo.zeroth_order.replay import Replay, Steps
 
 

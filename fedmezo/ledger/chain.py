@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fedmezo.errors import MalformedError
+from fedmezo.core.errors import MalformedError
 from fedmezo.ledger.codec import HASH_SIZE, pack, unpack
 from fedmezo.ledger.records import Header, Record, RoundRecord
 

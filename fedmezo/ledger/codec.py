@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fedmezo.errors import MalformedError
+from fedmezo.core.errors import MalformedError
 from fedmezo.ledger.packing import Reader, packed_count, packed_flags, packed_floats, packed_number, packed_text
 from fedmezo.ledger.records import (
     REASONS,

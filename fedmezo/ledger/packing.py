@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmezo.errors import MalformedError
+from fedmezo.core.errors import MalformedError
 
 MOST = (1 << 32) - 1
 

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fedmezo.models.flat import point_digest
-from fedmezo.saving import saving
+from fedmezo.core.saving import saving
+from fedmezo.models.flat_parameters import point_digest
 
 KEPT = 2
 PROBE = 1 << 22  # bytes read to learn how fast a snapshot can be

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fedmezo.errors import ResourceError
+from fedmezo.core.errors import ResourceError
+from fedmezo.core.log import LOG
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import HashRecord, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
-from fedmezo.log import LOG
-from fedmezo.models.flat import point_digest
+from fedmezo.models.flat_parameters import point_digest
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers.utils import chat_template_utils
 
-from fedmezo.randomness import same_python_draws
+from fedmezo.core.randomness import same_python_draws
 
 SHOWN = date(2024, 7, 26)  # by ``date_string``, which a template may be given, where no day is chosen
 

@@ -14,9 +14,9 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-from fedmezo.errors import FaultyModelError
+from fedmezo.core.errors import FaultyModelError
+from fedmezo.core.randomness import preserved_torch_state
 from fedmezo.models.faults import telling_faults
-from fedmezo.randomness import preserved_torch_state
 
 SPARE = 2**26  # parameters that a faulty model may take of memory before its tensors are compared by name
 SHOWN = 3  # tensors that a message names

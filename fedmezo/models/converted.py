@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
-from fedmezo.cache import locked, sha256_of
-from fedmezo.errors import FaultyModelError
-from fedmezo.log import LOG
+from fedmezo.core.cache import locked, sha256_of
+from fedmezo.core.errors import FaultyModelError
+from fedmezo.core.log import LOG
+from fedmezo.core.randomness import preserved_torch_state
 from fedmezo.models.torch_checkpoint import read_tensors
-from fedmezo.randomness import preserved_torch_state
 
 SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fedmezo.errors import FaultyModelError, FedmezoError, ModelUnavailableError
-from fedmezo.out_of_memory import ran_out
+from fedmezo.core.errors import FaultyModelError, FedmezoError, ModelUnavailableError
+from fedmezo.core.out_of_memory import ran_out
 
 LONGEST = 300  # characters of a reason
 TERSE = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, NotImplementedError)

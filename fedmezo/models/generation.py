@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 
-from fedmezo.errors import ConfigurationError
-from fedmezo.randomness import preserved_torch_state
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.randomness import preserved_torch_state
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Sampling:
     Args:
         max_tokens: of an answer, at most; fewer where the model has no more positions.
         temperature: 0 takes the likeliest token each time.
-        key: of the stream that tokens are drawn from (:func:`fedmezo.randomness.stream_key`).
+        key: of the stream that tokens are drawn from (:func:`fedmezo.core.randomness.stream_key`).
     """
 
     max_tokens: int

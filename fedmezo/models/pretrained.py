@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from fedmezo.errors import FaultyModelError
+from fedmezo.core.errors import FaultyModelError
 from fedmezo.models.checkpoint import check_loaded, check_sizes, stored_tensors
 from fedmezo.models.converted import as_safetensors
 from fedmezo.models.faults import telling_faults

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
-from fedmezo.installed import check_installed
+from fedmezo.core.installed import check_installed
 
 PATTERNS = {(False, False): "none", (True, False): "bos", (False, True): "eos", (True, True): "bos_eos"}
 

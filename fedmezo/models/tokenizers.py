@@ -11,10 +11,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from fedmezo.errors import FaultyModelError
+from fedmezo.core.errors import FaultyModelError
+from fedmezo.core.randomness import preserved_torch_state
 from fedmezo.models.chat_template import render
 from fedmezo.models.faults import telling_faults
-from fedmezo.randomness import preserved_torch_state
 
 
 class ModelTokenizer(Protocol):

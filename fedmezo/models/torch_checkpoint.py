@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from fedmezo.errors import FaultyModelError
+from fedmezo.core.errors import FaultyModelError
 
 LFS_POINTER = b"version https://git-lfs"
 OF_TENSORS = ("torch.", "collections.OrderedDict")  # what a pickle of tensors names

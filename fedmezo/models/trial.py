@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fedmezo.errors import FaultyModelError
+from fedmezo.core.errors import FaultyModelError
 from fedmezo.models.faults import telling_faults
 from fedmezo.models.tokenizers import ModelTokenizer
 

@@ -75,7 +75,7 @@ class OneSided:
 
 
 class Losses(Protocol):
-    """The losses at several lanes around a point [d]; see :meth:`fedmezo.models.scoring.Scorer.losses`."""
+    """The losses at several lanes around a point [d]; see :meth:`fedmezo.zeroth_order.scoring.Scorer.losses`."""
 
     def __call__(self, point: Tensor, lanes: Sequence[Lane]) -> list[float]:
         """Return a loss a lane."""

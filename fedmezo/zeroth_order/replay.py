@@ -9,7 +9,7 @@ in ascending (client, step, query). The coefficients c are computed in fp64 and 
 enters as a factor 1 - rate * weight_decay per later step; parameters that do not decay have the factor 1. A point in
 fp64 is rebuilt in fp64 throughout: what the arithmetic is compared with. A point in bf16, where a model is its own
 master in half precision, has its sums in fp32 all the same, and theta is rounded to bf16 stochastically, once a replay
-(:mod:`fedmezo.zeroth_order.directions`).
+(:mod:`fedmezo.core.directions`).
 
 The one exception is a client that trains all parameters of a model in place (:class:`MovingPrefix`).
 """
@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedmezo.zeroth_order.directions import rounded
-from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.core.directions import rounded
+from fedmezo.core.directions.scaled import Directions
 
 PROBE, PROBED = 1 << 18, 8  # elements and directions that show how fast a replay is
 

@@ -45,11 +45,6 @@ def preload() -> None:
     """Import all that the programs would, and start no thread."""
     import matplotlib.figure  # noqa: F401
 
-    import fedmezo.main
-    import fedmezo.replay
-    import fedmezo.replaying
-    import fedmezo.running  # noqa: F401
-
 
 def forked(
     program: str,
@@ -72,7 +67,7 @@ def forked(
 def become(program: str, words: Sequence[str], output: int, prepare: Prepare) -> NoReturn:
     """Be the program, from its first line after the imports to the end of the process."""
     from fedmezo import main, replay
-    from fedmezo.process import begin, run_program
+    from fedmezo.core.process import begin, run_program
 
     code = 1
     try:

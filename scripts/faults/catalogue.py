@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from fedmezo.federation.acceptance import FAILED, LATE, NOT_FINITE
+from fedmezo.federation.validation import FAILED, LATE, NOT_FINITE
 from scripts.faults.scene import CLIENTS, HIT, VICTIM, Scene
 
 # on a busy machine a round of thirty steps takes 5 s: healthy clients must not be late

@@ -8,8 +8,8 @@ from typing import Any
 
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import RoundRecord
-from fedmezo.tracking.metrics import read_metrics
-from tests.engines.loopback import REPOSITORY, Loopback
+from fedmezo.reporting.metrics import read_metrics
+from tests.federation.engines.loopback import REPOSITORY, Loopback
 
 CLIENTS = 3
 ROUNDS = 14

@@ -8,7 +8,7 @@ import torch
 from fedmezo import config
 from fedmezo.assembly import Problem, assemble_problem
 from fedmezo.assembly import model as assembly
-from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.models.adapters import save_trained
 from fedmezo.models.hubs import BaseModel
 from fedmezo.models.hubs.random_llm import MODELS

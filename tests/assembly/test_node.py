@@ -9,16 +9,16 @@ from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_problem
 from fedmezo.assembly.identity import introduction
 from fedmezo.assembly.node import assemble_node
-from fedmezo.engines.post import Answered, Hello, Introduced
-from fedmezo.engines.remote import RemoteEngine
-from fedmezo.engines.roster import Roster
-from fedmezo.engines.serving import NodeServer
-from fedmezo.errors import ConfigurationError
-from fedmezo.federation.joining import unpack_introduction
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.federation.engines.membership import Roster
+from fedmezo.federation.engines.node_server import NodeServer
+from fedmezo.federation.engines.remote import RemoteEngine
+from fedmezo.federation.engines.transport import Answered, Hello, Introduced
+from fedmezo.federation.handshake import unpack_introduction
 from fedmezo.federation.messages import Task
 from fedmezo.ledger.records import Rejection
-from tests.engines.alone import replies
-from tests.engines.direct import DirectPost
+from tests.federation.engines.alone import replies
+from tests.federation.engines.direct import DirectPost
 
 Write = Callable[..., Path]
 

@@ -5,7 +5,7 @@ import pytest
 
 from fedmezo.assembly import assemble_problem
 from fedmezo.config import load
-from fedmezo.errors import ConfigurationError, ResourceError
+from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.main import main
 
 

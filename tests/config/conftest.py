@@ -7,7 +7,7 @@ import pytest
 from yacs.config import CfgNode
 
 from fedmezo.config import load, names
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 
 REGISTERED = {
     "trainers": ("mezotrainer", "llmtrainer"),

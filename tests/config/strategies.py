@@ -4,8 +4,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fedmezo.config.adapters import AdapterMethod, Modules, OnlyTrue
-from fedmezo.config.kinds import (
+from fedmezo.config.names import registered
+from fedmezo.config.peft_arguments import AdapterMethod, Modules, OnlyTrue
+from fedmezo.config.schema import DEFAULTS, KEYS
+from fedmezo.config.types import (
     Anything,
     Arguments,
     Boolean,
@@ -27,8 +29,6 @@ from fedmezo.config.kinds import (
     Text,
     Variants,
 )
-from fedmezo.config.names import registered
-from fedmezo.config.schema import DEFAULTS, KEYS
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | st.sampled_from(
     ["1e-2", "(a, b)", "null", "~", "1_0", "<<"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fedmezo.config.documents import read_document
+from fedmezo.core.documents.reading import read_document
 from fedmezo.main import main
 from tests.config.conftest import Load, Mistakes
 

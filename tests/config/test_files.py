@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fedmezo.config import load
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 
 from .conftest import Mistakes
 

@@ -4,7 +4,7 @@ import pytest
 
 from fedmezo.config import help_config
 from fedmezo.config.schema import KEYS
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 
 
 def test_all_keys_are_listed_with_default_and_help() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fedmezo.config import dump, load, to_dict
 from fedmezo.config.tree import plain
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 
 from .strategies import FREE, nested, settings
 

@@ -78,7 +78,7 @@ def test_the_package_registers_every_name_that_the_tests_assume(monkeypatch: pyt
 
 def test_a_name_is_registered_by_its_file_alone(package: Path, load_text: Load) -> None:
     new = package / "strategies" / "mine.py"
-    source = "from fedmezo.strategies import register\n@register('mine')\ndef rates(): ...\n"
+    source = "from fedmezo.federation.strategies import register\n@register('mine')\ndef rates(): ...\n"
     new.write_text(source, encoding="utf-8")
     try:
         assert load_text("", "train.train_strategy", "mine").train.train_strategy == "mine"

@@ -8,7 +8,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from fedmezo.config import help_config, load
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 
 load(Path(sys.argv[1]))
 help_config()
@@ -30,6 +30,6 @@ def test_no_heavy_package_is_imported(tmp_path: Path) -> None:
         "transformers",
         "peft",
         "datasets",
-        "fedmezo.strategies",
-        "fedmezo.trainers",
+        "fedmezo.federation.strategies",
+        "fedmezo.training",
     }

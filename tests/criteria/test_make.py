@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.criteria.make import make_criterion
-from fedmezo.errors import ConfigurationError
 
 HEAD = "def mine(logits, labels, rows):\n    "
 

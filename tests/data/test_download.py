@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fedmezo.core.errors import ResourceError
 from fedmezo.data.download import DownloadError, WebFile, fetch
-from fedmezo.errors import ResourceError
 
 CONTENT = bytes(range(256)) * 2000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

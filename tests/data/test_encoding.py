@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedmezo.core.errors import ResourceError
 from fedmezo.data.encoding import EncodedExamples, encode
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.template import Template
-from fedmezo.errors import ResourceError
 from tests.data.conftest import ByteTokenizer
 
 BARE = Template("{instruction}{input}", "{instruction}")

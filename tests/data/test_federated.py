@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.data.divide import make_partition
 from fedmezo.data.federated import FederatedData, build
-from fedmezo.data.partitioning import make_partition
 from fedmezo.data.sources.source import Request
 from fedmezo.data.splitters.make import make_splitter
-from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.main import main
 from tests.data.conftest import ByteTokenizer
 from tests.data.rows import DOLLY
@@ -138,7 +138,7 @@ def test_a_wrong_splitter_is_reported_before_data_is_read(tokenizer: ByteTokeniz
 
 def test_no_part_of_the_data_layer_but_batches_imports_torch() -> None:
     code = (
-        "import sys, fedmezo.data.federated, fedmezo.data.order, fedmezo.data.sources.gsm8k;"
+        "import sys, fedmezo.data.federated, fedmezo.data.client_batches, fedmezo.data.sources.gsm8k;"
         "from fedmezo.data.splitters import registry; [registry[name] for name in registry.names()];"
         "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
     )

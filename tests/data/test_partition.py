@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from fedmezo.data.partition import ClientData, Partition
-from fedmezo.data.table import partition_table
+from fedmezo.data.partition_table import partition_table
 
 
 def client(train: list[int], val: list[int], test: list[int]) -> ClientData:

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from fedmezo.core.directions.scaled import Directions
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient, gradient_fidelities
-from fedmezo.zeroth_order.directions.scaled import Directions
 from fedmezo.zeroth_order.estimators import Projection
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
 

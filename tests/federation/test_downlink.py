@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from fedmezo.core.directions import direction
+from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation import ScalarAggregation, Weighting
 from fedmezo.federation.client import DirectionKeys
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.messages import Message, Task, pack_answer, unpack_order
 from fedmezo.ledger.records import ClientRecord, RoundRecord
-from fedmezo.trainers import LocalUpdate
-from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.training import LocalUpdate
 from fedmezo.zeroth_order.replay import Replay
 
 NAME = b"identity"

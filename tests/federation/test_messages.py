@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from fedmezo.errors import MalformedError
+from fedmezo.core.errors import MalformedError
 from fedmezo.federation.messages import Message, Task, pack_answer, pack_order, unpack_answer, unpack_order
 from fedmezo.federation.projection import CLIENTS, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
 from fedmezo.ledger.codec import pack
 from fedmezo.ledger.records import ClientRecord, RoundRecord
-from fedmezo.trainers import LocalUpdate
+from fedmezo.training import LocalUpdate
 
 NAME = b"identity"
 TASK = Task(7, 3, 1e-5, 30)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fedmezo.errors import ConfigurationError, MalformedError
+from fedmezo.core.directions import direction
+from fedmezo.core.errors import ConfigurationError, MalformedError
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.messages import Message, Reply, Task, pack_answer
 from fedmezo.federation.node import Behind, Node
-from fedmezo.trainers import LocalUpdate
-from fedmezo.zeroth_order.directions import direction
-from tests.engines.alone import Alone
+from fedmezo.training import LocalUpdate
+from tests.federation.engines.alone import Alone
 from tests.federation.test_downlink import CLIENTS, NAME, STEPS, a_round, aggregation, taking_part
 
 

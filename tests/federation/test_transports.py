@@ -16,24 +16,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmezo import strategies
-from fedmezo.engines.local import LocalEngine
-from fedmezo.federation.acceptance import Acceptance
+from fedmezo.core.directions import direction
+from fedmezo.core.directions.scaled import Directions
+from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
+from fedmezo.federation.engines.local import LocalEngine
 from fedmezo.federation.messages import Message, Reply
 from fedmezo.federation.sampling import sample_clients
 from fedmezo.federation.server import Rates, Server
 from fedmezo.federation.uplink import Uplink
+from fedmezo.federation.validation import Acceptance
 from fedmezo.ledger.records import RoundRecord
-from fedmezo.models.flat import Span
-from fedmezo.models.scoring import Request
-from fedmezo.trainers import LocalUpdate
-from fedmezo.trainers.mezo import MezoTrainer
-from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.models.flat_parameters import Span
+from fedmezo.training import LocalUpdate
+from fedmezo.training.mezo import MezoTrainer
 from fedmezo.zeroth_order.replay import Replay
-from tests.engines.alone import replies
+from fedmezo.zeroth_order.scoring import Request
+from tests.federation.engines.alone import replies
 
 NAME = b"identity"
 SIZE, DECAYING, STEPS, ROUNDS = 60, 40, 5, 8

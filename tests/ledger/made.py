@@ -9,7 +9,7 @@ import torch
 from fedmezo.ledger.codec import HASHES
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
-from fedmezo.models.flat import point_digest
+from fedmezo.models.flat_parameters import point_digest
 
 SIZE = 3
 

@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from fedmezo.errors import MalformedError
+from fedmezo.core.errors import MalformedError
 from fedmezo.federation.messages import Message, Task, pack_answer, pack_order, unpack_answer, unpack_order
 from fedmezo.ledger.chain import PREAMBLE, Found, first_chain, sealed, walk
 from fedmezo.ledger.codec import HASH_SIZE, HASHES, pack, unpack
@@ -28,7 +28,7 @@ from fedmezo.ledger.records import (
     RoundRecord,
     StopRecord,
 )
-from fedmezo.trainers import LocalUpdate
+from fedmezo.training import LocalUpdate
 from tests.ledger.made import RECORDS, make_header, scalar_round, weight_round
 
 # a busy machine is no fault of what is tested

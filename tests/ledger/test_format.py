@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedmezo.errors import MalformedError
+from fedmezo.core.errors import MalformedError
 from fedmezo.ledger.chain import PREAMBLE, Found, first_chain, walk
 from fedmezo.ledger.codec import HASHES, configuration_text, pack
 from fedmezo.ledger.ledger import Ledger

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fedmezo.errors import ConfigurationError, MalformedError, ResourceError
+from fedmezo.core.errors import ConfigurationError, MalformedError, ResourceError
 from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import pack
 from fedmezo.ledger.ledger import Ledger

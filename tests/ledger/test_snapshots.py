@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fedmezo.errors import ResourceError
+from fedmezo.core.errors import ResourceError
 from fedmezo.ledger import snapshots as module
 from fedmezo.ledger.snapshots import Snapshots
 from tests.ledger.made import SIZE, parameters_after

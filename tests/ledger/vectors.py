@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation import ScalarAggregation, Weighting
 from fedmezo.federation.client import DirectionKeys
 from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import HASHES, configuration_text
 from fedmezo.ledger.records import ClientRecord, HashRecord, Header, Record, Rejection, RoundRecord
-from fedmezo.models.flat import point_digest
-from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.models.flat_parameters import point_digest
 from fedmezo.zeroth_order.replay import Replay
 from tests import ledger_reader
 

@@ -22,10 +22,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.core.errors import ModelUnavailableError
 from fedmezo.main import main
 from fedmezo.models import converted
-from fedmezo.models.digest import model_digest
+from fedmezo.models.hashing import model_digest
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.torch_checkpoint import read_tensors
 from tests.model_folders import write_model

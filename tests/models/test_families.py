@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fedmezo.models.scoring import token_losses
+from fedmezo.zeroth_order.scoring import token_losses
 from tests.models.tiny import FAMILIES, ROWS, SMALL, Tuned, bits, make_batch, places, tiny_adapter, tiny_base, tuned
 
 ALL = "all parameters"

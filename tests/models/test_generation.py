@@ -6,10 +6,10 @@ import pytest
 import torch
 from peft import IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.randomness import generator
 from fedmezo.models.generation import Sampling, generate
 from fedmezo.models.hubs import BaseModel, load_base_model
-from fedmezo.randomness import generator
 
 PROMPT = "Say something."
 

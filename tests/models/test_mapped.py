@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from fedmezo.models.flat import FlatParameters
+from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.mapped import forget_pages
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from fedmezo.errors import ConfigurationError, ModelUnavailableError
+from fedmezo.core.errors import ConfigurationError, ModelUnavailableError
 from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.sentence_pieces import load_tokenizer

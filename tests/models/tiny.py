@@ -11,15 +11,15 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from fedmezo.core.directions import direction
 from fedmezo.data.batches import Batch, collate
 from fedmezo.data.encoding import EncodedExamples
 from fedmezo.models.adapters import attach_adapter, initial_parameters
-from fedmezo.models.flat import FlatParameters
+from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.hubs.random_llm import MODELS
-from fedmezo.models.scoring import Scorer, SwapScorer
 from fedmezo.models.tokenizers import ByteTokenizer
-from fedmezo.zeroth_order.directions import direction
+from fedmezo.zeroth_order.scoring import Scorer, SwapScorer
 
 NO_CACHE = Path("unused")
 FAMILIES = tuple(MODELS)

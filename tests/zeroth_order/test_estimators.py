@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.core.directions import direction
+from fedmezo.core.directions.scaled import Directions
 from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane, Losses, estimate, pairs
 
 MATRIX = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64))

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.directions.eager import CHUNK
-from fedmezo.zeroth_order.directions.scaled import Directions
+from fedmezo.core.directions import direction
+from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.torch_kernel import CHUNK
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Runs, Steps, terms
 from tests.numpy_replay import halved, widened
 

@@ -1,7 +1,7 @@
 """What local training minimises."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Registered, Synonyms
+from fedmezo.config.types import Registered, Synonyms
 
 SECTION = Section(
     "criterion",

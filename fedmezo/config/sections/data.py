@@ -1,7 +1,7 @@
 """Where examples come from, and how they are split and divided among clients."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import (
+from fedmezo.config.types import (
     Arguments,
     Boolean,
     Choice,

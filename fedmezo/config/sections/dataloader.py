@@ -1,7 +1,7 @@
 """Batches of training."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Choice, Integer
+from fedmezo.config.types import Boolean, Choice, Integer
 
 SECTION = Section(
     "dataloader",

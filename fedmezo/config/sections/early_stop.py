@@ -1,7 +1,7 @@
 """Early stopping."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Integer
+from fedmezo.config.types import Integer
 
 SECTION = Section(
     "early_stop",

@@ -1,13 +1,13 @@
 """How client work is executed."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import ExistingFile, Integer, ListOf, Number, OrWord, Registered, Text
+from fedmezo.config.types import ExistingFile, Integer, ListOf, Number, OrWord, Registered, Text
 
 SECTION = Section(
     "engine",
     "How client work is executed.",
     (
-        Key("engine.type", "local", Registered("engines"), "What executes the clients' work."),
+        Key("engine.type", "local", Registered("federation/engines"), "What executes the clients' work."),
         Key("engine.threads", 0, Integer(low=0), "Threads of a forward pass; 0: torch's own choice."),
         Key(
             "engine.lanes",

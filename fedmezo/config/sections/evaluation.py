@@ -1,7 +1,7 @@
 """Evaluation: the section ``eval``."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Choice, Integer, ListOf
+from fedmezo.config.types import Boolean, Choice, Integer, ListOf
 
 METRICS = ("loss", "accuracy", "exact_match")
 

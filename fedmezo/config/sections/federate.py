@@ -1,7 +1,7 @@
 """Clients, rounds, aggregation and saving."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Choice, Integer, Number, RunOrLedger, Synonyms, Text
+from fedmezo.config.types import Boolean, Choice, Integer, Number, RunOrLedger, Synonyms, Text
 
 SECTION = Section(
     "federate",

@@ -1,7 +1,7 @@
 """Gradients."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Number
+from fedmezo.config.types import Number
 
 SECTION = Section(
     "grad",

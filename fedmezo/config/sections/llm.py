@@ -1,8 +1,8 @@
 """The language model: lengths, non-finite losses, cache and adapter."""
 
-from fedmezo.config.adapters import METHOD, METHODS, AdapterMethod
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Integer, ListOf, Text, Variants
+from fedmezo.config.peft_arguments import METHOD, METHODS, AdapterMethod
+from fedmezo.config.types import Boolean, Integer, ListOf, Text, Variants
 
 SECTION = Section(
     "llm",

@@ -1,7 +1,7 @@
 """The base model."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Choice, ModelName
+from fedmezo.config.types import Choice, ModelName
 
 SECTION = Section(
     "model",

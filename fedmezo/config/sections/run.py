@@ -1,7 +1,7 @@
 """The run as a whole: the keys without a section."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Integer, ListOf, PythonFile, Text
+from fedmezo.config.types import Boolean, Integer, ListOf, PythonFile, Text
 
 SECTION = Section(
     "run",

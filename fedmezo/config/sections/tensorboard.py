@@ -1,7 +1,7 @@
 """Tracking with TensorBoard."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean
+from fedmezo.config.types import Boolean
 
 SECTION = Section(
     "tensorboard",

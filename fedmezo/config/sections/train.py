@@ -1,7 +1,7 @@
 """Local training: steps, optimizer, schedule and precision."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Choice, Integer, Number, Registered
+from fedmezo.config.types import Boolean, Choice, Integer, Number, Registered
 
 # The classes of torch.optim and its lr_scheduler that need nothing but parameters and plain arguments.
 _OPTIMIZERS = (
@@ -34,7 +34,12 @@ SECTION = Section(
     "train",
     "Local training. Further keys of train.optimizer and train.scheduler are their arguments.",
     (
-        Key("train.train_strategy", "frozen", Registered("strategies"), "How clients' learning rates are set."),
+        Key(
+            "train.train_strategy",
+            "frozen",
+            Registered("federation/strategies"),
+            "How clients' learning rates are set.",
+        ),
         Key(
             "train.lr_half_width",
             5e-6,

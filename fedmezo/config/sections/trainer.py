@@ -1,7 +1,7 @@
 """The local trainer."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Registered
+from fedmezo.config.types import Registered
 
 SECTION = Section(
     "trainer",
@@ -10,7 +10,7 @@ SECTION = Section(
         Key(
             "trainer.type",
             "mezotrainer",
-            Registered("trainers"),
+            Registered("training"),
             "How a client trains: mezotrainer by forward passes alone, llmtrainer by backpropagation.",
         ),
     ),

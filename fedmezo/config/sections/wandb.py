@@ -1,7 +1,7 @@
 """Tracking with Weights & Biases."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Boolean, Text
+from fedmezo.config.types import Boolean, Text
 
 SECTION = Section(
     "wandb",

@@ -1,7 +1,7 @@
 """Zeroth-order estimation."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.kinds import Arguments, Choice, Integer, ListOf, Nullable, Number, Text
+from fedmezo.config.types import Arguments, Choice, Integer, ListOf, Nullable, Number, Text
 
 SECTION = Section(
     "zo",

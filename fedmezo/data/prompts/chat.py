@@ -3,8 +3,8 @@
 from datetime import date
 from typing import Protocol
 
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.examples import Example
-from fedmezo.errors import ConfigurationError
 
 REPLY = "The reply."
 

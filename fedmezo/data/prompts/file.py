@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from fedmezo.data.nearest import listing, nearest_name
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.nearest import listing, nearest
 from fedmezo.data.prompts.template import PLACEHOLDER, Template
-from fedmezo.errors import ConfigurationError
 
 SUFFIXES = (".yaml", ".yml")
 # the places that each text has to have
@@ -40,7 +40,7 @@ def _texts(path: Path, root: yaml.MappingNode) -> dict[str, str]:
     for key, value in root.value:
         name = str(key.value)
         if name not in FORMS or name in texts:
-            hint = "" if name in FORMS else nearest_name(name, FORMS)
+            hint = "" if name in FORMS else nearest(name, FORMS)
             raise _wrong(path, key.start_mark, f"{name}: expected {' and '.join(FORMS)}, once each{hint}")
         texts[name] = _text(path, name, value)
     if absent := [name for name in FORMS if name not in texts]:

@@ -3,12 +3,12 @@
 from datetime import date
 from pathlib import Path
 
-from fedmezo.data.nearest import nearest_name
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.nearest import nearest
 from fedmezo.data.prompts.chat import ChatPrompt, ChatTokenizer
 from fedmezo.data.prompts.file import SUFFIXES, read_template
 from fedmezo.data.prompts.prompt import Prompt
 from fedmezo.data.prompts.template import ALPACA
-from fedmezo.errors import ConfigurationError
 
 
 def make_prompt(name: str, tokenizer: ChatTokenizer, day: date | None = None) -> Prompt:
@@ -23,5 +23,5 @@ def make_prompt(name: str, tokenizer: ChatTokenizer, day: date | None = None) ->
         return ChatPrompt(tokenizer, day)
     if name == "alpaca":
         return ALPACA
-    hint = nearest_name(name, ("alpaca", "chat"))
+    hint = nearest(name, ("alpaca", "chat"))
     raise ConfigurationError(f"data.prompt = {name}\n    expected alpaca, chat, or a path ending in .yaml{hint}")

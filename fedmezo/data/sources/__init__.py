@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from fedmezo.core.registry import Registry
 from fedmezo.data.sources.source import Source
-from fedmezo.registry import Registry
 
 registry: Registry[Callable[[], Source]] = Registry("dataset", __name__)
 register = registry.register

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.sources import register
 from fedmezo.data.sources.source import Request
-from fedmezo.data.stories import KINDS
-from fedmezo.data.stories.story import Kind, Story, at_most, tell
-from fedmezo.data.stories.sums import SUMS
-from fedmezo.errors import ConfigurationError
-from fedmezo.randomness import generator, stream_key
+from fedmezo.data.word_problems import KINDS
+from fedmezo.data.word_problems.story import Kind, Story, at_most, tell
+from fedmezo.data.word_problems.sums import SUMS
 
 
 @register("arithmetic@llm")

@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.nearest import listing, nearest
 from fedmezo.data.examples import Example
-from fedmezo.data.nearest import listing, nearest_name
 from fedmezo.data.sources.rows import NoNumber, Repeating, Row, type_name
-from fedmezo.errors import ConfigurationError, ResourceError
 
 MOST_LISTED = 10
 HALF_PAIR = re.compile("[\ud800-\udfff]")
@@ -37,7 +37,7 @@ class Fields:
         roles = [field.name for field in fields(self)]
         for role in named:
             if role not in roles:
-                hint = nearest_name(role, roles)
+                hint = nearest(role, roles)
                 raise ConfigurationError(f"data.fields.{role}: allowed are {listing(roles)}{hint}")
         return replace(self, **named)
 
@@ -69,7 +69,7 @@ def _check_fields_exist(rows: Sequence[Row], names: Fields, named: Mapping[str, 
         if known and name not in known:
             where = rows[0].place.rpartition(":")[0]
             raise ResourceError(
-                f"{where}: data.fields.{role} = {name}: no row has this field{nearest_name(name, known)}\n"
+                f"{where}: data.fields.{role} = {name}: no row has this field{nearest(name, known)}\n"
                 f"    the rows have {listing(known)}"
             )
 

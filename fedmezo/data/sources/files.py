@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.nearest import listing, nearest
 from fedmezo.data.download import DownloadError, WebFile, fetch
 from fedmezo.data.examples import Dataset, Example
-from fedmezo.data.nearest import listing, nearest_name
 from fedmezo.data.sources.fields import Fields, to_examples
 from fedmezo.data.sources.rows import SUFFIXES, read_rows
 from fedmezo.data.sources.source import Request
-from fedmezo.errors import ConfigurationError, ResourceError
 
 
 class FileSource:
@@ -124,7 +124,7 @@ def _not_found(paths: Sequence[Path]) -> str:
         return f"{other}: expected a file, found {found}"
     folder = paths[0].parent
     known = sorted(file.name for file in folder.glob("*") if file.suffix.lower() in SUFFIXES)
-    return f"{paths[0]}: no such file{nearest_name(paths[-1].name, known)}\n    {folder} has {listing(known)}"
+    return f"{paths[0]}: no such file{nearest(paths[-1].name, known)}\n    {folder} has {listing(known)}"
 
 
 def _is_file(path: Path) -> bool:

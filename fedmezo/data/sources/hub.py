@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.huggingface import HubError, asked, check_dataset, why_unreachable
 from fedmezo.data.examples import Dataset
 from fedmezo.data.sources.fields import Fields, to_examples
 from fedmezo.data.sources.rows import Row
 from fedmezo.data.sources.source import Request
-from fedmezo.errors import ConfigurationError, ResourceError
-from fedmezo.hub import HubError, asked, check_dataset, why_unreachable
 
 SUFFIX = "@hub"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from fedmezo.cache import cache_folder
+from fedmezo.core.cache import cache_folder
 from fedmezo.data.examples import Dataset
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from fedmezo.core.registry import Registry
 from fedmezo.data.splitters.splitter import Splitter
-from fedmezo.registry import Registry
 
 registry: Registry[Callable[..., Splitter]] = Registry("splitter", __name__)
 register = registry.register

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.apportion import apportion
 from fedmezo.data.splitters import register
 from fedmezo.data.splitters.splitter import Indices, check_enough, indices_by_label
-from fedmezo.errors import ConfigurationError
 
 
 @register("lda")

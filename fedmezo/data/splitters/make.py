@@ -3,10 +3,10 @@
 import inspect
 from collections.abc import Mapping
 
-from fedmezo.data.nearest import listing, nearest_name
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.nearest import listing, nearest
 from fedmezo.data.splitters import registry
 from fedmezo.data.splitters.splitter import Splitter
-from fedmezo.errors import ConfigurationError
 
 
 def make_splitter(name: str, arguments: Mapping[str, object]) -> Splitter:
@@ -20,12 +20,12 @@ def make_splitter(name: str, arguments: Mapping[str, object]) -> Splitter:
     except KeyError:
         known = registry.names()
         raise ConfigurationError(
-            f"data.splitter = {name}: allowed are {listing(known)}{nearest_name(name, known)}"
+            f"data.splitter = {name}: allowed are {listing(known)}{nearest(name, known)}"
         ) from None
     allowed = inspect.signature(splitter).parameters
     for argument in arguments:
         if argument not in allowed:
-            hint = nearest_name(argument, allowed)
+            hint = nearest(argument, allowed)
             raise ConfigurationError(
                 f"data.splitter_args: {name} takes no {argument}; allowed: {listing(allowed)}{hint}"
             )

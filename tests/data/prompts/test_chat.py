@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from fedmezo.cache import cache_folder
+from fedmezo.core.cache import cache_folder
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.encoding import encode
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.chat import ChatPrompt
 from fedmezo.data.prompts.make import make_prompt
 from fedmezo.data.prompts.template import Template
-from fedmezo.errors import ConfigurationError
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.tokenizers import ByteTokenizer as OwnBytes
 from fedmezo.models.tokenizers import PretrainedTokenizer

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.file import read_template
-from fedmezo.errors import ConfigurationError
 
 GOOD = """# ours
 with_input: |-

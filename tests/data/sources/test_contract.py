@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from fedmezo.core.errors import ResourceError
 from fedmezo.data.examples import Example
 from fedmezo.data.load import load_dataset
 from fedmezo.data.sources import registry
 from fedmezo.data.sources.source import Request
-from fedmezo.errors import ResourceError
 from tests.data.rows import DOLLY
 
 INSTRUCTION = {"instruction": "Name a warm colour.", "input": "", "output": "Orange."}

@@ -1,9 +1,9 @@
 import pytest
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.data.examples import Example
 from fedmezo.data.sources.fields import Fields, to_examples
 from fedmezo.data.sources.rows import Row
-from fedmezo.errors import ConfigurationError, ResourceError
 
 EXPECTED = "expected a text, a number, true or false"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.data.download import WebFile
 from fedmezo.data.examples import Example
 from fedmezo.data.load import load_dataset
 from fedmezo.data.sources import files
 from fedmezo.data.sources.gsm8k import Gsm8k
 from fedmezo.data.sources.source import Request
-from fedmezo.errors import ConfigurationError, ResourceError
 from fedmezo.main import main
 
 QUESTIONS = [{"question": f"{n} + 1?", "answer": f"{n} + 1 = <<{n}+1={n + 1}>>\n#### {n + 1}"} for n in range(5)]

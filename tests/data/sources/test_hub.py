@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.data.examples import Dataset
 from fedmezo.data.load import load_dataset
 from fedmezo.data.sources.source import Request
-from fedmezo.errors import ConfigurationError, ResourceError
 
 datasets = pytest.importorskip("datasets")
 

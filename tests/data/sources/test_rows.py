@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedmezo.core.errors import ResourceError
 from fedmezo.data.sources.rows import read_rows
-from fedmezo.errors import ResourceError
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.randomness import generator
 from fedmezo.data.splitters import registry
 from fedmezo.data.splitters.make import make_splitter
 from fedmezo.data.splitters.splitter import Indices
-from fedmezo.errors import ConfigurationError, ResourceError
-from fedmezo.randomness import generator
 
 ALPHAS = st.floats(min_value=0.05, max_value=100.0)
 LABELS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=120)

@@ -5,13 +5,13 @@ import pytest
 import torch
 from peft import PeftConfig
 
-from fedmezo.config.adapters import METHOD, PACKAGE
-from fedmezo.config.adapters import METHODS as CONFIGURED
-from fedmezo.errors import ConfigurationError
+from fedmezo.config.peft_arguments import METHOD, PACKAGE
+from fedmezo.config.peft_arguments import METHODS as CONFIGURED
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter, initial_parameters
 from fedmezo.models.adapters.attach import METHODS
-from fedmezo.models.flat import FlatParameters
-from fedmezo.models.scoring import SwapScorer
+from fedmezo.models.flat_parameters import FlatParameters
+from fedmezo.zeroth_order.scoring import SwapScorer
 from tests.models.tiny import FAMILIES, ROWS, SMALL, make_batch, tiny_adapter, tiny_base
 
 # What PEFT takes and the configuration does not: set by the program, read off the model, drawing or computing other

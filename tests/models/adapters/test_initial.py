@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmezo.models.adapters import attach_adapter, initial_parameters
-from fedmezo.models.flat import FlatParameters
+from fedmezo.models.flat_parameters import FlatParameters
 from tests.models.tiny import ROWS, SMALL, make_batch, tiny_adapter, tiny_base, tiny_lora
 
 FAN_IN = 32  # of every adapted matrix of the tiny model

@@ -8,13 +8,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fedmezo.errors import ResourceError
+from fedmezo.core.errors import ResourceError
 from fedmezo.models.adapters import attach_adapter, load_point, save_trained
-from fedmezo.models.adapters.storage import TRAINABLE
-from fedmezo.models.flat import FlatParameters
+from fedmezo.models.adapters.checkpoint import TRAINABLE
+from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.hubs import load_base_model
-from fedmezo.models.scoring import SwapScorer, token_losses
 from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer, complete
+from fedmezo.zeroth_order.scoring import SwapScorer, token_losses
 from tests.models.test_tokenizers import bpe
 from tests.models.tiny import (
     FAMILIES,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fedmezo.errors import ConfigurationError
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.models.adapters import initial_parameters, initial_words
 from fedmezo.models.tokenizers import ByteTokenizer
 from tests.models.tiny import FAMILIES, ROWS, make_batch, tiny_adapter, tiny_base

@@ -3,7 +3,7 @@ import difflib
 import pytest
 import torch
 
-from fedmezo.errors import ModelUnavailableError, ResourceError
+from fedmezo.core.errors import ModelUnavailableError, ResourceError
 from fedmezo.models.hubs import load_base_model, registry
 from tests.models.tiny import NO_CACHE
 

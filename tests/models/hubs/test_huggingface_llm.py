@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.core.errors import ModelUnavailableError
 from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer
 from fedmezo.models.trial import check_working

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.core.errors import ModelUnavailableError
 from fedmezo.models.hubs import load_base_model
 from tests.models.test_tokenizers import bpe
 from tests.models.tiny import NO_CACHE, bits, tiny_base

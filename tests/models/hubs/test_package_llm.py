@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedmezo.errors import ModelUnavailableError
+from fedmezo.core.errors import ModelUnavailableError
 from fedmezo.models.hubs import package_llm
 from tests.models.test_tokenizers import bpe
 from tests.models.tiny import bits, tiny_base

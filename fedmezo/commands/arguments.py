@@ -1,0 +1,71 @@
+"""Arguments that several programs take: a run, a round, numbers."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yacs.config import CfgNode
+
+from fedmezo import config
+from fedmezo.core import run_folder
+from fedmezo.core.errors import FedmezoError, ModelUnavailableError
+from fedmezo.core.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from fedmezo.commands.load_run import Wanted
+
+READING = ("federate.participation", "''")  # whose participation a run repeated is not needed to read it
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Let a command line name a run, and where its base model is."""
+    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    parser.add_argument(
+        "--model", metavar="NAME@HUB", help="where the run's base model is now, if elsewhere (default: model.type)"
+    )
+
+
+def read_run(options: argparse.Namespace) -> tuple[RunFolder, CfgNode]:
+    """Return the folder and the configuration of the run that a command line names.
+
+    Raises:
+        ResourceError: there is no run.
+        ConfigurationError: its configuration is wrong, or the model is none.
+    """
+    folder = run_folder.existing(options.run)
+    moved = () if options.model is None else ("model.type", options.model)
+    return folder, config.load(folder.config, (*READING, *moved), recorded=True)
+
+
+def moved_hint(error: FedmezoError, how: str = "--model NAME@HUB") -> str:
+    """Return how to say where a run's base model is, where it cannot be had."""
+    if not isinstance(error, ModelUnavailableError):
+        return ""
+    return f"\n    where the run's base model is now is said by {how}; the ledger tells whether it is the same"
+
+
+def wanted_round(text: str) -> "Wanted":
+    """Return the round that ``--round`` asks for."""
+    if text in ("final", "best"):
+        return text
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of rounds, best or final")
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+
+
+def not_negative(text: str) -> float:
+    """Return a number of at least 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if 0 <= number < float("inf"):
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or more")

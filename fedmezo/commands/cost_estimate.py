@@ -1,0 +1,165 @@
+"""What a run will take: its own work tried on a few of its own batches, and scaled to all of them.
+
+Which batches a run meets is a function of its configuration, so their lengths are known before it starts. Time is
+linear in the padded tokens of a batch to the precision wanted here; memory has its peak on the longest batch.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from yacs.config import CfgNode
+
+from fedmezo.assembly import Federation, Problem, assemble_evaluator
+from fedmezo.core.memory import peak_memory_mib
+from fedmezo.federation.messages import Plan, Reply, Task
+from fedmezo.training import LocalWork
+
+MOST_BATCHES = 20_000
+REPEATS = 3
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate: seconds of all rounds, of one of them without evaluation, of one evaluation, and peak memory."""
+
+    seconds: float
+    round_seconds: float
+    evaluation_seconds: float
+    memory_mib: float
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Seconds as a function of tokens."""
+
+    constant: float
+    per_token: float
+
+    def __call__(self, tokens: float) -> float:
+        """Return the seconds of a batch."""
+        return self.constant + self.per_token * tokens
+
+
+def estimate(cfg: CfgNode, problem: Problem, federation: Federation) -> Cost:
+    """Try a local step, the server's part and an evaluation batch, and scale them to the run; nothing is kept.
+
+    Args:
+        cfg: of the run.
+        problem, federation: assembled from it.
+    """
+    lengths = np.diff(problem.data.encoded.offsets)
+    batches = list(islice(_training_batches(cfg, federation), MOST_BATCHES))
+    tokens = np.array([_padded(lengths, batch) for batch in batches])
+    step = _fit(lambda number: _local_step(federation, problem, batches[number]), tokens)
+    round_seconds = _steps(cfg, federation) * step(float(tokens.mean())) + _server_seconds(cfg, problem, federation)
+    evaluation = _evaluation_seconds(cfg, problem, lengths)
+    evaluations = len(
+        {*range(cfg.eval.freq, cfg.federate.total_round_num, cfg.eval.freq), cfg.federate.total_round_num}
+    )
+    seconds = cfg.federate.total_round_num * round_seconds + evaluations * evaluation
+    return Cost(seconds, round_seconds, evaluation, peak_memory_mib())
+
+
+def _training_batches(cfg: CfgNode, federation: Federation) -> Iterator[Indices]:
+    """Yield the examples of every batch of the run, in order."""
+    data = federation.local_data
+    for round_index in range(cfg.federate.total_round_num):
+        for client, steps in federation.server.sample(round_index).items():
+            horizon = data.steps(client)
+            for step in range(steps):
+                yield data.indices(client, round_index * horizon + step)
+
+
+def _padded(lengths: Indices, batch: Indices) -> int:
+    return len(batch) * int(lengths[batch].max())
+
+
+def _fit(work: Callable[[int], None], tokens: Indices) -> Linear:
+    """Return the line through the times of a typical batch and of the longest one, both tried after a warm-up."""
+    typical, longest = int(np.argsort(tokens, kind="stable")[len(tokens) // 2]), int(tokens.argmax())
+    _seconds(work, typical, repeats=1)
+    at_typical, at_longest = _seconds(work, typical, REPEATS), _seconds(work, longest, 1)
+    more = float(tokens[longest] - tokens[typical])
+    slope = (at_longest - at_typical) / more if more else 0.0
+    if not 0.0 < slope * tokens[typical] <= at_typical:  # too noisy, or all batches alike: in proportion
+        return Linear(0.0, at_typical / float(tokens[typical]))
+    return Linear(at_typical - slope * float(tokens[typical]), slope)
+
+
+def _seconds(work: Callable[[int], None], number: int, repeats: int) -> float:
+    found = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work(number)
+        found.append(time.perf_counter() - started)
+    return float(np.median(found))
+
+
+def _local_step(federation: Federation, problem: Problem, batch: Indices) -> None:
+    """Take one local step on a batch and have the server fold it in."""
+    federation.work.trainer.train(problem.start, _one_step(federation, problem, batch))
+
+
+def _one_step(federation: Federation, problem: Problem, batch: Indices) -> LocalWork:
+    return LocalWork(
+        round_index=0,
+        client=0,
+        learning_rate=federation.server.rates.base,
+        steps=1,
+        batch=lambda step: problem.collate(batch),
+        keys=federation.work.keys(0, 0, 1),
+        on_step=lambda loss: None,
+    )
+
+
+def _steps(cfg: CfgNode, federation: Federation) -> float:
+    """Return the local steps of a round, of all its clients, on average."""
+    rounds = cfg.federate.total_round_num
+    total = sum(sum(federation.server.sample(index).values()) for index in range(rounds))
+    return float(total / rounds)
+
+
+def _server_seconds(cfg: CfgNode, problem: Problem, federation: Federation) -> float:
+    """Return the seconds of aggregating and applying a round, and of replaying prefixes where weights decay.
+
+    A scalar costs a replayed direction, whoever sent it; with weight decay a client replays its steps before each.
+    """
+    batch = problem.data.partition.clients[0].train[:1]
+    task, work = Task(0, 0, federation.server.rates.base, 1), _one_step(federation, problem, batch)
+    update = federation.work.trainer.train(problem.start, work)
+    message = federation.work.uplink(task, update, problem.start, work.keys)
+    record = federation.server.aggregate(Plan(0, (task,)), iter([Reply(task, message, 0.0)]))
+    with problem.scorer.restoring(problem.start):
+        started = time.perf_counter()
+        out = problem.start if federation.server.in_place else None
+        federation.server.aggregation.apply(record, problem.start, out)
+        seconds = time.perf_counter() - started
+    if not federation.scalars:
+        return seconds * len(federation.server.sample(0))
+    steps = list(federation.server.sample(0).values())
+    replayed = sum(count * (count - 1) / 2 for count in steps) if cfg.train.optimizer.weight_decay else 0.0
+    return seconds * (sum(steps) + replayed)
+
+
+def _evaluation_seconds(cfg: CfgNode, problem: Problem, lengths: Indices) -> float:
+    evaluator = assemble_evaluator(cfg, problem, lambda count: None)
+    size = cfg.eval.batch_size
+    total = 0.0
+    for split in evaluator.splits:
+        ordered = evaluator.examples(split)
+        ordered = ordered[np.argsort(lengths[ordered], kind="stable")]
+        batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
+        tokens = np.array([_padded(lengths, batch) for batch in batches])
+        line = _fit(lambda number, batches=batches: _score(problem, batches[number]), tokens)  # type: ignore[misc]
+        total += sum(map(line, tokens))
+    return total
+
+
+def _score(problem: Problem, batch: Indices) -> None:
+    problem.scorer.example_scores(problem.start, problem.collate(batch))

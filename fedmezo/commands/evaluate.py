@@ -1,0 +1,144 @@
+"""What ``python -m fedmezo.evaluate`` does: tasks put to a run's model at some of its rounds."""
+
+import importlib.metadata
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+from yacs.config import CfgNode
+
+from fedmezo.commands.load_run import Rebuilt, Wanted, rebuild, rounds_done
+from fedmezo.core.cache import cache_folder
+from fedmezo.core.log import LOG
+from fedmezo.core.run_folder import RunFolder
+from fedmezo.core.saving import saving
+from fedmezo.core.text import when
+from fedmezo.data.sources.gsm8k import Gsm8k
+from fedmezo.data.sources.source import Request
+from fedmezo.evaluation.tasks.answer_cache import KeptAnswers
+from fedmezo.evaluation.tasks.gsm8k import gsm8k_task
+from fedmezo.evaluation.tasks.model import AskedModel
+from fedmezo.evaluation.tasks.results import Result, read_result, write_result
+from fedmezo.evaluation.tasks.run import ask
+from fedmezo.evaluation.tasks.table import results_table
+from fedmezo.evaluation.tasks.tasks import LOCAL, load_task, surroundings, task_name
+from fedmezo.models.flat_parameters import point_digest
+
+FOLDER = "evaluation"
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked, and how.
+
+    Args:
+        tasks: names, or paths of task files.
+        data: the folder of local files.
+        batch_size: examples at a time.
+        limit: examples of each task, the first ones; None for all.
+        run_code: whether code that the model writes may be run.
+    """
+
+    tasks: tuple[str, ...]
+    data: Path
+    batch_size: int
+    limit: int | None = None
+    run_code: bool = False
+
+
+def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], questions: Questions) -> str:
+    """Put tasks to the model of a run after several numbers of rounds, and return the scores as a table.
+
+    What is answered is kept in the run's folder, under ``evaluation``, and is not asked again.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        rounds: numbers of rounds, final, or best; the others are compared with the first.
+        questions: what to ask.
+
+    Raises:
+        ConfigurationError: there is no such round.
+        ResourceError: model, tasks or data cannot be had.
+    """
+    points = {rounds_done(cfg, folder, wanted): wanted for wanted in rounds}
+    local = {name: _data_file(questions.data) for name in questions.tasks if name in LOCAL}
+    results = [_results(cfg, folder, wanted, questions, local) for wanted in points.values()]
+    return "\n".join(results_table(found) for found in zip(*results, strict=True))
+
+
+def _results(
+    cfg: CfgNode, folder: RunFolder, wanted: Wanted, questions: Questions, local: Mapping[str, Path]
+) -> list[Result]:
+    """Return what came of each task at one point; all are loaded before the first is asked."""
+    rebuilt = rebuild(cfg, folder, wanted)
+    files = {name: _task_file(folder, name, file, rebuilt) for name, file in local.items()}
+    asked = [Asked(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
+    with rebuilt.tunable.scorer.at(rebuilt.point) as model:
+        return [task.result(model) for task in asked]
+
+
+def _data_file(root: Path) -> Path:
+    """Return the test file, its rows checked."""
+    request = Request("gsm8k@llm", root, downloads=cache_folder() / "datasets")
+    file = Gsm8k().test_file(request)
+    Gsm8k().load(replace(request, file=str(file.resolve())))
+    return file
+
+
+def _task_file(folder: RunFolder, name: str, data: Path, rebuilt: Rebuilt) -> str:
+    """Write a task file with the run's own prompt, and return its path."""
+    place = _place(folder.path / FOLDER)
+    place.write_text(f"{name}.yaml", gsm8k_task(name, data, rebuilt.prompt))
+    return str(place.path / f"{name}.yaml")
+
+
+def _place(path: Path) -> RunFolder:
+    with saving(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return RunFolder(path)
+
+
+class Asked:
+    """A task for a model after some of its rounds; its data are loaded, or the answers are there already.
+
+    Args:
+        folder: of the run.
+        rebuilt: the model.
+        task: name, or path of the task file.
+        questions: how it is asked.
+    """
+
+    def __init__(self, folder: RunFolder, rebuilt: Rebuilt, task: str, questions: Questions) -> None:
+        self._rebuilt, self._task, self._questions = rebuilt, task, questions
+        self._name = task_name(task)
+        self._place = _place(folder.path / FOLDER / f"after_{rebuilt.rounds_done}")
+        with surroundings(task):
+            self._loaded = load_task(task, questions.run_code)
+        self._settings = {
+            "parameters": point_digest(rebuilt.point).hex(),
+            "task": self._loaded.digest,
+            "limit": questions.limit,
+            "batch_size": questions.batch_size,
+            "lm_eval": importlib.metadata.version("lm_eval"),
+        }
+
+    def result(self, model: nn.Module) -> Result:
+        """Return what came of it, asking what was not asked before."""
+        done = self._rebuilt.rounds_done
+        known = read_result(self._place, self._name, done, self._settings)
+        LOG.info(f"{when(done)}: {self._name}" + (", answered before" if known else ""))
+        return known or self._ask(model, done)
+
+    def _ask(self, model: nn.Module, done: int) -> Result:
+        kept = KeptAnswers(self._place.path / f"{self._name}.part", self._settings)
+        started = time.perf_counter()
+        with surroundings(self._task):
+            asked = AskedModel(model, self._rebuilt.tunable.tokenizer.tokenizer, self._questions.batch_size, kept)
+            found = ask(asked, self._loaded.parts, self._questions.limit, self._questions.run_code)
+        seconds = time.perf_counter() - started
+        result = write_result(self._place, self._name, done, self._settings, seconds, found)
+        kept.remove()
+        return result

@@ -1,0 +1,49 @@
+"""The options that programs of many runs share, and how such a program ends."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+
+from fedmezo.commands.arguments import positive
+from fedmezo.core.process import INTERRUPTED, exit_code, raise_on_interrupt
+
+
+def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command line; key-value pairs for all runs come after ``--``.
+
+    Args:
+        parser: of the program's own options; takes those that are shared: ``workers``, ``threads``, ``resume``, and
+            ``overrides``, to which the threads are added; ``given`` is what was given, from ``--`` on.
+        arguments: of the command line.
+    """
+    parser.add_argument("--workers", metavar="N", type=positive, help="runs at a time (default: one for each core)")
+    parser.add_argument("--threads", metavar="N", type=positive, default=1, help="threads of a run (default 1)")
+    parser.add_argument("--resume", action="store_true", help="go on with the runs that are there")
+    parser.add_argument("overrides", metavar="-- key value", nargs="*", help="for all runs, as in -- data.root FOLDER")
+    words = list(arguments)
+    at = words.index("--") if "--" in words else len(words)
+    options = parser.parse_intermixed_args(words[:at])  # options may stand between names
+    options.workers = options.workers or max(1, (os.cpu_count() or 1) // options.threads)
+    options.given = words[at:]
+    options.overrides = ["engine.threads", str(options.threads), *words[at + 1 :]]
+    return options
+
+
+def resumable(program: str, arguments: Sequence[str], work: Callable[[], int]) -> int:
+    """Return the exit code of a program of many runs; where it is interrupted, say how to go on.
+
+    Args:
+        program: as the user calls it.
+        arguments: of its command line.
+        work: what it does.
+    """
+    raise_on_interrupt()
+    code = exit_code(work)
+    if code == INTERRUPTED:
+        at = arguments.index("--") if "--" in arguments else len(arguments)
+        resume = [] if "--resume" in arguments[:at] else ["--resume"]
+        command = shlex.join(["python", program, *arguments[:at], *resume, *arguments[at:]])
+        print(f"to go on: {command}", file=sys.stderr)
+    return code

@@ -1,0 +1,182 @@
+"""What the runs of a suite have given, as tidy rows and as measures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fedmezo.commands.experiments.suites.jobs import Job
+from fedmezo.core.errors import ResourceError
+from fedmezo.core.json_lines import whole_lines
+from fedmezo.ledger.ledger import Ledger
+from fedmezo.ledger.records import EvaluationRecord
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run of a suite."""
+
+    job: Job
+
+    @cached_property
+    def metrics(self) -> list[Row]:
+        """A row a round."""
+        found = whole_lines(self.job.folder / "metrics.jsonl")
+        if len(found) != self.summary["rounds"]:
+            raise self._damaged("metrics.jsonl")
+        return found
+
+    @cached_property
+    def summary(self) -> Row:
+        """The final table's numbers."""
+        return self._object("summary.json")
+
+    @cached_property
+    def environment(self) -> Row:
+        """What it ran on."""
+        return self._object("environment.json")
+
+    @cached_property
+    def evaluations(self) -> list[EvaluationRecord]:
+        """Of the run, in order."""
+        try:
+            ledger = Ledger(self.job.folder / "ledger.bin")
+        except ResourceError as error:
+            raise self._damaged("ledger.bin") from error
+        if ledger.fault:
+            raise self._damaged("ledger.bin")
+        return ledger.evaluations()
+
+    def _object(self, name: str) -> Row:
+        try:
+            return self.job.read(name)
+        except (OSError, ValueError) as error:
+            raise self._damaged(name) from error
+
+    def _damaged(self, name: str) -> ResourceError:
+        advice = "delete the folder of this run, and --resume has it again"
+        return ResourceError(f"{self.job.folder / name}\n    is missing or damaged: {advice}")
+
+    def curve(self, metric: str) -> list[tuple[int, float]]:
+        """Return (rounds done, value) of a metric, or of a task as ``TASK:METRIC,FILTER``.
+
+        The evaluation before training is of 0 rounds.
+        """
+        if ":" in metric:
+            return self._scores(metric)
+        split, _, name = metric.partition("_")
+        if name == "loss" and split in ("val", "test"):
+            return [(row.rounds_done, row.losses[split]) for row in self.evaluations if split in row.losses]
+        if name in ("up", "down"):
+            return [(row["round"] + 1, _client_bytes([row], metric)) for row in self.metrics]
+        return [(row["round"] + 1, float(row[metric])) for row in self.metrics if row.get(metric) is not None]
+
+    def measure(self, name: str) -> float:
+        """Return one number of the run: see :data:`MEASURES`, or ``METRIC@ROUNDS``."""
+        metric, at, rounds = name.rpartition("@")
+        if at:
+            curve = dict(self.curve(metric))
+            return curve.get(max(curve, default=0) if rounds == "final" else int(rounds), float("nan"))
+        return float(MEASURES[name](self))
+
+    def _scores(self, name: str) -> list[tuple[int, float]]:
+        asked = self.job.evaluation.rounds if self.job.evaluation else ()
+        return [
+            (self.summary["rounds"] if rounds == "final" else int(rounds), float(score["value"]))
+            for rounds in asked
+            for score in self.job.scores(rounds)
+            if f"{score['task']}:{score['metric']},{score['filter']}" == name
+        ]
+
+    @property
+    def sound(self) -> bool:
+        """Whether its loss is finite."""
+        return all(_loss(self)[when] is not None for when in ("before", "after"))
+
+
+def _loss(run: Finished) -> Row:
+    losses: Mapping[str, Row] = run.summary["losses"]
+    return losses["test"] if "test" in losses else next(iter(losses.values()))
+
+
+def _per_round(run: Finished, key: str) -> float:
+    rows = run.metrics[1:] or run.metrics  # the first also warms up
+    return float(sorted(row[key] for row in rows)[len(rows) // 2])
+
+
+def _client_bytes(rows: Sequence[Row], key: str) -> float:
+    found = [client[key] for row in rows for client in row["clients"]]
+    return float(sum(found) / max(1, len(found)))
+
+
+MEASURES: Mapping[str, Callable[[Finished], float]] = {
+    "before": lambda run: float(_loss(run)["before"]),
+    "after": lambda run: float(_loss(run)["after"]),
+    "drop": lambda run: float(_loss(run)["before"] - _loss(run)["after"]),
+    "accuracy": lambda run: float(run.metrics[-1].get("test_accuracy", float("nan"))),
+    "exact_match": lambda run: float(run.metrics[-1].get("test_exact_match", float("nan"))),
+    "seconds": lambda run: _per_round(run, "seconds"),
+    "memory": lambda run: float(run.summary["peak_memory_mib"]),
+    "bytes_up": lambda run: _client_bytes(run.metrics, "bytes_up"),
+    "bytes_down": lambda run: _client_bytes(run.metrics, "bytes_down"),
+    "bytes": lambda run: float(run.summary["bytes_up"] + run.summary["bytes_down"]),
+    "nonfinite": lambda run: float(run.summary["nonfinite"]),
+}
+CURVES = (
+    *("train_loss", "val_loss", "val_accuracy", "val_exact_match", "test_loss", "test_accuracy", "test_exact_match"),
+    *("bytes_up", "bytes_down", "seconds"),
+)
+UNITS = {
+    "before": "loss before",
+    "after": "loss after",
+    "drop": "drop of the loss",
+    "accuracy": "token accuracy",
+    "exact_match": "exact match",
+    "seconds": "s a round",
+    "memory": "peak MiB",
+    "bytes_up": "B up, client and round",
+    "bytes_down": "B down, client and round",
+    "bytes": "B in all",
+    "nonfinite": "losses not finite",
+}
+
+
+def tidy(runs: Sequence[Finished], more: Sequence[str] = ()) -> list[Row]:
+    """Return a row for every value of every curve: the suite's axes, seed, rounds, metric, value.
+
+    Args:
+        runs: of the suite.
+        more: metrics besides the usual ones.
+    """
+    rows = []
+    for run in runs:
+        for metric in (*CURVES, *more):
+            for rounds, value in run.curve(metric):
+                labels: Row = dict(run.job.arm.labels)
+                rows.append(labels | {"seed": run.job.seed, "rounds": rounds, "metric": metric, "value": value})
+    return rows
+
+
+def counted(jobs: Sequence[Job]) -> tuple[list[Finished], dict[str, str]]:
+    """Return the runs that count, and of the others by name why they do not."""
+    runs, others = [], {}
+    for job in jobs:
+        run = Finished(job)
+        if job.finished and run.sound:
+            runs.append(run)
+        else:
+            others[job.folder.name] = "its loss is not finite" if job.finished else job.outcome or "not finished"
+    return runs, others
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows with equal keys."""
+    import csv
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,146 @@
+"""The model of a run as it was after any of its rounds, rebuilt from the base model and what the run recorded."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from peft import PeftModel
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from fedmezo.assembly import Tunable, assemble_model, assemble_server, scalars_travel, tunable_hashes
+from fedmezo.assembly.arguments import prompt_day
+from fedmezo.assembly.extensions import import_extensions
+from fedmezo.assembly.identity import as_recorded, configuration
+from fedmezo.commands.best_model import load_best
+from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.log import LOG
+from fedmezo.core.run_folder import RunFolder
+from fedmezo.data.examples import Example
+from fedmezo.data.prompts.make import make_prompt
+from fedmezo.data.prompts.prompt import Prompt
+from fedmezo.federation.selection import best_evaluation
+from fedmezo.ledger.ledger import Ledger, check_same
+from fedmezo.ledger.snapshots import Snapshots
+from fedmezo.ledger.store import Store
+from fedmezo.models.generation import Sampling, generate
+
+Wanted = int | str  # the latter: final, best
+
+
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """A model to talk to.
+
+    Args:
+        tunable: the model, standing at its initial point.
+        prompt: how the run put its examples to it.
+        point: the trained parameters, fp32 [d].
+        rounds_done: they were trained for.
+        began: the round after which their replay began: that of a snapshot, or 0; None where they were saved as such.
+    """
+
+    tunable: Tunable
+    prompt: Prompt
+    point: Tensor
+    rounds_done: int
+    began: int | None = None
+
+    def answer(self, question: str, sampling: Sampling, stop: Callable[[], bool], *, tuned: bool) -> str:
+        """Return the answer of the tuned model, or of the base model."""
+        tokenizer = self.tunable.tokenizer
+        text = self.prompt(Example(question, "", "", None))
+        tokens = tokenizer.encode([text], special=not self.prompt.bare)[0]
+        endings = [[tokenizer.eos_id]]
+        if self.prompt.ending:
+            endings += tokenizer.encode([self.prompt.ending], special=False)
+        point = self.point if tuned else self.tunable.start
+        with self.tunable.scorer.at(point) as model, nullcontext() if tuned else _without_adapter(model):
+            return tokenizer.decode(generate(model, tokens, endings, sampling, stop)).strip()
+
+
+def _without_adapter(model: nn.Module) -> AbstractContextManager[None]:
+    return model.disable_adapter() if isinstance(model, PeftModel) else nullcontext()
+
+
+def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = False) -> Rebuilt:
+    """Load the model of a run and put its training into it; the data are not needed.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        wanted: a number of rounds, final, or best.
+        fresh: replay from the base model on, also where there is a snapshot.
+
+    Raises:
+        ConfigurationError: the run has no such round, or kept nothing of it.
+        ResourceError: the run has no rounds, is being trained, or model and records do not belong together.
+    """
+    import_extensions(cfg.extensions)
+    with folder.read():
+        store = _store(cfg, folder)
+        if store.ledger.fault:
+            LOG.warning(store.ledger.damage())
+        done = _chosen(cfg, store, wanted)
+        tunable = assemble_model(cfg, movable=False)
+        _check_same(cfg, tunable, store.ledger)
+        began = None
+        if wanted == "best" and cfg.llm.adapter.use and not scalars_travel(cfg):
+            point = load_best(tunable, store.ledger, done, folder.path / "adapter_best")
+        else:
+            server = assemble_server(cfg, tunable)
+            began = server.restore(store, done, fresh=fresh).began
+            point = server.parameters
+    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer, prompt_day(cfg)), point, done, began)
+
+
+def rounds_done(cfg: CfgNode, folder: RunFolder, wanted: Wanted) -> int:
+    """Return how many rounds were done at the wanted point; no model is loaded.
+
+    Raises:
+        ConfigurationError: the run has no such round, or kept nothing of it.
+        ResourceError: the run has no rounds, or is being trained.
+    """
+    with folder.read():
+        return _chosen(cfg, _store(cfg, folder), wanted)
+
+
+def _store(cfg: CfgNode, folder: RunFolder) -> Store:
+    return Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
+
+
+def _check_same(cfg: CfgNode, tunable: Tunable, ledger: Ledger) -> None:
+    """Make sure that model and configuration are the run's; what extensions say has no part in rebuilding."""
+    assert ledger.header is not None
+    unused = ("files", "federate.participation")
+    recorded = ledger.header.configuration
+    own = as_recorded(configuration(cfg), recorded) | {name: recorded.get(name) for name in unused}
+    check_same(ledger, own, tunable_hashes(cfg, tunable))
+
+
+def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:
+    """Return the number of rounds that were done at the wanted point."""
+    done = len(store.ledger.rounds())
+    if done == 0:
+        raise ResourceError(f"{store.ledger.path}\n    no round of this run is finished yet")
+    if wanted == "final":
+        return done
+    if wanted == "best":
+        best = best_evaluation(store.ledger.evaluations(), cfg.eval.best_res_update_round_wise_key)
+        if best is None:
+            raise ConfigurationError("--round best\n    no evaluation of this run gave a finite result")
+        if cfg.llm.adapter.use and not scalars_travel(cfg):
+            return best.rounds_done  # its adapter is kept
+        wanted = best.rounds_done
+    return _kept(cfg, store, int(wanted), done)
+
+
+def _kept(cfg: CfgNode, store: Store, wanted: int, done: int) -> int:
+    """Return the wanted round if it can be rebuilt: any where scalars travel, else one with a snapshot."""
+    scalars = scalars_travel(cfg)
+    kept = range(done + 1) if scalars else [0, *(number for number in store.snapshots.rounds() if number <= done)]
+    if wanted not in kept:
+        expected = f"0 to {done}" if scalars else f"one of {', '.join(map(str, kept))} (only their weights are kept)"
+        nearest = min(kept, key=lambda number: abs(number - wanted))
+        raise ConfigurationError(f"--round {wanted}\n    expected {expected}, best or final; the nearest is {nearest}")
+    return wanted

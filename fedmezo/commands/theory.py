@@ -1,0 +1,162 @@
+"""What ``scripts/theory.py`` does: the quantities of the convergence analysis, measured on a run's model and data."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+from yacs.config import CfgNode
+
+from fedmezo.assembly import Problem, assemble_federation, assemble_problem, zeroth_order
+from fedmezo.assembly.participation import clients_in_a_round
+from fedmezo.commands.check import in_full_precision
+from fedmezo.commands.load_run import Wanted, rebuild
+from fedmezo.core.environment import environment
+from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.log import progress_shown
+from fedmezo.core.randomness import generator, stream_key
+from fedmezo.core.run_folder import RunFolder
+from fedmezo.core.text import duration
+from fedmezo.criteria.make import differentiable
+from fedmezo.evaluation.theory.bench import Bench, Sizes
+from fedmezo.evaluation.theory.findings import Chosen, Findings
+from fedmezo.evaluation.theory.heterogeneity import LEAST_BATCHES, Constants, fit
+from fedmezo.evaluation.theory.report import page
+from fedmezo.ledger.ledger import Ledger
+
+MOST_CLIENTS = 8
+LEAST_POINTS = 3  # of a line that says anything
+HESSIAN = -2  # the "client" of the stream of examples that the Hessian is of
+
+Fitted = tuple[Constants, Constants] | None  # of batches, and of clients
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found: a page in Markdown, and all of it as plain values."""
+
+    page: str
+    values: dict[str, Any]
+
+
+def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Sizes) -> Measurement:
+    """Measure at points of a run.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        rounds: of the points: numbers of rounds, final, or best.
+        sizes: of the samples.
+
+    Raises:
+        ConfigurationError: the run has no such round, too little data, or a criterion without a gradient.
+        ResourceError: the run cannot be rebuilt.
+        DivergedError: parameters, losses or derivatives are not finite at a point.
+    """
+    started = time.perf_counter()
+    points = _points(cfg, folder, rounds)
+    problem = assemble_problem(cfg)
+    if not differentiable(problem.scorer.criterion):
+        raise ConfigurationError("criterion.type\n    it has no gradient, which all that is measured here is about")
+    drawn = progress_shown() and sys.stderr.isatty()
+    clients = min(MOST_CLIENTS, cfg.federate.client_num)
+    with tqdm(total=len(points) * sizes.work(clients), unit="batch", dynamic_ncols=True, disable=not drawn) as bar:
+        bench = _bench(cfg, problem, _chosen(cfg, folder, problem), sizes, clients, bar)
+        found = list(bench.findings(points))
+    findings, gradients = [each for each, _ in found], [each for _, each in found]
+    fitted = None
+    if len(points) >= LEAST_POINTS:
+        fitted = (
+            fit(gradients, lambda each: each.batch_variance),
+            fit(gradients, lambda each: each.client_variance),
+        )
+    text = page(findings, bench.chosen, _samples(cfg, bench), fitted)
+    text += f"\n\n{duration(time.perf_counter() - started)}; {problem.describe()}"
+    return Measurement(text, _values(findings, bench, fitted))
+
+
+def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted]) -> dict[int, Tensor]:
+    """Return the points [d] by the rounds that were done, in their order."""
+    rebuilt = (rebuild(cfg, folder, wanted) for wanted in rounds)
+    return dict(sorted((each.rounds_done, each.point) for each in rebuilt))
+
+
+def _bench(cfg: CfgNode, problem: Problem, chosen: Chosen, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
+    drawn = generator(stream_key(cfg.seed, "evaluation")).choice(cfg.federate.client_num, clients, replace=False)
+    own = [problem.data.partition.clients[client].train for client in np.sort(drawn)]
+    exact = in_full_precision(cfg, problem)
+    size = _batch_size(cfg, own, sizes.batches)
+    draws = [generator(stream_key(cfg.seed, "data", client=client, query=1)) for client in range(clients)]
+    batches = [
+        draw.choice(examples, (sizes.batches, size), replace=False) for draw, examples in zip(draws, own, strict=True)
+    ]
+    union = problem.data.partition.union("train")
+    draw = generator(stream_key(cfg.seed, "data", client=HESSIAN, query=1))
+    examples = draw.choice(union, min(sizes.examples, len(union)), replace=False)
+    counts = [len(each) if cfg.federate.weight_by == "dataset" else 1 for each in own]
+    return Bench(
+        exact.scorer,
+        problem.scorer if zeroth_order(cfg) else None,
+        cfg.zo.mu,
+        cfg.zo.estimator,
+        [[exact.collate(indices) for indices in rows] for rows in batches],
+        np.array(counts) / sum(counts),
+        [exact.collate(np.array([index])) for index in examples],
+        chosen,
+        sizes,
+        cfg.seed,
+        bar.update,
+    )
+
+
+def _chosen(cfg: CfgNode, folder: RunFolder, problem: Problem) -> Chosen:
+    steps = max(assemble_federation(cfg, problem).server.sample(0).values())
+    rate = cfg.train.optimizer.lr
+    with folder.read():
+        records = Ledger(folder.ledger).rounds()
+    used = [client.learning_rate for record in records for client in record.clients] or [rate]
+    return Chosen(rate, (min(used), max(used)), steps, clients_in_a_round(cfg), cfg.zo.queries, problem.parameters.size)
+
+
+def _batch_size(cfg: CfgNode, own: Sequence[NDArray[np.int64]], batches: int) -> int:
+    """Return the run's batch size, or a smaller one of which the smallest client has enough examples."""
+    sizes = [len(examples) for examples in own]
+    smallest = min(sizes)
+    if smallest < batches:
+        allowed = f"expected at most {smallest}" if smallest >= LEAST_BATCHES else f"{LEAST_BATCHES} are needed"
+        raise ConfigurationError(
+            f"--batches {batches}\n    client {sizes.index(smallest)} has {smallest} examples to train on; {allowed}"
+        )
+    return int(min(cfg.dataloader.batch_size, smallest // batches))
+
+
+def _samples(cfg: CfgNode, bench: Bench) -> str:
+    sizes, chosen = bench.sizes, bench.chosen
+    return (
+        f"Gradients: {len(bench.batches)} of {_counted(cfg.federate.client_num, 'client')}, {sizes.batches} batches of "
+        f"{len(bench.batches[0][0].labels)} each; {_counted(sizes.estimates, 'estimate')} on each batch, of "
+        f"{_counted(chosen.queries, 'query', 'queries')}. Hessian: mean loss of "
+        f"{_counted(len(bench.examples), 'example')}, {sizes.pairs} pairs of vectors, {sizes.steps} steps of "
+        f"Lanczos. d = {chosen.dimension:,}, H = {chosen.steps}, N = {chosen.clients}. "
+        "± is one standard error: of gradients over batches, of the trace over vectors and examples, of the extreme "
+        "eigenvalues over examples."
+    )
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _values(findings: Sequence[Findings], bench: Bench, fitted: Fitted) -> dict[str, Any]:
+    return {
+        "chosen": asdict(bench.chosen),
+        "sizes": asdict(bench.sizes),
+        "points": [each.to_json() for each in findings],
+        "constants": fitted and dict(zip(("batches", "clients"), map(asdict, fitted), strict=True)),
+        "environment": environment(),
+    }

@@ -1,0 +1,119 @@
+"""Directions in plain torch operations: on any device, and what the compiled kernels are compared with."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from fedmezo.core.directions.quantile_table import CELL_BITS, CELLS, quantile_table
+from fedmezo.core.directions.task import Task
+
+INFINITE = 0x7F800000  # the bits of fp32's infinity; what has larger ones is not a number
+LARGEST = 0x7F7F0000  # the bits of the largest bf16, in fp32
+CHUNK = 1 << 20  # elements made at a time; a multiple of 128, so that chunks begin at block borders
+
+_MASK = 0xFFFFFFFF
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+_PER_BLOCK = {"gaussian": 4, "rademacher": 128}
+
+
+def accumulate(task: Task) -> None:
+    """Do a task; see :func:`fedmezo.core.directions.accumulate`."""
+    size = task.total.numel()
+    for begin in range(0, size, CHUNK):
+        end = min(begin + CHUNK, size)
+        source = task.source[begin:end].to(torch.promote_types(task.source.dtype, torch.float32))
+        part = source.clone() if task.factor is None else torch.zeros_like(source)
+        for key, coefficient in zip(task.keys, task.coefficients, strict=True):
+            z = values(key, task.start + begin, task.start + end, task.distribution, source.device)
+            part.add_(z.to(source.dtype).mul_(coefficient))
+        if task.factor is not None:
+            scaled = source * task.factor
+            if task.mirror is not None:
+                task.mirror[begin:end] = scaled - part
+            part.add_(scaled)
+        if task.total.dtype == torch.bfloat16:
+            task.total[begin:end] = halved(part, task.start + begin, task.rounding)
+        else:
+            task.total[begin:end] = part
+
+
+def halved(values: Tensor, start: int, rounding: int | None) -> Tensor:
+    """Return fp32 values [n] as bf16, rounded stochastically with a stream key, or to nearest without.
+
+    Args:
+        values: those of the flat indices start, start + 1, ...
+        start: flat index of the first.
+        rounding: stream key.
+    """
+    bits = values.view(torch.int32).long() & _MASK
+    size = bits & 0x7FFFFFFF
+    draws = 0x7FFF + ((bits >> 16) & 1) if rounding is None else _halves(rounding, start, len(values), values.device)
+    found = torch.where(size < LARGEST, bits + draws, bits) >> 16
+    found |= (size > INFINITE).long() << 6  # what is not a number stays so if its low bits are lost
+    return (found - ((found >> 15) << 16)).to(torch.int16).view(torch.bfloat16)
+
+
+def _halves(key: int, start: int, size: int, device: torch.device) -> Tensor:
+    """Return the numbers below 2**16 of some elements, two a word."""
+    words = philox(key, start // 8, -(-(start + size) // 8) - start // 8, device)
+    return torch.stack((words & 0xFFFF, words >> 16), dim=-1).flatten()[start % 8 :][:size]
+
+
+def values(key: int, start: int, stop: int, distribution: str, device: torch.device | str = "cpu") -> Tensor:
+    """Return z(key)[start:stop], fp32."""
+    per_block = _PER_BLOCK[distribution]
+    first_block = start // per_block
+    words = philox(key, first_block, -(-stop // per_block) - first_block, device)
+    found = _gaussian(words) if distribution == "gaussian" else _rademacher(words)
+    offset = first_block * per_block
+    return found.flatten()[start - offset : stop - offset]
+
+
+def philox(key: int, first_block: int, blocks: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return the words of consecutive Philox4x32-10 blocks.
+
+    Args:
+        key: 64-bit key; its low half is the first key word.
+        first_block: counter of the first block (words 0 and 1 of the counter; words 2 and 3 are 0).
+        blocks: how many blocks.
+        device: where to compute.
+
+    Returns:
+        int64 tensor [blocks, 4] of values below 2**32.
+    """
+    counter = torch.arange(first_block, first_block + blocks, dtype=torch.int64, device=device)
+    c0, c1 = counter & _MASK, counter >> 32
+    c2, c3 = torch.zeros_like(c0), torch.zeros_like(c0)
+    k0, k1 = key & _MASK, key >> 32
+    for _ in range(10):
+        # int64 products wrap modulo 2**64: the bit pattern is exact, so the mask after >> recovers the high word
+        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1 = ((p1 >> 32) & _MASK).bitwise_xor_(c1).bitwise_xor_(k0), p1.bitwise_and_(_MASK)
+        c2, c3 = ((p0 >> 32) & _MASK).bitwise_xor_(c3).bitwise_xor_(k1), p0.bitwise_and_(_MASK)
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return torch.stack((c0, c1, c2, c3), dim=1)
+
+
+@lru_cache(maxsize=8)
+def table_on(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the quantile table on a device."""
+    heights, slopes = quantile_table()
+    return torch.from_numpy(heights).to(device), torch.from_numpy(slopes).to(device)
+
+
+def _gaussian(words: Tensor) -> Tensor:
+    heights, slopes = table_on(words.device)
+    v = words & 0x7FFFFFFF
+    # the exponent field of a float64 is floor(log2 v) + 1023, exactly; cells below 64 hold single values
+    shift = (((v | CELLS).double().view(torch.int64) >> 52) - (1023 + CELL_BITS)).clamp_(min=0)
+    cell = (v >> shift) + (shift << CELL_BITS)
+    within = (v - ((v >> shift) << shift)).float()  # below 2**25 and a multiple of 2: exact in fp32
+    magnitude = slopes[cell].mul_(within).add_(heights[cell])
+    return torch.where(words > 0x7FFFFFFF, -magnitude, magnitude)
+
+
+def _rademacher(words: Tensor) -> Tensor:
+    bits = torch.arange(32, device=words.device)
+    return 1.0 - 2.0 * ((words.unsqueeze(-1) >> bits) & 1).float()

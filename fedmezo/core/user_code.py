@@ -1,0 +1,82 @@
+"""Python files of the user's own: importing them, and saying where in them something went wrong."""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from fedmezo.core.errors import ConfigurationError, FedmezoError
+from fedmezo.core.out_of_memory import ran_out
+
+PREFIX = "fedmezo_user_"
+Made = TypeVar("Made")
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a file once; further calls give the same module.
+
+    Raises:
+        ConfigurationError: it cannot be read, or fails; the message names file and line.
+    """
+    name = PREFIX + hashlib.blake2b(str(path.resolve()).encode(), digest_size=8).hexdigest()
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look a class's module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ConfigurationError(f"{blame(error, path)}\n    {type(error).__name__}: {error}") from error
+    return module
+
+
+@contextmanager
+def named_mistakes() -> Iterator[None]:
+    """Turn an error that came through a user's file into a ConfigurationError that names file and line."""
+    try:
+        yield
+    except FedmezoError:
+        raise
+    except Exception as error:
+        place = blame(error)
+        if not place or ran_out(error):
+            raise
+        raise ConfigurationError(f"{place}\n    {type(error).__name__}: {error}") from error
+
+
+def made(kind: Callable[[], Made]) -> Made:
+    """Return a new object of a class.
+
+    Raises:
+        ConfigurationError: it cannot be made without arguments; the message names the file and line of the class.
+    """
+    try:
+        return kind()
+    except TypeError as error:
+        raise ConfigurationError(f"{blame(error) or defined_at(kind.__init__)}\n    {error}") from error
+
+
+def blame(error: BaseException, fallback: Path | str = "") -> str:
+    """Return ``FILE:LINE`` of the deepest place in a user's file that an error came through, else the fallback."""
+    if isinstance(error, SyntaxError) and error.filename == str(fallback):
+        return f"{fallback}:{error.lineno}"
+    places = [
+        f"{frame.f_code.co_filename}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).startswith(PREFIX)
+    ]
+    return places[-1] if places else str(fallback)
+
+
+def defined_at(function: Callable[..., Any]) -> str:
+    """Return ``FILE:LINE`` of a function, a method, or the call of an object."""
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)

@@ -1,0 +1,58 @@
+"""The order in which a client meets its examples: a function of position, not of history."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmezo.core.randomness import generator, stream_key
+
+
+def batch_indices(
+    n: int, batch_size: int, first_position: int, seed: int, client: int, shuffle: bool = True
+) -> NDArray[np.int64]:
+    """Return the examples at consecutive positions of a client's endless sequence of epochs.
+
+    Position ``p`` lies in epoch ``p // n``; every epoch has its own permutation; a batch may straddle two.
+
+    Args:
+        n: how many training examples the client has, at least 1.
+        batch_size: how many positions.
+        first_position: the first of them.
+        seed: the run's seed.
+        client: the client's index.
+        shuffle: False keeps every epoch in the order of the data.
+
+    Returns:
+        int64 [batch_size], the client's local indices 0 .. n - 1.
+    """
+    positions = np.arange(first_position, first_position + batch_size, dtype=np.int64)
+    if not shuffle:
+        return positions % n
+    places = ((int(position) // n, int(position) % n) for position in positions)
+    order = (_permutation(n, seed, client, epoch)[place] for epoch, place in places)
+    return np.fromiter(order, dtype=np.int64, count=batch_size)
+
+
+def batch_span(n: int, batch_size: int, index: int, *, short: bool) -> tuple[int, int]:
+    """Return the first position of a client's batch number ``index``, and how many there are in it.
+
+    Args:
+        n, batch_size: as of :func:`batch_indices`.
+        index: of the batch, counted from the start of the run.
+        short: the last batch of an epoch holds what is left of it; False: it is filled up from the next one.
+    """
+    if not short:
+        return index * batch_size, batch_size
+    epoch, place = divmod(index, epoch_batches(n, batch_size))
+    return epoch * n + place * batch_size, min(batch_size, n - place * batch_size)
+
+
+def epoch_batches(n: int, batch_size: int) -> int:
+    """Return how many batches it takes to meet each of ``n`` examples."""
+    return -(-n // batch_size)
+
+
+@lru_cache(maxsize=16)
+def _permutation(n: int, seed: int, client: int, epoch: int) -> NDArray[np.int64]:
+    return generator(stream_key(seed, "data", client=client, step=epoch)).permutation(n)

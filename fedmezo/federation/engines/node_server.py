@@ -1,0 +1,81 @@
+"""The node's side: letters in, answers out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fedmezo.core.errors import FedmezoError
+from fedmezo.core.log import LOG
+from fedmezo.core.out_of_memory import ran_out
+from fedmezo.federation.engine import failure, place
+from fedmezo.federation.engines.transport import Answered, Failed, Hello, Introduced, Letter, Response
+from fedmezo.federation.handshake import Introduction, unpack_introduction
+from fedmezo.federation.messages import Message, Reply, unpack_order
+from fedmezo.federation.node import Behind, Node
+
+
+@dataclass(frozen=True, eq=False)
+class Equipped:
+    """A node with what it says of itself; None where it is the server's own by construction."""
+
+    node: Node
+    introduction: Introduction | None = None
+
+
+class NodeServer:
+    """Answers letters; for each run it starts from the run's initial parameters, with a node of its own.
+
+    Args:
+        make: a node as at the beginning of a run: loads model and data.
+        first: the one for the first run, where it was made already.
+    """
+
+    def __init__(self, make: Callable[[], Equipped], first: Equipped | None = None) -> None:
+        self._make = make
+        self._equipped = first
+        self._run: object = None
+
+    def __call__(self, run: object, client: int, letter: Letter) -> Response:
+        """Answer a letter of a run to the node of a client."""
+        try:
+            if isinstance(letter, Hello):
+                return self._introduced(run, client, letter)
+            return self._answer(run, letter)
+        except FedmezoError as error:
+            return Failed(str(error), ran_out(error))
+
+    def _introduced(self, run: object, client: int, hello: Hello) -> Response:
+        if not hello.introduction:
+            return Introduced(client, "")
+        own = self._of(run).introduction
+        assert own is not None
+        for objection in own.objections(unpack_introduction(hello.introduction)):
+            LOG.error(f"the server works on something else, and will refuse this node: {objection}")
+        return Introduced(own.client, own.pack())
+
+    def _answer(self, run: object, message: Message) -> Response:
+        task = unpack_order(message).task
+        try:
+            found = self._of(run).node(message)
+        except FedmezoError as error:
+            return _failed(f"{place(task)}: {error}", error)
+        except Exception as error:  # noqa: BLE001 - whatever a client's work raises is its failure
+            return _failed(failure(task, error).message, error)
+        if isinstance(found, Behind):
+            return found
+        assert isinstance(found, Reply)
+        return Answered(found.message, found.seconds)
+
+    def _of(self, run: object) -> Equipped:
+        if self._run is not None and self._run != run:
+            LOG.info("another run begins")
+            self._equipped = None
+        if self._equipped is None:
+            self._equipped = self._make()
+        self._run = run
+        return self._equipped
+
+
+def _failed(text: str, error: Exception) -> Failed:
+    LOG.warning(text)
+    LOG.debug("its traceback", exc_info=error)
+    return Failed(text, ran_out(error))

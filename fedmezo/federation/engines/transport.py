@@ -1,0 +1,83 @@
+"""What travels between the server and nodes in other processes, whatever carries it."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from fedmezo.federation.messages import Message
+from fedmezo.federation.node import Behind
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The server asks a node who it is, and says what itself works on (:mod:`fedmezo.federation.handshake`)."""
+
+    introduction: str
+
+
+@dataclass(frozen=True)
+class Introduced:
+    """A node's answer to that; the text is empty where node and server have the same configuration by construction."""
+
+    client: int
+    introduction: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A client's answer to its order, and the seconds that its work took."""
+
+    message: Message
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A client's work has failed; the text says where and how.
+
+    Args:
+        exhausted: for want of memory.
+    """
+
+    text: str
+    exhausted: bool = False
+
+
+@dataclass(frozen=True)
+class Lost:
+    """There will be no answer: the node is gone, or what carries letters has failed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A node that is there.
+
+    Args:
+        key: its public key, empty where nodes have none.
+        since: when it came; another value than before means that it was away, or was started again, in between.
+    """
+
+    key: bytes = b""
+    since: str = ""
+
+
+Letter = Hello | Message
+Response = Introduced | Answered | Behind | Failed | Lost
+
+
+class Post(Protocol):
+    """Carries letters to nodes, and their answers back."""
+
+    def nodes(self) -> Mapping[int, Presence]:
+        """Return the nodes that are there now."""
+        ...
+
+    def send(self, node: int, letter: Letter) -> str:
+        """Send a letter and return its name."""
+        ...
+
+    def collect(self, names: Collection[str]) -> Iterator[tuple[str, Response]]:
+        """Yield the answers to letters that have arrived, each once."""
+        ...

@@ -1,0 +1,155 @@
+"""FedMeZO's local training: zeroth-order SGD along seeded directions.
+
+Source: Ling et al., "On the convergence of zeroth-order federated tuning for large language models" (KDD 2024),
+algorithm 1, with the central difference of MeZO (Malladi et al., NeurIPS 2023). Deviations: directions come from a
+portable generator, the model's parameters are never perturbed in place, and the step has one arithmetic
+(:mod:`fedmezo.zeroth_order.replay`), so that the update is exactly the scalars it returns.
+"""
+
+import math
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from fedmezo.core.randomness import stream_key
+from fedmezo.training import RETRIES, LocalUpdate, LocalWork, mean_loss, register, step_context
+from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Projection
+from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
+from fedmezo.zeroth_order.scoring import Request, Scorer
+
+
+class Asked(NamedTuple):
+    """The losses that a client wants for a step."""
+
+    step: int
+    request: Request
+
+
+@register("mezotrainer")
+@dataclass(frozen=True)
+class MezoTrainer:
+    """The step theta <- theta - eta (g z + wd theta), g a central difference.
+
+    Args:
+        scorer: losses of parameter points.
+        replay: the arithmetic of the run's updates.
+        mu: perturbation scale.
+        estimator: of projected gradients.
+        clip: bound on |g| * ||z||, or None.
+        retry: whether a step whose loss is not finite tries the following batches.
+        seed: of the run, for what rounds a point in half precision.
+    """
+
+    sends: ClassVar[Literal["scalars", "weights"]] = "scalars"
+
+    scorer: Scorer
+    replay: Replay
+    mu: float
+    estimator: EstimatorName = "central"
+    clip: float | None = None
+    retry: bool = False
+    seed: int = 0
+
+    def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
+        """Take ``work.steps`` steps from ``start`` [d] and return their projected gradients."""
+        return self.train_together(start, [work])[0]
+
+    def train_together(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
+        """Do the work of several clients from the same start [d] in step, so that their losses can share forwards.
+
+        Where there is one point only, which each of them moves, they work one after the other.
+        """
+        groups = [[work] for work in works] if self.scorer.in_place else [works]
+        updates: list[LocalUpdate] = []
+        for group in groups:
+            with self.scorer.restoring(start):
+                updates += self._in_step(start, group)
+        return updates
+
+    def _in_step(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
+        running = {number: self._steps(start, work) for number, work in enumerate(works)}
+        updates: dict[int, LocalUpdate] = {}
+        losses: dict[int, list[float] | None] = dict.fromkeys(running)
+        while running:
+            wanted: dict[int, Asked] = {}
+            for number, found in losses.items():
+                try:
+                    wanted[number] = running[number].send(found)  # type: ignore[arg-type]
+                except StopIteration as end:
+                    updates[number] = end.value
+                    del running[number]
+            if wanted:
+                losses = dict(zip(wanted, self._score(list(wanted.values())), strict=True))
+        return [updates[number] for number in range(len(works))]
+
+    def _steps(self, start: Tensor, work: LocalWork) -> Generator[Asked, list[float], LocalUpdate]:
+        """Take the steps of a client, asking for losses."""
+        prefix = self._prefix(start, work)
+        losses: list[float] = []
+        failures: list[tuple[int, int]] = []
+        sizes: list[int] = []
+        nonfinite = 0
+        for step, keys in enumerate(work.keys):
+            queries, trained, failed = yield from self._step(prefix.point, keys, work, step)
+            prefix.append([query.gradient if query else 0.0 for query in queries])
+            nonfinite += failed
+            failures += [(step, query) for query, found in enumerate(queries) if found is None]
+            finite = [query.loss for query in queries if query]
+            if finite:
+                sizes.append(trained)
+                losses.append(math.fsum(finite) / len(finite))
+            work.on_step(losses[-1] if finite else math.nan)
+        mean, gradients = mean_loss(losses, sizes), prefix.gradients
+        return LocalUpdate(mean, sum(sizes), nonfinite, gradients=gradients, failed=tuple(failures))
+
+    def _prefix(self, start: Tensor, work: LocalWork) -> Prefix | MovingPrefix:
+        if not self.scorer.in_place:
+            return Prefix(self.replay, start, work.keys, work.learning_rate)
+
+        def rounding(step: int) -> int:
+            return stream_key(self.seed, "rounding", round_index=work.round_index, client=work.client, step=step)
+
+        return MovingPrefix(self.replay, start, work.keys, work.learning_rate, rounding)
+
+    def _step(
+        self, point: Tensor, keys: list[int], work: LocalWork, step: int
+    ) -> Generator[Asked, list[float], tuple[list[Projection | None], int, int]]:
+        """Return the queries of a step (None where not finite), its number of examples, and the failures."""
+        estimator, failed = ESTIMATORS[self.estimator], 0
+        for attempt in range(RETRIES if self.retry else 1):
+            batch = work.batch(step + attempt)
+            losses = yield Asked(step, Request(point, estimator.lanes(keys, self.mu), batch))
+            found = zip(estimator.projections(losses, self.mu), keys, strict=True)
+            queries = [self._bounded(query, key, point) for query, key in found]
+            failed += sum(query is None for query in queries)
+            if all(queries):
+                break
+        return queries, len(batch.labels), failed
+
+    def _score(self, asked: Sequence[Asked]) -> list[list[float]]:
+        with ExitStack() as stack:
+            for step, request in asked:
+                stack.enter_context(step_context(step, request.batch))
+            return self.scorer.losses_together([request for _, request in asked])
+
+    def _bounded(self, query: Projection, key: int, point: Tensor) -> Projection | None:
+        if not (isfinite(query.gradient) and isfinite(query.loss)):
+            return None
+        if self.clip is None:
+            return query
+        z = self.replay.directions.values(key, 0, point.numel(), point.device)
+        return _clipped(query, self.clip / _norm(z))
+
+
+def _clipped(query: Projection, bound: float) -> Projection:
+    return Projection(max(-bound, min(bound, query.gradient)), query.loss)
+
+
+def _norm(z: Tensor) -> float:
+    # numpy sums on one thread, so that the bits do not depend on the number of threads
+    return float(np.sqrt(np.square(z.cpu().numpy().astype(np.float64)).sum()))

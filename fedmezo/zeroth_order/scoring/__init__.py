@@ -1,0 +1,68 @@
+"""Scoring: the losses of parameter points on a batch, leaving no trace in the model."""
+
+from pathlib import Path
+
+from torch import nn
+
+from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.log import LOG
+from fedmezo.criteria import Criterion
+from fedmezo.criteria.cross_entropy import cross_entropy
+from fedmezo.models.flat_parameters import FlatParameters
+from fedmezo.zeroth_order.scoring import layerwise, lora_batched
+from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
+from fedmezo.zeroth_order.scoring.copy_in import SwapScorer
+from fedmezo.zeroth_order.scoring.layerwise import InPlaceScorer
+from fedmezo.zeroth_order.scoring.lora_batched import LaneScorer
+from fedmezo.zeroth_order.scoring.response_logits import token_losses
+from fedmezo.zeroth_order.scoring.scorer import ExampleScores, Request, Scorer
+
+
+def make_scorer(
+    model: nn.Module,
+    parameters: FlatParameters,
+    directions: Directions,
+    criterion: Criterion = cross_entropy,
+    *,
+    compiled: bool = False,
+    micro_batch_size: int = 0,
+    movable: bool = False,
+    folder: Path | None = None,
+) -> Scorer:
+    """Return the fastest scorer that can do what is trained of the model, and log why it is that one.
+
+    Args:
+        model, parameters, directions, criterion: see :class:`Scorer`.
+        compiled: whether to compile the model's layers for losses of lanes.
+        micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
+        movable: whether the only point there is may be the model's own buffer.
+        folder: where that point waits while it is moved; the cache if left out.
+    """
+    kind, reason = _kind(model, parameters, movable=movable)
+    layers = CompiledLayers(model) if compiled else None
+    scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size)
+    if isinstance(scorer, InPlaceScorer):
+        scorer.folder = folder
+    LOG.debug("scoring: %s (%s)", scorer.manner, reason)
+    return scorer
+
+
+def _kind(model: nn.Module, parameters: FlatParameters, *, movable: bool) -> tuple[type[Scorer], str]:
+    no_lanes = lora_batched.obstacle(model, parameters)
+    if no_lanes is None:
+        return LaneScorer, "plain LoRA on linear layers"
+    if movable and layerwise.obstacle(model, parameters) is None:
+        return InPlaceScorer, "all parameters are trained"
+    return SwapScorer, no_lanes
+
+
+__all__ = [
+    "ExampleScores",
+    "InPlaceScorer",
+    "LaneScorer",
+    "Request",
+    "Scorer",
+    "SwapScorer",
+    "make_scorer",
+    "token_losses",
+]

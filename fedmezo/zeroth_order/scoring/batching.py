@@ -1,0 +1,104 @@
+"""Which lanes share a forward pass.
+
+By default those of one client, so that results do not depend on what else is scored. Lanes of several clients are put
+together where their lengths are similar: the shorter ones are padded.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.zeroth_order.estimators import pairs
+from fedmezo.zeroth_order.scoring.scorer import Request
+
+MOST_PADDING = 0.25  # of the tokens of a forward
+
+
+class Place(NamedTuple):
+    """A lane of a request."""
+
+    request: int
+    lane: int
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The lanes of one forward; if ``paired``, the second half are the other signs of the first."""
+
+    places: list[Place]
+    paired: bool
+
+    def batch(self, requests: Sequence[Request]) -> Batch:
+        """Return the batches of the lanes, one after the other, padded to the longest."""
+        batches = [requests[place.request].batch for place in self.places]
+        longest = max(batch.labels.shape[1] for batch in batches)
+        return Batch(
+            torch.cat([_padded(batch.input_ids, longest, 0) for batch in batches]),
+            torch.cat([_padded(batch.attention_mask, longest, 0) for batch in batches]),
+            torch.cat([_padded(batch.labels, longest, IGNORED) for batch in batches]),
+            batches[0].indices,
+        )
+
+
+class _Unit(NamedTuple):
+    """Lanes that stay together: both signs of a direction, or one lane; and the shape of their batch."""
+
+    places: list[Place]
+    shape: tuple[int, int]
+
+    def tokens(self, length: int) -> int:
+        return len(self.places) * self.shape[0] * length
+
+
+def packs(
+    requests: Sequence[Request], most_tokens: int, *, always_paired: bool, most_units: int = sys.maxsize
+) -> Iterator[Pack]:
+    """Yield the forwards of some requests.
+
+    Args:
+        requests: at least one.
+        most_tokens: of a forward of several lanes, padding included.
+        most_units: directions, or single lanes, of a forward.
+        always_paired: both signs of a direction share a forward even if they have more tokens than that.
+    """
+    units = [
+        unit for number, request in enumerate(requests) for unit in _units(number, request, most_tokens, always_paired)
+    ]
+    group: list[_Unit] = []
+    for unit in sorted(units, key=lambda unit: (len(unit.places), *unit.shape)):
+        if group and not (len(group) < most_units and _fit([*group, unit], most_tokens)):
+            yield _pack(group)
+            group = []
+        group.append(unit)
+    yield _pack(group)
+
+
+def _units(number: int, request: Request, most_tokens: int, always_paired: bool) -> list[_Unit]:
+    shape = (request.batch.labels.shape[0], request.batch.labels.shape[1])
+    half = pairs(request.lanes)
+    if half and (always_paired or 2 * shape[0] * shape[1] <= most_tokens):
+        return [_Unit([Place(number, i), Place(number, half + i)], shape) for i in range(half)]
+    return [_Unit([Place(number, i)], shape) for i in range(len(request.lanes))]
+
+
+def _fit(group: list[_Unit], most_tokens: int) -> bool:
+    first, last = group[0], group[-1]  # ascending in length
+    length = last.shape[1]
+    padded = sum(unit.tokens(length) for unit in group)
+    alike = len(first.places) == len(last.places) and first.shape[0] == last.shape[0]
+    return alike and padded <= most_tokens and sum(u.tokens(u.shape[1]) for u in group) >= (1 - MOST_PADDING) * padded
+
+
+def _pack(group: list[_Unit]) -> Pack:
+    paired = len(group[0].places) == 2
+    return Pack([unit.places[sign] for sign in range(1 + paired) for unit in group], paired)
+
+
+def _padded(values: Tensor, length: int, value: int) -> Tensor:
+    return functional.pad(values, (0, length - values.shape[1]), value=value)

@@ -1,0 +1,132 @@
+"""Scoring in lanes: several parameter points of a LoRA adapter in one forward pass.
+
+The base weights are read once for all lanes. The low-rank products of each lane's own A and B are batched, in the place
+of the adapter's layers; nothing is written to the model. Lanes are rows of the batch dimension, lane by lane, so that
+whatever the model does between its linear layers needs to know nothing of them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from peft.tuners.lora import layer as lora
+from torch import Tensor, nn
+
+from fedmezo.models.flat_parameters import FlatParameters
+from fedmezo.models.half_precision import pairing_of
+from fedmezo.zeroth_order.scoring.batching import Pack, packs
+from fedmezo.zeroth_order.scoring.scorer import Request, Scorer, Total
+
+# of one forward over several lanes: more do not make products faster, only the peak higher
+MOST_TOKENS = {"cpu": 1024, "cuda": 8192}
+_FACTOR = re.compile(r"(.+)\.lora_([AB])\.default\.weight")
+
+
+def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
+    """Return why an adapter cannot be scored in lanes; None where it can: plain LoRA on linear layers."""
+    modules = dict(model.named_modules())
+    for span in parameters.spans:
+        found = _FACTOR.fullmatch(span.name)
+        if found is None:
+            return f"{span.name} is no factor of LoRA"
+        layer = modules[found[1]]
+        if type(layer) is not lora.Linear or layer.lora_variant or layer.merged:
+            return f"{found[1]} is not plain LoRA on a linear layer"
+    if len({parameter.device for parameter in model.parameters()}) > 1:
+        return "the model spans several devices"
+    return None
+
+
+class LaneScorer(Scorer):
+    """Losses of several lanes in one forward.
+
+    The model's trainable parameters are factors of LoRA (:func:`obstacle` is None).
+    """
+
+    manner = "in lanes, both signs of a direction in one forward"
+
+    def __init__(self, model: nn.Module, parameters: FlatParameters, *rest: Any, **others: Any) -> None:
+        super().__init__(model, parameters, *rest, **others)
+        spans = {span.name: span for span in parameters.spans}
+        names = sorted({found[1] for span in spans if (found := _FACTOR.fullmatch(span))})
+        modules = dict(model.named_modules())
+        self._layers: dict[str, Any] = {name: modules[name] for name in names}
+        self._pairing = pairing_of(model)
+        self._memory: Tensor | None = None
+        self.most_tokens = MOST_TOKENS.get(parameters.buffer.device.type, MOST_TOKENS["cuda"])  # of a forward
+
+    @property
+    def shares_rounding(self) -> bool:
+        """Whether products are in half precision, of one sign and of the difference of both."""
+        return self._pairing is not None
+
+    def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
+        found = [[Total(0.0, 0)] * len(request.lanes) for request in requests]
+        for pack in packs(requests, self.most_tokens, always_paired=self._pairing is not None):
+            for (request, lane), total in zip(pack.places, self._forward(requests, pack), strict=True):
+                found[request][lane] = total
+        return found
+
+    def _forward(self, requests: Sequence[Request], pack: Pack) -> list[Total]:
+        with self._standing_in(self._points(requests, pack)), self._pairs(pack.paired):
+            return self.totals(pack.batch(requests), lanes=len(pack.places))
+
+    def _points(self, requests: Sequence[Request], pack: Pack) -> Tensor:
+        """Return the lanes of a pack [L, d], in memory that the next pack takes over."""
+        count = len(pack.places)
+        if self._memory is None or len(self._memory) < count:
+            self._memory = torch.empty(count, self.parameters.size, device=self.parameters.buffer.device)
+        points = self._memory[:count]
+        above = count // 2 if pack.paired else count
+        for row, (request, number) in enumerate(pack.places[:above]):
+            key, scale = requests[request].lanes[number]
+            point = requests[request].point
+            if scale:
+                mirror = points[above + row] if pack.paired else None
+                self.directions.add(points[row], [key], [scale], source=point, factor=1.0, mirror=mirror)
+            else:
+                points[row] = point
+        return points
+
+    def _pairs(self, paired: bool) -> AbstractContextManager[None]:
+        return self._pairing.on() if paired and self._pairing is not None else nullcontext()
+
+    @contextmanager
+    def _standing_in(self, points: Tensor) -> Iterator[None]:
+        """Have the adapter's layers compute with the factors of ``points`` [L, d] inside the block."""
+        factors = {
+            span.name: points[:, span.start : span.stop].view(len(points), *span.shape)
+            for span in self.parameters.spans
+        }
+        try:
+            for name, layer in self._layers.items():
+                layer.down, layer.up = (factors[f"{name}.lora_{letter}.default.weight"] for letter in "AB")
+                layer.__class__ = _LaneLinear
+            yield
+        finally:
+            for layer in self._layers.values():
+                layer.__class__ = lora.Linear
+                vars(layer).pop("down", None)
+                vars(layer).pop("up", None)
+
+
+class _LaneLinear(lora.Linear):  # type: ignore[misc]
+    """A layer of LoRA that computes with factors of its own for each lane: ``down`` [L, r, in], ``up`` [L, out, r].
+
+    A class, and no function put in the layer's place, so that a compiler sees all layers alike.
+    """
+
+    down: Tensor
+    up: Tensor
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Return base(x) + scaling * B A x; x [L * B, T, in] has the lanes' examples one after the other."""
+        y: Tensor = self.base_layer(x)
+        lanes, scaling = len(self.down), self.scaling["default"]
+        inside = torch.bmm(x.reshape(lanes, -1, x.shape[-1]).to(self.down.dtype), self.down.mT)  # [L, B * T, r]
+        plain = y.view(lanes, -1, y.shape[-1])
+        if plain.dtype != self.down.dtype:
+            return plain.add_(torch.bmm(inside, self.up.mT).to(plain.dtype), alpha=scaling).view_as(y)
+        return torch.baddbmm(plain, inside, self.up.mT, alpha=scaling).view_as(y)

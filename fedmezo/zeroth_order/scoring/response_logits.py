@@ -1,0 +1,127 @@
+"""What a model says at the response tokens of a batch, some of them at a time.
+
+Prompts and padding, most of a batch, never go through the model's head; and the logits of a long response need not be
+in memory all together.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers.utils import ModelOutput
+
+from fedmezo.criteria.cross_entropy import cross_entropy
+from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.zeroth_order.scoring.forward_override import computing
+
+MOST_LOGITS = 6_500_000  # of a part: 26 MB in fp32, which stays in caches and is allocated without page faults
+
+
+class Responses(NamedTuple):
+    """What a model says at n response tokens of a batch, in row order: the arguments of a criterion.
+
+    Attributes:
+        logits: fp32 [n, V].
+        labels: int64 [n], the tokens.
+        rows: int64 [n], the example of the batch each belongs to, 0 .. B - 1.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+class Reader:
+    """Reads what a model says, through the model's own head: soft-capping and scaling of logits hold.
+
+    Args:
+        model: a causal language model of transformers, or a PEFT model around one.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        causal: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        self._causal = causal
+        self._decoder: nn.Module = causal.get_decoder()
+        self._head: nn.Module = causal.get_output_embeddings()
+        self._output: type[ModelOutput] = ModelOutput
+
+    def parts(self, batch: Batch, lanes: int = 1, most: int = MOST_LOGITS) -> Iterator[list[Responses]]:
+        """Yield the responses of each lane, part by part.
+
+        Args:
+            batch: right-padded sequences, lane by lane; each lane has as many.
+            lanes: of the batch.
+            most: logits of a part of all lanes.
+        """
+        hidden, labels = self._before_head(batch)
+        masks = (labels != IGNORED).chunk(lanes)
+        wanted = [each[mask] for each, mask in zip(labels.chunk(lanes), masks, strict=True)]
+        rows = [mask.nonzero()[:, 0] for mask in masks]
+        states = [each[mask] for each, mask in zip(hidden.chunk(lanes), masks, strict=True)]
+        side_by_side = pad_sequence(states, batch_first=True)  # [L, n, H]
+        step = max(1, most // (lanes * self._causal.config.get_text_config().vocab_size))
+        for start in range(0, side_by_side.shape[1], step):
+            logits = self._logits(side_by_side[:, start : start + step])
+            stop = start + logits.shape[1]
+            yield [
+                Responses(said[: len(tokens[start:stop])], tokens[start:stop], places[start:stop])
+                for said, tokens, places in zip(logits, wanted, rows, strict=True)
+            ]
+
+    def whole(self, batch: Batch, lanes: int = 1) -> list[Responses]:
+        """Return the responses of each lane in one part."""
+        return next(self.parts(batch, lanes, sys.maxsize))
+
+    def _before_head(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what goes into the head [B, k, H] at the k positions before the last k labels [B, k]: the first
+        label is the first of any row.
+        """
+        first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
+        kept = batch.labels.shape[1] - first + 1
+        seen: list[Tensor] = []
+
+        def capture(hidden: Tensor) -> Tensor:
+            seen.append(hidden)
+            return hidden[..., :1]  # what is done to it afterwards does not matter
+
+        with computing(self._head, capture), self._noting_the_output():
+            self._model(
+                input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
+            )
+        return seen[0][:, :-1], batch.labels[:, first:]  # position j predicts label j + 1
+
+    @contextmanager
+    def _noting_the_output(self) -> Iterator[None]:
+        """Note which kind of output the decoder gives, which the model's forward pass around it expects."""
+
+        def note(module: nn.Module, inputs: Any, output: ModelOutput) -> None:
+            self._output = type(output)
+
+        hook = self._decoder.register_forward_hook(note)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Return fp32 logits [L, n, V] of what goes into the head [L, n, H]."""
+
+        def decoded(*_: Any, **__: Any) -> ModelOutput:
+            return self._output(last_hidden_state=hidden)
+
+        token = torch.zeros((1, 1), dtype=torch.int64, device=hidden.device)
+        with computing(self._decoder, decoded):
+            logits: Tensor = self._causal(input_ids=token, logits_to_keep=0, use_cache=False).logits
+        return logits.float()
+
+
+def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy of every response token (fp32 [n]) and the row it belongs to (int64 [n])."""
+    (responses,) = Reader(model).whole(batch)
+    return cross_entropy(*responses), responses.rows

@@ -1,0 +1,184 @@
+"""The contract of scoring: the losses of lanes, leaving no trace in the model."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fedmezo.core.directions.scaled import Directions
+from fedmezo.criteria import Criterion
+from fedmezo.criteria.cross_entropy import cross_entropy
+from fedmezo.data.batches import Batch, split_batch
+from fedmezo.models.flat_parameters import FlatParameters
+from fedmezo.zeroth_order.estimators import Lane
+from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
+from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS, Reader, Responses
+
+
+class ExampleScores(NamedTuple):
+    """Per example of a batch: summed cross-entropy (fp64 [B]), response tokens, and those right (int64 [B])."""
+
+    sums: Tensor
+    tokens: Tensor
+    correct: Tensor
+
+
+class Request(NamedTuple):
+    """What a client wants to know: the losses of lanes around a point [d] on a batch."""
+
+    point: Tensor
+    lanes: Sequence[Lane]
+    batch: Batch
+
+
+class Total(NamedTuple):
+    """Sum (in fp64) and number of a criterion's values."""
+
+    value: float
+    number: int
+
+
+class Scorer(ABC):
+    """Losses of lanes: parameter points near another one, each on a batch.
+
+    Args:
+        model: in eval mode; dropout never acts while scoring.
+        parameters: the model's trainable parameters.
+        directions: that lanes lie along.
+        criterion: what training minimises.
+        compiled: the model's layers for losses of lanes; None to compute as they are.
+        micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
+
+    Attributes:
+        manner: how lanes are scored, in words.
+        most_logits: in memory together, if the criterion looks at one token at a time.
+        in_place: whether there is one point only, the model's own buffer, which local training moves.
+    """
+
+    manner: ClassVar[str]
+    in_place: ClassVar[bool] = False
+    most_logits: int = MOST_LOGITS
+
+    def __init__(
+        self,
+        model: nn.Module,
+        parameters: FlatParameters,
+        directions: Directions = Directions(),  # noqa: B008  it is immutable
+        criterion: Criterion = cross_entropy,
+        compiled: CompiledLayers | None = None,
+        micro_batch_size: int = 0,
+    ) -> None:
+        self.model = model.eval()
+        self.parameters = parameters
+        self.directions = directions
+        self.criterion = criterion
+        self.micro_batch_size = micro_batch_size
+        self._compiled = compiled
+
+    @property
+    def shares_rounding(self) -> bool:
+        """Whether half precision rounds both signs of a direction alike, so that their difference is exact."""
+        return False
+
+    def losses(self, point: Tensor, lanes: Sequence[Lane], batch: Batch) -> list[float]:
+        """Return the loss of each lane around a point [d]: the mean of the criterion over the batch, summed in fp64.
+
+        Every parameter is bit for bit as before afterwards.
+        """
+        return self.losses_together([Request(point, lanes, batch)])[0]
+
+    @torch.inference_mode()
+    def losses_together(self, requests: Sequence[Request]) -> list[list[float]]:
+        """Return the losses of several requests, which may share forward passes: equal up to rounding."""
+        parts = [self._parts(request) for request in requests]
+        sums = [np.zeros((2, len(request.lanes))) for request in requests]  # of the criterion's values, and of ones
+        with self._quick():
+            for wave in range(max(map(len, parts))):  # micro-batches of one request never share a forward
+                numbers = [number for number, own in enumerate(parts) if wave < len(own)]
+                for number, totals in zip(numbers, self._totals([parts[n][wave] for n in numbers]), strict=True):
+                    sums[number] += np.array(totals).T
+        return [(values / counts).tolist() for values, counts in sums]
+
+    def _parts(self, request: Request) -> list[Request]:
+        """Return a request as requests for micro-batches."""
+        size = self.micro_batch_size or len(request.batch.labels)
+        return [request._replace(batch=part) for part in split_batch(request.batch, size)]
+
+    @abstractmethod
+    def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
+        """Return a total for each lane of each request."""
+
+    @contextmanager
+    def restoring(self, point: Tensor) -> Iterator[None]:
+        """Let local training work from a point [d] inside the block; the point is as before afterwards."""
+        yield
+
+    @contextmanager
+    def at(self, point: Tensor) -> Iterator[nn.Module]:
+        """Give the model with its parameters at ``point`` [d]; they are bit-identical to before afterwards."""
+        if point.data_ptr() == self.parameters.buffer.data_ptr():
+            yield self.model
+            return
+        resident = self.parameters.buffer.clone()
+        try:
+            self.parameters.write(point)
+            yield self.model
+        finally:
+            self.parameters.write(resident)
+
+    def values(self, batch: Batch) -> Tensor:
+        """Return the criterion's values on a batch [m], whose mean is the loss; the model is taken as it stands."""
+        (responses,) = self._reader.whole(batch)
+        return self.criterion(*responses)
+
+    @torch.inference_mode()
+    def loss(self, point: Tensor, batch: Batch) -> float:
+        """Return the loss at a point [d], which is copied into the model."""
+        with self.at(point):
+            (total,) = self.totals(batch)
+        return total.value / total.number
+
+    def totals(self, batch: Batch, lanes: int = 1) -> list[Total]:
+        """Return sum and number of the criterion's values for each lane of a batch, the model taken as it stands."""
+        if getattr(self.criterion, "tokenwise", False):
+            parts = self._reader.parts(batch, lanes, self.most_logits)
+        else:
+            parts = iter([self._reader.whole(batch, lanes)])
+        found = [[self._total(part) for part in lane] for lane in zip(*parts, strict=True)]
+        return [Total(math.fsum(t.value for t in each), sum(t.number for t in each)) for each in found]
+
+    def _total(self, responses: Responses) -> Total:
+        if not len(responses.labels):  # another lane has more of them
+            return Total(0.0, 0)
+        values = self.criterion(*responses)
+        return Total(values.double().sum().item(), values.numel())
+
+    @torch.inference_mode()
+    def example_scores(self, point: Tensor, batch: Batch) -> ExampleScores:
+        """Return cross-entropy and accuracy of every example, whatever the criterion is."""
+        size, device = len(batch.labels), batch.labels.device
+        scores = ExampleScores(
+            torch.zeros(size, dtype=torch.float64, device=device),
+            torch.zeros(size, dtype=torch.int64, device=device),
+            torch.zeros(size, dtype=torch.int64, device=device),
+        )
+        with self.at(point):
+            for (part,) in self._reader.parts(batch):
+                right = part.rows[part.logits.argmax(dim=-1) == part.labels]
+                scores.sums.index_add_(0, part.rows, cross_entropy(*part).double())
+                scores.tokens.add_(torch.bincount(part.rows, minlength=size))
+                scores.correct.add_(torch.bincount(right, minlength=size))
+        return scores
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.model)
+
+    def _quick(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._compiled is None else self._compiled.used()

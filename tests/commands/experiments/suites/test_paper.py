@@ -1,0 +1,174 @@
+"""scripts/paper.py at scale smoke: every table and figure of the paper, from runs that are gone on with."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from fedmezo.commands.experiments.suites.program import main
+from tests.commands.experiments.suites.test_suites import FOLDER, SUITES
+from tests.conftest import REPOSITORY
+
+pytestmark = pytest.mark.timeout(900)  # fifty runs
+LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "environment.json", "runs"}
+
+
+def test_all_suites(tmp_path: Path) -> None:
+    """As a user calls it: in processes of its own."""
+    command = [sys.executable, "scripts/paper.py", "all", "--scale", "smoke", "--out", str(tmp_path)]
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    for suite in (path.stem for path in SUITES):
+        folder = tmp_path / suite / "smoke"
+        assert {path.name for path in folder.iterdir()} == LEFT
+        page = (folder / "README.md").read_text()
+        assert (
+            page.startswith("# ")
+            and "| --- |" in page
+            and "nan" not in page
+            and f"`python scripts/paper.py {suite} --scale smoke`" in page
+        )
+        with (folder / "runs.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert rows and all(row["value"] not in ("", "nan") for row in rows)
+        assert (folder / "figure.png").read_bytes()[:4] == b"\x89PNG" and (folder / "figure.pdf").stat().st_size > 5000
+    page = (tmp_path / "convergence" / "smoke" / "README.md").read_text()
+    assert page.count("| baseline |") == 2  # of each dataset its own
+    refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
+    assert refused.returncode == 2 and "go on with --resume" in refused.stderr
+    command.append("--resume")
+    again = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
+    assert again.returncode == 0 and " 0 of them to do" in again.stdout
+
+
+def test_an_unknown_suite_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["strategy"], FOLDER) == 2
+    assert "there is no such suite; the nearest is strategies" in capsys.readouterr().err
+
+
+def test_workers_do_not_outlive_a_program_that_was_killed(tmp_path: Path) -> None:
+    words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--", "federate.total_round_num", "1000000"]
+    program = subprocess.Popen([sys.executable, "scripts/paper.py", *words], cwd=REPOSITORY, start_new_session=True)
+    try:
+        while not list(tmp_path.glob("seeds/smoke/runs/*/ledger.bin")):
+            assert program.poll() is None
+            time.sleep(0.2)
+        program.kill()
+        program.wait()
+        with pytest.raises(ProcessLookupError):
+            for _ in range(300):
+                os.killpg(program.pid, 0)  # somebody of its group is there
+                time.sleep(0.1)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+
+
+def test_a_signal_to_the_program_alone_ends_its_runs_with_their_round(tmp_path: Path) -> None:
+    words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--", "federate.total_round_num", "1000000"]
+    command = [sys.executable, "scripts/paper.py", *words]
+    program = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        while not any(path.stat().st_size for path in tmp_path.glob("seeds/smoke/runs/*/metrics.jsonl")):
+            assert program.poll() is None
+            time.sleep(0.2)
+        program.send_signal(signal.SIGUSR1)
+        _, error = program.communicate(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+    assert program.returncode == 130 and "Traceback" not in error
+    assert "to go on: python scripts/paper.py seeds" in error and "--resume" in error
+    (summary,) = tmp_path.glob("seeds/smoke/runs/*/summary.json")
+    assert json.loads(summary.read_text(encoding="utf-8"))["outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["bytes", "--", "federate.transport", "weights"], "federate.transport\n      the runs differ in it"),
+        (["seeds", "--", "seed", "7"], "command line  seed\n      the runs differ in it"),
+        (["bytes", "mu", "--", "data.rot", "x"], "1 mistake in the configuration\n  command line  data.rot = x"),
+    ],
+)
+def test_what_makes_a_table_wrong_is_refused_once_and_before_anything_runs(
+    tmp_path: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([words[0], "--out", str(tmp_path / "out"), *words[1:]], FOLDER) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 3 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--workers", "--threads", "--seeds"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "two"])
+def test_numbers_of_options_are_checked(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["seeds", f"{option}={value}"], FOLDER)
+    assert ended.value.code == 2 and f"{value!r}: expected a whole number above 0" in capsys.readouterr().err
+
+
+def test_runs_that_do_not_count_are_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Two seeds, of which one diverges: and neither a run of other settings nor a damaged folder is taken for one."""
+    words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--seeds"]
+    wild = ["--", "train.optimizer.lr", "1e30", "llm.max_nonfinite", "0"]
+    assert main([*words, "1", *wild], FOLDER) == 4
+    out, page, runs = tmp_path / "seeds" / "smoke", tmp_path / "seeds" / "smoke" / "README.md", "runs"
+    assert "0 of 1 runs" in page.read_text() and "_seed1 (diverged)" in page.read_text()
+    capfd.readouterr()
+    assert main([*words, "1", "--resume", *wild], FOLDER) == 0  # it would diverge again
+    assert "1 runs, 0 of them to do" in capfd.readouterr().out
+    assert main([*words, "2", "--resume"], FOLDER) == 2
+    told = capfd.readouterr().err
+    assert "train.optimizer.lr = 1e+30\n      this run was made so, and now it is 0.01" in told
+    assert "llm.max_nonfinite = 0" in told and told.startswith("fedmezo: 2 mistakes")
+
+    (first,) = (out / runs).iterdir()
+    shutil.rmtree(first)
+    bearable = ["--", "train.optimizer.lr", "1e30", "llm.max_nonfinite", "1000"]
+    assert main([*words, "1", "--resume", *bearable], FOLDER) == 0
+    assert "its loss is not finite" in page.read_text() and "0 of 1" in page.read_text()
+    shutil.rmtree(first)
+    assert main([*words, "1", "--resume"], FOLDER) == 0
+    assert "Not counted" not in page.read_text() and "| 1 |" in page.read_text()
+
+    metrics = (first / "metrics.jsonl").read_bytes()
+    (first / "metrics.jsonl").write_bytes(metrics[: len(metrics) // 2])
+    capfd.readouterr()
+    assert main([*words, "1", "--report"], FOLDER) == 3
+    assert f"{first / 'metrics.jsonl'}\n    is missing or damaged" in capfd.readouterr().err
+    (first / "metrics.jsonl").write_bytes(metrics)
+    (first / "ledger.bin").write_bytes((first / "ledger.bin").read_bytes()[:60])
+    assert main([*words, "1", "--report"], FOLDER) == 3
+    assert f"{first / 'ledger.bin'}\n    is missing or damaged" in capfd.readouterr().err
+
+
+def test_missing_data_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "mu",
+        "--out",
+        str(tmp_path),
+        "--workers",
+        "1",
+        "--",
+        "data.type",
+        "none.jsonl",
+        "data.root",
+        str(tmp_path),
+    ]
+    assert main(words, FOLDER) == 3
+    told = capfd.readouterr()
+    assert told.err.count("none.jsonl") == 1
+    assert "stopped: data, a model or memory cannot be had; 2 runs are left" in told.err
+
+
+def test_nothing_to_report_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mu", "--out", str(tmp_path), "--report"], FOLDER) == 0
+    assert "mu: no run of it has come to its end" in capsys.readouterr().out

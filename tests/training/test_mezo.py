@@ -1,0 +1,131 @@
+"""The zeroth-order trainer: its step, and what happens when a loss is not finite or the model fails."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fedmezo.assembly import Problem
+from fedmezo.core.directions import direction
+from fedmezo.core.directions.scaled import Directions
+from fedmezo.training import LocalWork
+from fedmezo.training.mezo import MezoTrainer
+from fedmezo.zeroth_order.replay import Replay
+from tests.training.conftest import FaultyScorer
+
+Work = Callable[..., LocalWork]
+
+
+def trainer(problem: Problem, **changes: object) -> MezoTrainer:
+    replay = Replay(problem.parameters.decay_runs(), 0.0, Directions("gaussian"))
+    return replace(MezoTrainer(problem.scorer, replay, mu=0.005), **changes)  # type: ignore[arg-type]
+
+
+def test_a_step_is_the_formula(tiny_problem: Problem, work: Work) -> None:
+    """theta <- theta - eta g z with g = (L(theta + mu z) - L(theta - mu z)) / (2 mu), spelled out."""
+    update = trainer(tiny_problem).train(tiny_problem.start, work(steps=2))
+    assert update.gradients is not None
+    theta, losses, total = tiny_problem.start.clone(), [], torch.zeros_like(tiny_problem.start)
+    for step in range(2):
+        z, batch = direction(100 * step, 0, theta.numel()), work().batch(step)
+        above = tiny_problem.scorer.loss(theta + 0.005 * z, batch)
+        below = tiny_problem.scorer.loss(theta - 0.005 * z, batch)
+        g = np.float32((above - below) / 0.01)
+        assert update.gradients[step, 0] == g
+        losses.append(above)
+        total += float(np.float32(-0.01 * float(g))) * z
+        theta = tiny_problem.start + total
+    assert update.train_loss == math.fsum(losses) / 2
+    assert update.examples == 4 and update.nonfinite == 0 and update.point is None
+
+
+def test_training_leaves_model_and_start_untouched(tiny_problem: Problem, work: Work) -> None:
+    buffer, start = tiny_problem.parameters.buffer.clone(), tiny_problem.start.clone()
+    trainer(tiny_problem).train(tiny_problem.start, work())
+    assert torch.equal(tiny_problem.parameters.buffer, buffer)
+    assert torch.equal(tiny_problem.start, start)
+
+
+def test_queries_are_averaged(tiny_problem: Problem, work: Work) -> None:
+    update = trainer(tiny_problem).train(tiny_problem.start, work(steps=2, queries=3))
+    assert update.gradients is not None
+    assert update.gradients.shape == (2, 3) and len(set(update.gradients.flatten().tolist())) == 6
+
+
+def test_a_step_without_a_finite_loss_is_zero_and_counted(tiny_problem: Problem, work: Work) -> None:
+    faulty = set(work().batch(1).indices.tolist())
+    scorer = FaultyScorer(tiny_problem.scorer, faulty)
+    update = trainer(tiny_problem, scorer=scorer).train(tiny_problem.start, work())
+    assert update.gradients is not None
+    assert [g != 0 for g in update.gradients[:, 0]] == [True, False, True]
+    assert update.failed == ((1, 0),)
+    assert update.nonfinite == 1 and update.examples == 4 and math.isfinite(update.train_loss)
+
+
+def test_a_retry_takes_the_next_batch_with_the_same_direction(tiny_problem: Problem, work: Work) -> None:
+    faulty = FaultyScorer(tiny_problem.scorer, set(work().batch(0).indices.tolist()))
+    retried = trainer(tiny_problem, scorer=faulty, retry=True).train(tiny_problem.start, work(steps=1))
+    shifted = replace(work(steps=1), batch=lambda step: work().batch(step + 1))
+    expected = trainer(tiny_problem).train(tiny_problem.start, shifted)
+    assert retried.gradients is not None and expected.gradients is not None
+    assert retried.gradients.tolist() == expected.gradients.tolist()
+    assert retried.nonfinite == 1
+
+
+def test_nothing_finite_at_all(tiny_problem: Problem, work: Work) -> None:
+    everything = FaultyScorer(tiny_problem.scorer, set(range(1000)))
+    update = trainer(tiny_problem, scorer=everything, retry=True).train(tiny_problem.start, work(steps=2))
+    assert update.gradients is not None and not update.gradients.any()
+    assert math.isnan(update.train_loss) and update.examples == 0 and update.nonfinite == 6
+
+
+def test_clipping_bounds_the_step(tiny_problem: Problem, work: Work) -> None:
+    free = trainer(tiny_problem).train(tiny_problem.start, work(steps=1)).gradients
+    assert free is not None
+    norm = direction(0, 0, tiny_problem.start.numel()).double().norm().item()
+    bound = abs(float(free[0, 0])) * norm / 2
+    clipped = trainer(tiny_problem, clip=bound).train(tiny_problem.start, work(steps=1)).gradients
+    assert clipped is not None
+    assert math.isclose(clipped[0, 0], free[0, 0] / 2, rel_tol=1e-6)
+    loose = trainer(tiny_problem, clip=4 * bound).train(tiny_problem.start, work(steps=1)).gradients
+    assert loose is not None and loose.tolist() == free.tolist()
+
+
+def test_an_error_in_the_model_names_step_and_examples_and_restores(
+    tiny_problem: Problem, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tiny_problem.parameters.buffer.clone()
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ArithmeticError("no")
+
+    monkeypatch.setattr(tiny_problem.model, "forward", broken)
+    with pytest.raises(ArithmeticError) as caught:
+        trainer(tiny_problem).train(tiny_problem.start, work())
+    assert caught.value.__notes__ == [f"step 0, examples {work().batch(0).indices.tolist()}"]
+    assert torch.equal(tiny_problem.parameters.buffer, before)
+
+
+def test_clients_in_step_learn_what_they_learn_alone(tiny_problem: Problem, work: Work) -> None:
+    mezo = trainer(tiny_problem)
+    works = [work(), replace(work(steps=2), client=2, keys=[[7], [8]]), work(steps=4, queries=2)]
+    together = mezo.train_together(tiny_problem.start, works)
+    for found, own in zip(together, works, strict=True):
+        wanted = mezo.train(tiny_problem.start, own)
+        assert found.gradients is not None and wanted.gradients is not None
+        np.testing.assert_allclose(found.gradients, wanted.gradients, rtol=0.01, atol=1e-3)
+        assert found.train_loss == pytest.approx(wanted.train_loss, abs=1e-4)
+        assert (found.examples, found.nonfinite) == (wanted.examples, wanted.nonfinite)
+
+
+def test_one_of_several_clients_may_have_no_finite_loss(tiny_problem: Problem, work: Work) -> None:
+    scorer = FaultyScorer(tiny_problem.scorer, set(work().batch(1).indices.tolist()))
+    mezo = trainer(tiny_problem, scorer=scorer, retry=True)
+    healthy = replace(work(), batch=lambda step: work().batch(5 + step))
+    one, other = mezo.train_together(tiny_problem.start, [work(), healthy])
+    assert one.nonfinite == 1 and other.nonfinite == 0
+    assert one.gradients is not None and other.gradients is not None
+    assert one.gradients.shape == other.gradients.shape == (3, 1)
