@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.textbook import Textbook
 from fedmezo import config
-from fedmezo.assembly import Federation, Problem, assemble_evaluator, assemble_federation, assemble_problem
+from fedmezo.assembly import Federation, LearningTask, assemble_evaluator, assemble_federation, assemble_learning_task
 from fedmezo.core.randomness import stream_key
 
 NAMES = ("ours", "textbook")
@@ -39,29 +39,29 @@ def ours(federation: Federation) -> Round:
     return run
 
 
-def textbook(problem: Problem, federation: Federation, mu: float, rate: float, seed: int) -> Round:
+def textbook(task: LearningTask, federation: Federation, mu: float, rate: float, seed: int) -> Round:
     """Return a round of clients that take the published step, and a server that averages weights."""
 
     @torch.inference_mode()
     def run(round_index: int, parameters: Tensor) -> Tensor:
         total, examples, data = torch.zeros_like(parameters), 0, federation.local_data
         for client in federation.server.sample(round_index):
-            with problem.scorer.at(parameters) as model:
+            with task.scorer.at(parameters) as model:
                 step, steps = Textbook(model, mu, rate), data.steps(client)
                 for number in range(steps):
                     key = stream_key(seed, "strategy", round_index=round_index, client=client, step=number)
                     step(data.batch(client, round_index * steps + number), key)
                 count = steps * len(data.indices(client, 0))
-                total.add_(problem.parameters.gather(), alpha=count)
+                total.add_(task.parameters.gather(), alpha=count)
                 examples += count
         return total / examples
 
     return run
 
 
-def trained(problem: Problem, run: Round, rounds: int) -> Tensor:
+def trained(task: LearningTask, run: Round, rounds: int) -> Tensor:
     """Return the parameters after the last round."""
-    parameters = problem.start
+    parameters = task.start
     for round_index in range(rounds):
         parameters = run(round_index, parameters)
     return parameters
@@ -70,20 +70,20 @@ def trained(problem: Problem, run: Round, rounds: int) -> Tensor:
 def measure(options: argparse.Namespace, seed: int) -> dict[str, list[float]]:
     """Return the loss before the first round and after the last, for each implementation."""
     cfg = config.load(options.cfg, [*options.overrides, "seed", str(seed)])
-    problem = assemble_problem(cfg)
-    federation = assemble_federation(cfg, problem)
-    evaluator = assemble_evaluator(cfg, problem, lambda count: None)
+    task = assemble_learning_task(cfg)
+    federation = assemble_federation(cfg, task)
+    evaluator = assemble_evaluator(cfg, task, lambda count: None)
     runs = {
         "ours": ours(federation),
-        "textbook": textbook(problem, federation, cfg.zo.mu, cfg.train.optimizer.lr, cfg.seed),
+        "textbook": textbook(task, federation, cfg.zo.mu, cfg.train.optimizer.lr, cfg.seed),
     }
 
     def evaluate(parameters: Tensor) -> float:
         return evaluator.summary(evaluator(parameters))["test"]
 
-    before = evaluate(problem.start)
+    before = evaluate(task.start)
     rounds = cfg.federate.total_round_num
-    return {name: [before, evaluate(trained(problem, run, rounds))] for name, run in runs.items()}
+    return {name: [before, evaluate(trained(task, run, rounds))] for name, run in runs.items()}
 
 
 def draw(found: list[dict[str, list[float]]], path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.zo_step import TRAINABLE
 from fedmezo import config
-from fedmezo.assembly import assemble_problem
+from fedmezo.assembly import assemble_learning_task
 from fedmezo.commands.check import PAIRS_PER_BATCH, fidelity_batches
 from fedmezo.evaluation.fidelity import Setting, gradient_fidelities
 
@@ -30,17 +30,19 @@ def rows(options: argparse.Namespace, model: str, trainable: str, batch: int) ->
     shared += ["llm.adapter.args", f"[{{adapter_method: lora, r: {rank}, lora_alpha: {2 * rank}}}]"] if rank else []
     shared += [] if rank else ["llm.adapter.use", "False"]
     cfg = config.load(options.cfg, shared)
-    problem = assemble_problem(cfg)
-    scorers = {"fp32": problem.scorer}
+    task = assemble_learning_task(cfg)
+    scorers = {"fp32": task.scorer}
     if "True" in options.half:
-        scorers["bf16"] = assemble_problem(config.load(options.cfg, [*shared, "train.is_enable_half", "True"])).scorer
+        scorers["bf16"] = assemble_learning_task(
+            config.load(options.cfg, [*shared, "train.is_enable_half", "True"])
+        ).scorer
     chosen = [name for name in scorers if ("False" in options.half if name == "fp32" else True)]
     cases = list(product(chosen, options.estimator, options.mu))
     found = gradient_fidelities(
         [Setting(scorers[dtype], mu, estimator) for dtype, estimator, mu in cases],
-        problem.scorer,
-        problem.start,
-        fidelity_batches(cfg, problem, -(-options.pairs // PAIRS_PER_BATCH)),
+        task.scorer,
+        task.start,
+        fidelity_batches(cfg, task, -(-options.pairs // PAIRS_PER_BATCH)),
         directions_per_batch=PAIRS_PER_BATCH,
         seed=cfg.seed,
     )

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.zo_step import TRAINABLE, Case, batches, timed
 from fedmezo.zeroth_order.estimators import Lane
-from fedmezo.zeroth_order.scoring import LaneScorer
+from fedmezo.zeroth_order.scoring import LoraBatchedScorer
 
 
 def main() -> None:
@@ -25,9 +25,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     case = Case(options.model, options.trainable, "gaussian", options.dtype, 1, options.data)
-    problem = case.problem()
+    problem = case.task()
     scorer, most = problem.scorer, sys.maxsize
-    assert isinstance(scorer, LaneScorer)
+    assert isinstance(scorer, LoraBatchedScorer)
     print(f"{options.model}, {options.trainable}, {options.dtype}, batch 1, {torch.get_num_threads()} threads\n")
     print("| lanes | ms a lane, together | ms a lane, one by one | ratio |\n|---|---|---|---|")
     for count in options.lanes:

@@ -21,7 +21,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.federation.client import LocalData
 
@@ -66,9 +66,9 @@ def run_case(cfg_path: Path, overrides: list[str], case: str) -> dict[str, float
     cfg = config.load(cfg_path, [*COMMON, *CASES[case], *overrides])
     if case.endswith("inference"):
         return plain_inference(cfg)
-    problem = assemble_problem(cfg)
-    before, loaded = peak_memory_mib(), started_working(problem.model)
-    federation = assemble_federation(cfg, problem)
+    task = assemble_learning_task(cfg)
+    before, loaded = peak_memory_mib(), started_working(task.model)
+    federation = assemble_federation(cfg, task)
     plan = federation.server.plan(0)
     record = federation.server.aggregate(plan, federation.engine.run(plan, federation.server.parameters))
     federation.server.apply(record)

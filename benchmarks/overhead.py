@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 from fedmezo.zeroth_order.scoring import Scorer, layerwise
 
@@ -72,14 +72,14 @@ def main() -> None:
     clock.watch(Replay, "__call__", "updating")
     for prefix in (Prefix, MovingPrefix):
         clock.watch(prefix, "append", "updating")
-    clock.watch_context(layerwise, "kept_on_disk", "parameters to the disk and back")
+    clock.watch_context(layerwise, "backed_up_on_disk", "parameters to the disk and back")
     print("| round | seconds | scoring | updating | parameters to the disk and back | everything else |")
     print("|---|---|---|---|---|---|")
     for name, changes in CASES.items():
         steps = ["train.local_update_steps", options.steps]
         cfg = config.load(options.cfg, [*COMMON, *steps, *changes, *options.overrides])
-        problem = assemble_problem(cfg)
-        federation = assemble_federation(cfg, problem)
+        task = assemble_learning_task(cfg)
+        federation = assemble_federation(cfg, task)
         server = federation.server
         plan = server.plan(0)
         clock.seconds.clear()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.commands.cost_estimate import estimate
 from fedmezo.commands.saved_check import few_examples, trained
 from fedmezo.core.log import on_screen
@@ -26,14 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("overrides", metavar="-- key value", nargs="*", help="as on the runner's command line")
     cfg = config.load(DEMO, parser.parse_args(arguments).overrides)
-    problem = assemble_problem(cfg)
-    demo = estimate(cfg, problem, assemble_federation(cfg, problem)).seconds
+    task = assemble_learning_task(cfg)
+    demo = estimate(cfg, task, assemble_federation(cfg, task)).seconds
     seconds = []
     with tempfile.TemporaryDirectory() as folder, on_screen(1):
-        save_trained(problem.model, Path(folder), problem.tokenizer)
+        save_trained(task.model, Path(folder), task.tokenizer)
         for _ in range(REPEATS):
             started = time.perf_counter()
-            expected = trained(problem, problem.start, few_examples(cfg, problem, problem.data))
+            expected = trained(task, task.start, few_examples(cfg, task, task.data))
             expected.check(Path(folder), whole=not cfg.llm.adapter.use)
             seconds.append(time.perf_counter() - started)
     check = max(seconds)

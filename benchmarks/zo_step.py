@@ -35,7 +35,7 @@ from transformers import PreTrainedModel
 
 from benchmarks.textbook import Textbook
 from fedmezo import config
-from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.data.batches import IGNORED, Batch
@@ -62,7 +62,7 @@ class Case:
     batch: int
     data: str = ""
 
-    def problem(self, *, compiled: bool = False) -> Problem:
+    def task(self, *, compiled: bool = False) -> LearningTask:
         """Return model and data of the case, as a run has them."""
         rank = TRAINABLE[self.trainable]
         overrides = ["model.type", self.model, "dataloader.batch_size", str(self.batch), "zo.mu", "1e-3"]
@@ -73,7 +73,7 @@ class Case:
         )
         overrides += [] if rank else ["llm.adapter.use", "False"]
         overrides += ["data.root", self.data, "data.type", "gsm8k@llm"] if self.data else ["data.num_examples", "300"]
-        return assemble_problem(config.load(QUICKSTART, overrides))
+        return assemble_learning_task(config.load(QUICKSTART, overrides))
 
     def plain(self) -> PreTrainedModel | PeftModel:
         """Return the model as peft and transformers have it."""
@@ -85,11 +85,11 @@ class Case:
         return plain.eval()
 
 
-def batches(problem: Problem, size: int) -> Iterator[Batch]:
+def batches(task: LearningTask, size: int) -> Iterator[Batch]:
     """Yield training batches without end."""
-    indices = problem.data.partition.clients[0].train
+    indices = task.data.partition.clients[0].train
     for start in range(0, 10**9, size):
-        yield problem.collate(np.sort(indices[np.arange(start, start + size) % len(indices)]))
+        yield task.collate(np.sort(indices[np.arange(start, start + size) % len(indices)]))
 
 
 def forward(model: nn.Module, batch: Batch, number: int) -> None:
@@ -112,19 +112,19 @@ def lean(model: nn.Module, batch: Batch, number: int) -> None:
 class Ours:
     """The step of ``mezotrainer``."""
 
-    def __init__(self, problem: Problem, mu: float) -> None:
-        self.problem, self.mu = problem, mu
-        replay = Replay(problem.parameters.decay_runs(), 0.0, problem.scorer.directions)
+    def __init__(self, task: LearningTask, mu: float) -> None:
+        self.task, self.mu = task, mu
+        replay = Replay(task.parameters.decay_runs(), 0.0, task.scorer.directions)
         keys = [[number] for number in range(10_000)]
         self.prefix: Prefix | MovingPrefix = (
-            MovingPrefix(replay, problem.start, keys, RATE, rounding=lambda step: step)
-            if problem.scorer.in_place
-            else Prefix(replay, problem.start, keys, RATE)
+            MovingPrefix(replay, task.start, keys, RATE, rounding=lambda step: step)
+            if task.scorer.in_place
+            else Prefix(replay, task.start, keys, RATE)
         )
 
     def __call__(self, batch: Batch, number: int) -> None:
         """Take a step."""
-        losses = partial(self.problem.scorer.losses, batch=batch)
+        losses = partial(self.task.scorer.losses, batch=batch)
         (query,) = estimate(CentralDifference(), losses, self.prefix.point, [number], self.mu)
         self.prefix.append([query.gradient])
 
@@ -137,23 +137,23 @@ def timed(step: Step, batch: Batch, number: int) -> float:
 
 
 @torch.inference_mode()
-def ratios(case: Case, problem: Problem, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+def ratios(case: Case, task: LearningTask, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return, by implementation, the ratios over two plain forwards and over two lean ones."""
     model, copy = case.plain(), case.plain()
     steps: dict[str, Step] = {
         "plain": partial(forward, model),
         "lean": partial(lean, model),
         "textbook": Textbook(copy, options.mu, RATE),
-        "ours": Ours(problem, options.mu),
+        "ours": Ours(task, options.mu),
     }
     if options.compiled and (case.trainable, case.dtype) != ("all", "bf16"):  # which is refused
-        steps["ours, compiled"] = Ours(case.problem(compiled=True), options.mu)
-    ideal = products_alone(steps["ours"], batches(problem, case.batch), case.dtype)
+        steps["ours, compiled"] = Ours(case.task(compiled=True), options.mu)
+    ideal = products_alone(steps["ours"], batches(task, case.batch), case.dtype)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
-        for batch in islice(batches(problem, case.batch), 2):
+        for batch in islice(batches(task, case.batch), 2):
             timed(step, batch, 0)
-    for number, batch in enumerate(islice(batches(problem, case.batch), options.repeats), start=1):
+    for number, batch in enumerate(islice(batches(task, case.batch), options.repeats), start=1):
         for name, step in steps.items():
             seconds[name].append(timed(step, batch, number))
     plain, lean_ones = (np.array(seconds.pop(name)) for name in ("plain", "lean"))
@@ -194,19 +194,19 @@ def products_alone(step: Step, source: Iterator[Batch], dtype: str) -> Ideal:
     return Ideal(counter.get_total_flops() / len(chosen) / gflops / 1e9, gflops, len(chosen))
 
 
-def fidelities(case: Case, problem: Problem, mu: float, pairs: int) -> dict[str, float | None]:
+def fidelities(case: Case, task: LearningTask, mu: float, pairs: int) -> dict[str, float | None]:
     """Return the gradient fidelity of both implementations."""
     if not pairs:
         return {"textbook": None, "ours": None}
-    exact = case.problem() if case.dtype == "fp32" else Case(**asdict(case) | {"dtype": "fp32"}).problem()
-    source = batches(problem, case.batch)
+    exact = case.task() if case.dtype == "fp32" else Case(**asdict(case) | {"dtype": "fp32"}).task()
+    source = batches(task, case.batch)
     chosen = [next(source) for _ in range(-(-pairs // 4))]
-    setting = Setting(problem.scorer, mu)
+    setting = Setting(task.scorer, mu)
     (ours,) = gradient_fidelities([setting], exact.scorer, exact.start, chosen, directions_per_batch=4)
     return {"textbook": _textbook_fidelity(case, exact, chosen, mu).correlation, "ours": ours.correlation}
 
 
-def _textbook_fidelity(case: Case, exact: Problem, chosen: list[Batch], mu: float) -> Fidelity:
+def _textbook_fidelity(case: Case, exact: LearningTask, chosen: list[Batch], mu: float) -> Fidelity:
     model = case.plain()
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     for name, values in exact.parameters.tensors(exact.start).items():
@@ -235,13 +235,13 @@ def _slope_along(slope: dict[str, Tensor], named: dict[str, nn.Parameter], seed:
 @torch.inference_mode()
 def peak(case: Case, what: str, mu: float) -> float:
     """Return the peak MiB of a few steps of one implementation, to be called in a process of its own."""
-    problem = case.problem()
-    source = batches(problem, case.batch)
+    task = case.task()
+    source = batches(task, case.batch)
     if what == "ours":
-        step: Step = Ours(problem, mu)
+        step: Step = Ours(task, mu)
     else:
         start_model = case.plain()
-        del problem.scorer.model
+        del task.scorer.model
         step = Textbook(start_model, mu, RATE) if what == "textbook" else partial(forward, start_model)
     for number in range(3):
         step(next(source), number)
@@ -263,9 +263,9 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
 
 def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield a row an implementation."""
-    problem = case.problem()
-    found = ratios(case, problem, options)
-    fidelity = fidelities(case, problem, options.mu, options.pairs)
+    task = case.task()
+    found = ratios(case, task, options)
+    fidelity = fidelities(case, task, options.mu, options.pairs)
     measured = ("inference", "textbook", "ours")
     memory = {what: measured_peak(case, what) for what in measured} if options.memory else {}
     for name, numbers in found.items():

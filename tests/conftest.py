@@ -13,7 +13,7 @@ import yaml
 from yacs.config import CfgNode
 
 from fedmezo import config, criteria, training
-from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.signals import STOPPING
 from fedmezo.core.user_code import PREFIX
 from fedmezo.data import sources, splitters
@@ -103,6 +103,6 @@ def tiny_cfg(tiny_yaml: Callable[..., Path]) -> CfgNode:
 
 
 @pytest.fixture
-def tiny_problem(tiny_cfg: CfgNode) -> Problem:
+def tiny_problem(tiny_cfg: CfgNode) -> LearningTask:
     """Return the tiny model with its adapter, and its data."""
-    return assemble_problem(tiny_cfg)
+    return assemble_learning_task(tiny_cfg)

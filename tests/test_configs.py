@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 
 from fedmezo import config
-from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.cache import cache_folder
 from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
@@ -101,11 +101,11 @@ def test_the_quickstart_trains_smollm2_and_peft_finds_the_reported_loss(tmp_path
 
 
 def _loss_of_saved(path: Path, overrides: list[str], run: Path) -> float:
-    problem: Problem = assemble_problem(config.load(path, overrides))
+    task: LearningTask = assemble_learning_task(config.load(path, overrides))
     base = load_base_model("SmolLM2-135M-Instruct@package_llm", dtype=torch.float32, cache=cache_folder())
     model = PeftModel.from_pretrained(base.model, str(run / "adapter")).eval()
     with torch.inference_mode():
-        losses, _ = token_losses(model, problem.collate(problem.data.partition.union("test")[:6]))
+        losses, _ = token_losses(model, task.collate(task.data.partition.union("test")[:6]))
     return losses.double().mean().item()
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.commands.load_run import Rebuilt, Wanted, rebuild
+from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.side_by_side import compared, printable
 from fedmezo.generate import main
@@ -30,7 +30,7 @@ def trained(path: Path, *overrides: str) -> RunFolder:
     return RunFolder(path.parent / "runs" / "run")
 
 
-def rebuilt(folder: RunFolder, wanted: Wanted) -> Rebuilt:
+def rebuilt(folder: RunFolder, wanted: RoundSelector) -> Rebuilt:
     return rebuild(config.load(folder.config), folder, wanted)
 
 
@@ -46,13 +46,13 @@ def test_the_last_and_the_best_round_are_what_the_run_saved(tiny_yaml: Write, me
     final = rebuilt(folder, "final")
     saved = rebuilt(folder, 4)
     assert final.rounds_done == 4 and torch.equal(final.point, saved.point)
-    assert not torch.equal(final.point, final.tunable.start)
-    assert torch.equal(rebuilt(folder, 0).point, final.tunable.start)
+    assert not torch.equal(final.point, final.trainable.start)
+    assert torch.equal(rebuilt(folder, 0).point, final.trainable.start)
     best = rebuilt(folder, "best")
     assert torch.equal(best.point, rebuilt(folder, best.rounds_done).point)
-    resident = final.tunable.parameters.buffer.clone()
+    resident = final.trainable.parameters.buffer.clone()
     assert say(final, tuned=True) != say(final, tuned=False)
-    assert torch.equal(final.tunable.parameters.buffer, resident)
+    assert torch.equal(final.trainable.parameters.buffer, resident)
 
 
 @pytest.mark.parametrize(

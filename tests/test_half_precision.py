@@ -11,14 +11,14 @@ import torch
 from safetensors import safe_open
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.core import directions
 from fedmezo.core.directions import numba_kernel
 from fedmezo.generate import main as generate
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.main import main
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 from fedmezo.replay import main as replay
 from fedmezo.zeroth_order.replay import MovingPrefix
 from tests import numpy_replay
@@ -83,26 +83,26 @@ def test_neither_threads_nor_the_kernel_change_what_scalars_lead_to(
         monkeypatch.setattr(directions, "compiled", None)
     monkeypatch.setattr(numba_kernel, "_SMALLEST_SHARE", 1000)  # the model is small: else there is one thread
     cfg = config.load(tiny_yaml(), [*HALF, "engine.threads", str(threads)])
-    server = assemble_federation(cfg, assemble_problem(cfg)).server
+    server = assemble_federation(cfg, assemble_learning_task(cfg)).server
     server.restore(Store(run.ledger(), Snapshots(run.folder / "none"), 0))  # compares the hash of every round
     assert server.parameters.dtype == torch.bfloat16 and server.rounds_done == 4
 
 
 def test_a_clients_steps_are_reproduced_and_leave_the_point(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml(), [*HALF])
-    problem = assemble_problem(cfg)
-    federation, before = assemble_federation(cfg, problem), point_digest(problem.start)
+    learning_task = assemble_learning_task(cfg)
+    federation, before = assemble_federation(cfg, learning_task), point_hash(learning_task.start)
     task = federation.server.plan(0).tasks[1]
-    messages = [bytes(federation.work(task, problem.start).message) for _ in range(2)]
-    assert messages[0] == messages[1] and point_digest(problem.start) == before
-    assert problem.scorer.in_place and problem.start is problem.parameters.buffer
+    messages = [bytes(federation.work(task, learning_task.start).message) for _ in range(2)]
+    assert messages[0] == messages[1] and point_hash(learning_task.start) == before
+    assert learning_task.scorer.in_place and learning_task.start is learning_task.parameters.buffer
 
 
 def test_a_client_moves_as_its_scalars_and_the_seed_say(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spelled out in numpy: each step rounds by a stream of its own, named by round, client and step."""
     cfg = config.load(tiny_yaml(), [*HALF, "seed", "5"])
-    problem = assemble_problem(cfg)
-    federation = assemble_federation(cfg, problem)
+    learning_task = assemble_learning_task(cfg)
+    federation = assemble_federation(cfg, learning_task)
     seen: list[tuple[float, np.ndarray]] = []
     append = MovingPrefix.append
 
@@ -111,10 +111,10 @@ def test_a_client_moves_as_its_scalars_and_the_seed_say(tiny_yaml: Write, monkey
         seen.append((float(self.gradients[-1, 0]), bits_of(self.point)))
 
     monkeypatch.setattr(MovingPrefix, "append", noting)
-    start = bits_of(problem.start)
+    start = bits_of(learning_task.start)
     for client in (0, 2):
         point, seen[:] = start, []
-        federation.work(federation.server.plan(0).tasks[client], problem.start)
+        federation.work(federation.server.plan(0).tasks[client], learning_task.start)
         assert len(seen) == 2
         for step, (gradient, found) in enumerate(seen):
             z = numpy_replay.gaussian(numpy_replay.key(5, "direction", 0, client, step, 0), len(point))

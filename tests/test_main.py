@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from yacs.config import CfgNode
 
 from fedmezo import config, training
-from fedmezo.assembly import Problem, assemble_federation
+from fedmezo.assembly import LearningTask, assemble_federation
 from fedmezo.core.text import when
 from fedmezo.federation import strategies
 from fedmezo.federation.evaluations import Evaluations
@@ -132,7 +132,7 @@ def test_two_runs_on_as_many_threads_are_the_same(tiny_yaml: Write, trainer: str
     assert same(*runs)
 
 
-def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_problem: Problem) -> None:
+def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_problem: LearningTask) -> None:
     run = train(tiny_yaml(), "run", "engine.threads", "1")
     shutil.rmtree(run.folder / "snapshots")
     torch.set_num_threads(2)
@@ -143,7 +143,7 @@ def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_probl
     assert server.parameters.numpy().tobytes() == saved.tobytes()
 
 
-def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_yaml: Write, tiny_problem: Problem) -> None:
+def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_yaml: Write, tiny_problem: LearningTask) -> None:
     run = train(tiny_yaml(), "run")
     base = load_base_model("tiny-llama@random_llm", dtype=torch.float32, cache=Path())
     model = PeftModel.from_pretrained(base.model, str(run.folder / "adapter")).eval()
@@ -294,9 +294,9 @@ def test_a_failing_client_ends_with_5_and_is_named(
     tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = train(tiny_yaml(), "whole")
-    loss = Problem.collate
+    loss = LearningTask.collate
 
-    def broken(self: Problem, indices: Any) -> Any:
+    def broken(self: LearningTask, indices: Any) -> Any:
         if len(indices) == 2 and set(indices.tolist()) <= set(self.data.partition.clients[1].train.tolist()):
             broken.calls += 1  # type: ignore[attr-defined]
             if broken.calls > 3:  # type: ignore[attr-defined]
@@ -304,7 +304,7 @@ def test_a_failing_client_ends_with_5_and_is_named(
         return loss(self, indices)
 
     broken.calls = 0  # type: ignore[attr-defined]
-    monkeypatch.setattr(Problem, "collate", broken)
+    monkeypatch.setattr(LearningTask, "collate", broken)
     part = train(tiny_yaml(), "part", code=5)
     error = capsys.readouterr().err
     assert "round 1, client 1" in error and "the disk is on fire" in error and "Traceback" not in error

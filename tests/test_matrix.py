@@ -13,7 +13,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from fedmezo import config, training
-from fedmezo.assembly import Problem, assemble_federation, assemble_problem
+from fedmezo.assembly import LearningTask, assemble_federation, assemble_learning_task
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.batches import Batch
 from fedmezo.models.adapters import load_point, save_trained
@@ -55,41 +55,41 @@ def test_a_round(trainer: str, method: str, family: str, dtype: str, write: Writ
             config.load(path)
         return
     cfg = config.load(path)
-    problem = assemble_problem(cfg)
-    federation = assemble_federation(cfg, problem)
-    server, before, start = federation.server, bits(problem.model), problem.start.clone()
+    task = assemble_learning_task(cfg)
+    federation = assemble_federation(cfg, task)
+    server, before, start = federation.server, bits(task.model), task.start.clone()
     plan = server.plan(0)
     record = server.aggregate(plan, federation.engine.run(plan, server.parameters))
-    assert bits(problem.model) == before
+    assert bits(task.model) == before
     server.apply(record)
-    assert problem.scorer.in_place is (method == ALL and trainer == "mezotrainer")
-    if problem.scorer.in_place:
-        assert server.parameters is problem.start is problem.parameters.buffer
-        before = bits(problem.model)
-    assert bits(problem.model) == before
-    matrices = {p.dtype for p in problem.model.parameters() if not p.requires_grad and p.ndim > 1}
+    assert task.scorer.in_place is (method == ALL and trainer == "mezotrainer")
+    if task.scorer.in_place:
+        assert server.parameters is task.start is task.parameters.buffer
+        before = bits(task.model)
+    assert bits(task.model) == before
+    matrices = {p.dtype for p in task.model.parameters() if not p.requires_grad and p.ndim > 1}
     assert matrices <= {getattr(torch, dtype)}
     assert all(isfinite(client.train_loss) and client.nonfinite == 0 for client in record.clients)
     moved = server.parameters != start
-    for span in problem.parameters.spans:
+    for span in task.parameters.spans:
         at_rest = trainer == "llmtrainer" and ".lora_A." in span.name  # its gradient is zero while B is
         assert moved[span.start : span.stop].any() != at_rest, span.name
-    batch = problem.collate(problem.data.partition.clients[0].train[:2])
-    loss = problem.scorer.loss(server.parameters, batch)
+    batch = task.collate(task.data.partition.clients[0].train[:2])
+    loss = task.scorer.loss(server.parameters, batch)
     assert isfinite(loss)
     # half precision rounds so small a step away
-    assert loss != problem.scorer.loss(start, batch) or dtype != "float32"
-    assert bits(problem.model) == before
+    assert loss != task.scorer.loss(start, batch) or dtype != "float32"
+    assert bits(task.model) == before
     if method != ALL and (trainer, dtype) == ("mezotrainer", "float32"):
-        assert reloaded_loss(problem, server.parameters, batch, family, tmp_path) == pytest.approx(loss, abs=1e-6)
+        assert reloaded_loss(task, server.parameters, batch, family, tmp_path) == pytest.approx(loss, abs=1e-6)
 
 
-def reloaded_loss(problem: Problem, point: Tensor, batch: Batch, family: str, folder: Path) -> float:
+def reloaded_loss(task: LearningTask, point: Tensor, batch: Batch, family: str, folder: Path) -> float:
     """Save the adapter at a point, load it onto the base model with PEFT, and return its loss."""
-    with problem.scorer.at(point) as model:
-        save_trained(model, folder, problem.tokenizer)
+    with task.scorer.at(point) as model:
+        save_trained(model, folder, task.tokenizer)
     loaded = PeftModel.from_pretrained(tiny_base(family=family), folder).eval()
     with torch.inference_mode():
         losses, _ = token_losses(loaded, batch)
-    assert torch.equal(load_point(problem.parameters, folder, problem.model), point)
+    assert torch.equal(load_point(task.parameters, folder, task.model), point)
     return losses.double().mean().item()

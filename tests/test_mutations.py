@@ -28,8 +28,8 @@ from fedmezo.config.types import (
     Boolean,
     Choice,
     ChoiceOrFile,
+    FieldType,
     Integer,
-    Kind,
     ListOf,
     Nullable,
     Number,
@@ -119,7 +119,7 @@ def values(key: str) -> st.SearchStrategy[Any]:
     return fitting(KEYS[key].kind) | JUNK if key in KEYS else JUNK
 
 
-def fitting(kind: Kind) -> st.SearchStrategy[Any]:
+def fitting(kind: FieldType) -> st.SearchStrategy[Any]:
     """Return values of a kind."""
     match kind:
         case Choice(options) | ChoiceOrFile(options):

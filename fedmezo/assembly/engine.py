@@ -9,29 +9,29 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from fedmezo.assembly.identity import introduction
+from fedmezo.assembly.identity import handshake
 from fedmezo.config import to_dict
 from fedmezo.federation import engines
-from fedmezo.federation.client import ClientWork
+from fedmezo.federation.client import ClientExecutor
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.engine import Engine
-from fedmezo.federation.failure_policy import Tolerance
+from fedmezo.federation.failure_policy import FailurePolicy
 from fedmezo.ledger.records import Header
 
 
-def assemble_engine(cfg: CfgNode, header: Header, work: ClientWork, downlink: Downlink) -> Engine:
+def assemble_engine(cfg: CfgNode, header: Header, work: ClientExecutor, downlink: Downlink) -> Engine:
     """Make the engine, giving its constructor what it names of the resources and of the keys of ``engine.*``."""
     make: Callable[..., Engine] = engines.registry[cfg.engine.type]
     offered = _resources(cfg, header, work, downlink)
     return make(**{name: offered[name] for name in inspect.signature(make).parameters if name in offered})
 
 
-def assemble_tolerance(cfg: CfgNode) -> Tolerance:
+def assemble_failure_policy(cfg: CfgNode) -> FailurePolicy:
     """Return the policy for clients that fail."""
-    return Tolerance(cfg.federate.on_failure == "drop", cfg.federate.retries, cfg.federate.min_results)
+    return FailurePolicy(cfg.federate.on_failure == "drop", cfg.federate.retries, cfg.federate.min_results)
 
 
-def _resources(cfg: CfgNode, header: Header, work: ClientWork, downlink: Downlink) -> dict[str, Any]:
+def _resources(cfg: CfgNode, header: Header, work: ClientExecutor, downlink: Downlink) -> dict[str, Any]:
     own = {name: value for name, value in to_dict(cfg.engine).items() if name != "type"}
     own["workers"] = own["workers"] or max(1, (os.cpu_count() or 1) // torch.get_num_threads())
     return own | {
@@ -39,7 +39,7 @@ def _resources(cfg: CfgNode, header: Header, work: ClientWork, downlink: Downlin
         "downlink": downlink,
         "on_step": work.on_step,
         "clients": cfg.federate.client_num,
-        "introduction": partial(introduction, cfg, header),
+        "handshake": partial(handshake, cfg, header),
         "make_node": partial(_equip, to_dict(cfg), torch.get_num_threads()),
     }
 

@@ -8,25 +8,25 @@ from yacs.config import CfgNode
 from fedmezo.assembly.arguments import scalars_travel
 from fedmezo.assembly.engine import assemble_engine
 from fedmezo.assembly.identity import assemble_header, identity
-from fedmezo.assembly.model import Tunable
+from fedmezo.assembly.learning_task import LearningTask
+from fedmezo.assembly.model import TrainableModel
 from fedmezo.assembly.participation import Participation, assemble_participation, clients_in_a_round
-from fedmezo.assembly.problem import Problem
 from fedmezo.assembly.trainer import assemble_trainer
 from fedmezo.core.log import LOG
-from fedmezo.core.user_code import made
+from fedmezo.core.user_code import instantiated
 from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
-from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
+from fedmezo.federation.client import ClientExecutor, DirectionKeys, LocalData
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.engine import Engine
 from fedmezo.federation.schedule import Schedule
 from fedmezo.federation.server import Rates, Server
 from fedmezo.federation.uplink import Uplink
-from fedmezo.federation.validation import Acceptance
+from fedmezo.federation.validation import AnswerValidation
 from fedmezo.ledger.records import Header
 from fedmezo.training import RETRIES
 from fedmezo.zeroth_order.replay import Replay
-from fedmezo.zeroth_order.scoring import LaneScorer, Scorer
+from fedmezo.zeroth_order.scoring import LoraBatchedScorer, Scorer
 
 MOST_TOGETHER = 16  # clients in step with engine.lanes auto; each holds a point of its own
 
@@ -38,7 +38,7 @@ class Federation:
     server: Server
     engine: Engine
     downlink: Downlink
-    work: ClientWork
+    work: ClientExecutor
     header: Header
     scalars: bool
 
@@ -53,24 +53,28 @@ class Federation:
 
 
 def assemble_federation(
-    cfg: CfgNode, problem: Problem, on_step: Callable[[float], None] = lambda loss: None
+    cfg: CfgNode, task: LearningTask, on_step: Callable[[float], None] = lambda loss: None
 ) -> Federation:
     """Put server, clients and engine together.
 
     Raises:
         ConfigurationError: optimizer or scheduler do not take their arguments.
     """
-    scalars, header = scalars_travel(cfg), assemble_header(cfg, problem)
-    work = assemble_work(cfg, problem, header, on_step)
+    scalars, header = scalars_travel(cfg), assemble_header(cfg, task)
+    work = assemble_client_executor(cfg, task, header, on_step)
     sample = assemble_participation(cfg, work.data.steps)
-    server = assemble_server(cfg, problem, work.uplink.identity, work.data, sample)
+    server = assemble_server(cfg, task, work.uplink.identity, work.data, sample)
     downlink = _downlink(work, header, scalars, server)
     return Federation(server, assemble_engine(cfg, header, work, downlink), downlink, work, header, scalars)
 
 
-def assemble_work(
-    cfg: CfgNode, problem: Problem, header: Header, on_step: Callable[[float], None], client: int | None = None
-) -> ClientWork:
+def assemble_client_executor(
+    cfg: CfgNode,
+    task: LearningTask,
+    header: Header,
+    on_step: Callable[[float], None],
+    client: int | None = None,
+) -> ClientExecutor:
     """Return what clients do.
 
     Args:
@@ -80,24 +84,24 @@ def assemble_work(
         on_step: told of every local step's loss.
         client: whose all the data are; None: they are divided among all.
     """
-    replay = _replay(cfg, problem)
-    return ClientWork(
-        assemble_trainer(cfg, problem, replay),
-        _local_data(cfg, problem, client),
+    replay = _replay(cfg, task)
+    return ClientExecutor(
+        assemble_trainer(cfg, task, replay),
+        _local_data(cfg, task, client),
         _keys(cfg),
         Uplink(identity(cfg, header.hashes), None if scalars_travel(cfg) else replay),
         on_step,
-        _clients_together(cfg, problem.scorer),
+        _clients_together(cfg, task.scorer),
     )
 
 
-def _downlink(work: ClientWork, header: Header, scalars: bool, server: Server) -> Downlink:
+def _downlink(work: ClientExecutor, header: Header, scalars: bool, server: Server) -> Downlink:
     return Downlink(work.uplink.identity, header.size, scalars, server.parameters.element_size())
 
 
 def assemble_server(
     cfg: CfgNode,
-    tunable: Tunable,
+    trainable: TrainableModel,
     name: bytes = b"",
     data: LocalData | None = None,
     sample: Participation = lambda round_index: {},
@@ -113,25 +117,25 @@ def assemble_server(
     """
     queries = cfg.zo.queries if scalars_travel(cfg) else 0
     return Server(
-        parameters=tunable.start,
+        parameters=trainable.start,
         sample=sample,
         rates=_rates(cfg),
-        acceptance=Acceptance(
+        validation=AnswerValidation(
             name,
-            tunable.parameters.size,
+            trainable.parameters.size,
             queries,
             data.most_examples if data else lambda client, steps: 0,
             cfg.federate.gradient_bound,
         ),
-        aggregation=_aggregation(cfg, tunable, [len(own) for own in data.examples.values()] if data else []),
+        aggregation=_aggregation(cfg, trainable, [len(own) for own in data.examples.values()] if data else []),
         seed=cfg.seed,
-        in_place=tunable.scorer.in_place,
+        in_place=trainable.scorer.in_place,
     )
 
 
 def _clients_together(cfg: CfgNode, scorer: Scorer) -> int:
     """Return how many clients train in step; a forward holds as many lanes as are worth it, or as were asked for."""
-    if not isinstance(scorer, LaneScorer):
+    if not isinstance(scorer, LoraBatchedScorer):
         if cfg.engine.lanes != 1:
             LOG.info(f"engine.lanes has no effect here: losses are computed {scorer.manner}")
         return 1
@@ -142,8 +146,8 @@ def _clients_together(cfg: CfgNode, scorer: Scorer) -> int:
     return int(together)
 
 
-def _replay(cfg: CfgNode, tunable: Tunable) -> Replay:
-    return Replay(tunable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, tunable.scorer.directions)
+def _replay(cfg: CfgNode, trainable: TrainableModel) -> Replay:
+    return Replay(trainable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, trainable.scorer.directions)
 
 
 def _keys(cfg: CfgNode) -> DirectionKeys:
@@ -151,12 +155,12 @@ def _keys(cfg: CfgNode) -> DirectionKeys:
     return DirectionKeys(seed, cfg.zo.queries, shared=cfg.zo.directions == "shared")
 
 
-def _local_data(cfg: CfgNode, problem: Problem, client: int | None) -> LocalData:
-    own = (each.train for each in problem.data.partition.clients)
+def _local_data(cfg: CfgNode, task: LearningTask, client: int | None) -> LocalData:
+    own = (each.train for each in task.data.partition.clients)
     by_epoch = cfg.train.batch_or_epoch == "epoch"
     return LocalData(
         examples=dict(enumerate(own, start=client or 0)),
-        collate=problem.collate,
+        collate=task.collate,
         seed=cfg.seed,
         batch_size=cfg.dataloader.batch_size,
         shuffle=cfg.dataloader.shuffle,
@@ -170,14 +174,14 @@ def _local_data(cfg: CfgNode, problem: Problem, client: int | None) -> LocalData
 def _rates(cfg: CfgNode) -> Rates:
     scheduler = dict(cfg.train.scheduler)
     schedule = Schedule(scheduler.pop("type"), scheduler, cfg.federate.total_round_num)
-    strategy = made(strategies.registry[cfg.train.train_strategy])
+    strategy = instantiated(strategies.registry[cfg.train.train_strategy])
     return Rates(strategy, cfg.train.optimizer.lr, cfg.train.lr_half_width, schedule.factor)
 
 
-def _aggregation(cfg: CfgNode, tunable: Tunable, sizes: Sequence[int]) -> Aggregation:
+def _aggregation(cfg: CfgNode, trainable: TrainableModel, sizes: Sequence[int]) -> Aggregation:
     weighting = Weighting(sizes, cfg.federate.weight_by == "dataset", cfg.federate.ignore_weight)
     measured = strategies.registry[cfg.train.train_strategy].needs_update_distance
-    spans = tunable.parameters.spans if measured else ()
+    spans = trainable.parameters.spans if measured else ()
     if scalars_travel(cfg):
-        return ScalarAggregation(_replay(cfg, tunable), _keys(cfg), weighting, spans, cfg.seed)
+        return ScalarAggregation(_replay(cfg, trainable), _keys(cfg), weighting, spans, cfg.seed)
     return WeightAggregation(weighting, spans)

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from fedmezo.assembly.model import Tunable
-from fedmezo.assembly.problem import Problem
+from fedmezo.assembly.learning_task import LearningTask
+from fedmezo.assembly.model import TrainableModel
 from fedmezo.config.schema import earlier
 from fedmezo.config.tree import plain
-from fedmezo.federation.handshake import ANY, WORDS, Introduction
+from fedmezo.federation.handshake import ANY, WORDS, Handshake
 from fedmezo.federation.messages import IDENTITY_SIZE
 from fedmezo.ledger.codec import HASH_SIZE, configuration_text
 from fedmezo.ledger.records import Header
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 # keys that change nothing of what a round computes; the run's folder may be moved, its base model too (a hash says
 # that it is the same), and it may go on elsewhere
@@ -32,13 +32,13 @@ SERVERS = ("data", "eval", "federate")
 SHARED_BY_ALL = ("federate.transport",)
 
 
-def assemble_header(cfg: CfgNode, problem: Problem) -> Header:
+def assemble_header(cfg: CfgNode, task: LearningTask) -> Header:
     """Return what a run starts from."""
     found = {
-        "partition": bytes.fromhex(problem.data.partition.digest()),
-        "data": bytes.fromhex(problem.data.encoded.digest()),
+        "partition": bytes.fromhex(task.data.partition.digest()),
+        "data": bytes.fromhex(task.data.encoded.digest()),
     }
-    return Header(tunable_hashes(cfg, problem) | found, problem.parameters.size, configuration(cfg))
+    return Header(trainable_hashes(cfg, task) | found, task.parameters.size, configuration(cfg))
 
 
 def as_recorded(keys: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,13 +46,13 @@ def as_recorded(keys: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[st
     return {name: value for name, value in recorded.items() if _under(name, INCIDENTAL)} | dict(keys)
 
 
-def tunable_hashes(cfg: CfgNode, tunable: Tunable) -> dict[str, bytes]:
+def trainable_hashes(cfg: CfgNode, trainable: TrainableModel) -> dict[str, bytes]:
     """Return the hashes of configuration, base model, layout of the parameters, and starting point."""
     return {
         "configuration": _hash(configuration_text(configuration(cfg)).encode()),
-        "model": tunable.base_digest,
-        "parameters": bytes.fromhex(tunable.parameters.digest()),
-        "initial": point_digest(tunable.start),
+        "model": trainable.base_hash,
+        "parameters": bytes.fromhex(trainable.parameters.digest()),
+        "initial": point_hash(trainable.start),
     }
 
 
@@ -67,7 +67,7 @@ def of_work(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keys.items() if name in SHARED_BY_ALL or not _under(name, SERVERS)}
 
 
-def introduction(cfg: CfgNode, header: Header, client: int = ANY, *, own_data: bool = False) -> Introduction:
+def handshake(cfg: CfgNode, header: Header, client: int = ANY, *, own_data: bool = False) -> Handshake:
     """Return what a node, or the server, works on.
 
     Args:
@@ -82,7 +82,7 @@ def introduction(cfg: CfgNode, header: Header, client: int = ANY, *, own_data: b
     data = {
         name: value for name, value in header.configuration.items() if _under(name, ("data", "federate.client_num"))
     }
-    return Introduction(client, of_work(header.configuration), hashes, torch.get_num_threads(), data)
+    return Handshake(client, of_work(header.configuration), hashes, torch.get_num_threads(), data)
 
 
 def configuration(cfg: CfgNode) -> dict[str, Any]:

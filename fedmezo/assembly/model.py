@@ -22,7 +22,7 @@ from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_
 from fedmezo.models.faults import of_model
 from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import with_half_products
-from fedmezo.models.hashing import model_digest
+from fedmezo.models.hashing import model_hash
 from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.tokenizers import ModelTokenizer
 from fedmezo.models.trial import check_working
@@ -31,7 +31,7 @@ from fedmezo.zeroth_order.scoring import Scorer, make_scorer
 
 
 @dataclass(frozen=True, eq=False)
-class Tunable:
+class TrainableModel:
     """A model, and what is trained of it.
 
     Args:
@@ -51,9 +51,9 @@ class Tunable:
     base: PreTrainedModel | None
 
     @cached_property
-    def base_digest(self) -> bytes:
+    def base_hash(self) -> bytes:
         """Hash of what is not trained of the model."""
-        return model_digest(self.model)
+        return model_hash(self.model)
 
     def describe(self) -> str:
         """Return the model in a line of words: parameters, dtype, device, threads."""
@@ -68,7 +68,7 @@ class Tunable:
         )
 
 
-def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
+def assemble_model(cfg: CfgNode, *, movable: bool = True) -> TrainableModel:
     """Load the model and attach what is trained of it.
 
     Args:
@@ -112,7 +112,7 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> Tunable:
         )
     if start is parameters.buffer and not scorer.in_place:
         start = start.clone()
-    return Tunable(model, base.tokenizer, parameters, start, scorer, untouched)
+    return TrainableModel(model, base.tokenizer, parameters, start, scorer, untouched)
 
 
 def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:

@@ -5,12 +5,12 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from fedmezo.assembly.federation import assemble_server, assemble_work
-from fedmezo.assembly.identity import assemble_header, introduction
-from fedmezo.assembly.problem import assemble_problem
+from fedmezo.assembly.federation import assemble_client_executor, assemble_server
+from fedmezo.assembly.identity import assemble_header, handshake
+from fedmezo.assembly.learning_task import assemble_learning_task
 from fedmezo.config import to_dict
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.federation.engines.node_server import Equipped
+from fedmezo.federation.engines.node_server import LoadedNode
 from fedmezo.federation.handshake import ANY
 from fedmezo.federation.node import Node
 
@@ -22,7 +22,7 @@ ONE_CLIENT = {
 }
 
 
-def assemble_node(cfg: CfgNode, client: int = ANY, *, own_data: bool = False) -> Equipped:
+def assemble_node(cfg: CfgNode, client: int = ANY, *, own_data: bool = False) -> LoadedNode:
     """Load model and data of a node, as at the beginning of a run.
 
     Args:
@@ -36,12 +36,12 @@ def assemble_node(cfg: CfgNode, client: int = ANY, *, own_data: bool = False) ->
     """
     if own_data:
         _check_own_data(cfg)
-    problem = assemble_problem(with_values(to_dict(cfg), IDLE | (ONE_CLIENT if own_data else {})))
-    header = assemble_header(cfg, problem)
-    work = assemble_work(cfg, problem, header, lambda loss: None, client if own_data else None)
-    server = assemble_server(cfg, problem)
+    task = assemble_learning_task(with_values(to_dict(cfg), IDLE | (ONE_CLIENT if own_data else {})))
+    header = assemble_header(cfg, task)
+    work = assemble_client_executor(cfg, task, header, lambda loss: None, client if own_data else None)
+    server = assemble_server(cfg, task)
     node = Node(work, work.uplink.identity, server.aggregation, server.parameters, server.in_place)
-    return Equipped(node, introduction(cfg, header, client, own_data=own_data))
+    return LoadedNode(node, handshake(cfg, header, client, own_data=own_data))
 
 
 def with_values(values: dict[str, Any], changes: Mapping[str, Any]) -> CfgNode:

@@ -6,7 +6,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from fedmezo import training
-from fedmezo.assembly.problem import Problem
+from fedmezo.assembly.learning_task import LearningTask
 from fedmezo.config import to_dict
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.zeroth_order.replay import Replay
@@ -14,7 +14,7 @@ from fedmezo.zeroth_order.replay import Replay
 OPTIMIZER_KEYS = ("type", "lr", "weight_decay")
 
 
-def assemble_trainer(cfg: CfgNode, problem: Problem, replay: Replay) -> training.Trainer:
+def assemble_trainer(cfg: CfgNode, task: LearningTask, replay: Replay) -> training.Trainer:
     """Make the trainer, giving its constructor what it names of the resources and its own keys of ``trainer.*``.
 
     Raises:
@@ -22,7 +22,7 @@ def assemble_trainer(cfg: CfgNode, problem: Problem, replay: Replay) -> training
     """
     make = training.registry[cfg.trainer.type]
     own = {name: value for name, value in to_dict(cfg.trainer).items() if name != "type"}
-    offered = _resources(cfg, problem, replay) | own
+    offered = _resources(cfg, task, replay) | own
     parameters = inspect.signature(make).parameters
     for name in own:
         if name not in parameters:
@@ -37,13 +37,13 @@ def assemble_trainer(cfg: CfgNode, problem: Problem, replay: Replay) -> training
     return make(**{name: offered[name] for name in parameters if name in offered})
 
 
-def _resources(cfg: CfgNode, problem: Problem, replay: Replay) -> dict[str, Any]:
+def _resources(cfg: CfgNode, task: LearningTask, replay: Replay) -> dict[str, Any]:
     optimizer = to_dict(cfg.train.optimizer)
     arguments = {key: value for key, value in optimizer.items() if key not in OPTIMIZER_KEYS}
     if not arguments.get("momentum"):
         arguments.pop("momentum", None)  # not every optimizer knows the word
     return {
-        "scorer": problem.scorer,
+        "scorer": task.scorer,
         "clip": cfg.grad.grad_clip if cfg.grad.grad_clip > 0 else None,
         "retry": cfg.llm.retry_on_nan_loss,
         "replay": replay,

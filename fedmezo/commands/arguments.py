@@ -12,7 +12,7 @@ from fedmezo.core.errors import FedmezoError, ModelUnavailableError
 from fedmezo.core.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from fedmezo.commands.load_run import Wanted
+    from fedmezo.commands.load_run import RoundSelector
 
 READING = ("federate.participation", "''")  # whose participation a run repeated is not needed to read it
 
@@ -44,7 +44,7 @@ def moved_hint(error: FedmezoError, how: str = "--model NAME@HUB") -> str:
     return f"\n    where the run's base model is now is said by {how}; the ledger tells whether it is the same"
 
 
-def wanted_round(text: str) -> "Wanted":
+def wanted_round(text: str) -> "RoundSelector":
     """Return the round that ``--round`` asks for."""
     if text in ("final", "best"):
         return text

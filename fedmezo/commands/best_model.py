@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Tunable, assemble_server
+from fedmezo.assembly import TrainableModel, assemble_server
 from fedmezo.core.errors import ResourceError
 from fedmezo.core.log import LOG
 from fedmezo.core.text import number_of_rounds
@@ -15,37 +15,37 @@ from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.store import Store
 from fedmezo.models.adapters import load_point, stored_digest
 from fedmezo.models.faults import telling_faults
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 
-def load_best(tunable: Tunable, ledger: Ledger, rounds_done: int, folder: Path) -> Tensor:
+def load_best(trainable: TrainableModel, ledger: Ledger, rounds_done: int, folder: Path) -> Tensor:
     """Return the point [d] that a folder holds of the best model, found after so many rounds.
 
     Raises:
         ResourceError: it cannot be read, or is another one than the ledger has the hash of.
     """
     try:
-        point = load_point(tunable.parameters, folder, tunable.model)
+        point = load_point(trainable.parameters, folder, trainable.model)
     except ResourceError as error:
         raise ResourceError(f"{folder}\n    it is damaged: {error.__cause__ or error}") from error
     finally:
-        tunable.parameters.write(tunable.start)
-    if point_digest(point) != recorded_hash(ledger, rounds_done):
+        trainable.parameters.write(trainable.start)
+    if point_hash(point) != recorded_hash(ledger, rounds_done):
         raise _another(folder, rounds_done)
     return point
 
 
-def check_best(tunable: Tunable, ledger: Ledger, rounds_done: int, folder: Path) -> None:
+def check_best(trainable: TrainableModel, ledger: Ledger, rounds_done: int, folder: Path) -> None:
     """Make sure that a folder holds the best model, found after so many rounds: an adapter, or a model as a whole.
 
     Raises:
         ResourceError: it cannot be read, or is another one than the ledger has the hash of.
     """
-    if tunable.base is not None:
-        load_best(tunable, ledger, rounds_done, folder)
+    if trainable.base is not None:
+        load_best(trainable, ledger, rounds_done, folder)
         return
     with telling_faults(str(folder)):
-        found = stored_digest(tunable.parameters, folder)
+        found = stored_digest(trainable.parameters, folder)
     if found != recorded_hash(ledger, rounds_done):
         raise _another(folder, rounds_done)
 
@@ -63,7 +63,7 @@ def recorded_hash(ledger: Ledger, rounds_done: int) -> bytes | None:
 
 
 def mend_best(
-    cfg: CfgNode, tunable: Tunable, store: Store, key: str, folder: Path, save: Callable[[Tensor], None]
+    cfg: CfgNode, trainable: TrainableModel, store: Store, key: str, folder: Path, save: Callable[[Tensor], None]
 ) -> None:
     """Make sure that a folder holds the adapter of the best evaluation so far; where it does not, rebuild it.
 
@@ -79,11 +79,11 @@ def mend_best(
     if best is None or not cfg.llm.adapter.use or recorded_hash(store.ledger, best.rounds_done) is None:
         return
     try:
-        load_best(tunable, store.ledger, best.rounds_done, folder)
+        load_best(trainable, store.ledger, best.rounds_done, folder)
     except ResourceError as damage:
         LOG.warning(str(damage))
         try:
-            server = assemble_server(cfg, tunable)
+            server = assemble_server(cfg, trainable)
             server.restore(store, best.rounds_done)
         except ResourceError:
             LOG.warning(f"{folder}: it cannot be rebuilt, as weights travelled and no snapshot of that round is left")

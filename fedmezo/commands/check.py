@@ -8,9 +8,9 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from fedmezo.assembly import (
-    Problem,
+    LearningTask,
     assemble_federation,
-    assemble_problem,
+    assemble_learning_task,
     precision_warnings,
     scalars_travel,
 )
@@ -36,15 +36,20 @@ def describe(cfg: CfgNode) -> str:
     Raises:
         FedmezoError: the run could not start either.
     """
-    problem = assemble_problem(cfg)
-    federation = assemble_federation(cfg, problem)
+    learning_task = assemble_learning_task(cfg)
+    federation = assemble_federation(cfg, learning_task)
     plan = federation.server.plan(0)
     steps = [task.steps for task in plan.tasks]
-    scoring = f"scoring: {problem.scorer.manner}"
-    lines = [problem.data.describe(), problem.describe(), scoring, _bytes_line(cfg, problem.start, steps)]
+    scoring = f"scoring: {learning_task.scorer.manner}"
+    lines = [
+        learning_task.data.describe(),
+        learning_task.describe(),
+        scoring,
+        _bytes_line(cfg, learning_task.start, steps),
+    ]
     lines.append(f"steps: {sum(steps)} in a round, {len(plan.tasks)} of {cfg.federate.client_num} clients taking part")
-    lines += _cost_lines(cfg, attempted(lambda: estimate(cfg, problem, federation)))
-    return "\n".join([*lines, *unused(cfg), *precision_warnings(cfg, problem.scorer)])
+    lines += _cost_lines(cfg, attempted(lambda: estimate(cfg, learning_task, federation)))
+    return "\n".join([*lines, *unused(cfg), *precision_warnings(cfg, learning_task.scorer)])
 
 
 def attempted(work: Callable[[], T]) -> T:
@@ -87,36 +92,36 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
         cfg: of the run.
         pairs: (direction, batch) pairs; at least 100 for a figure to rely on.
     """
-    problem = assemble_problem(cfg)
-    if not differentiable(problem.scorer.criterion):
+    learning_task = assemble_learning_task(cfg)
+    if not differentiable(learning_task.scorer.criterion):
         raise ConfigurationError("--fidelity\n    criterion.type has no gradient that it could be measured against")
     (found,) = gradient_fidelities(
-        [Setting(problem.scorer, cfg.zo.mu, cfg.zo.estimator)],
-        in_full_precision(cfg, problem).scorer,
-        problem.start,
-        fidelity_batches(cfg, problem, math.ceil(pairs / PAIRS_PER_BATCH)),
+        [Setting(learning_task.scorer, cfg.zo.mu, cfg.zo.estimator)],
+        in_full_precision(cfg, learning_task).scorer,
+        learning_task.start,
+        fidelity_batches(cfg, learning_task, math.ceil(pairs / PAIRS_PER_BATCH)),
         directions_per_batch=PAIRS_PER_BATCH,
         seed=cfg.seed,
     )
     return found
 
 
-def in_full_precision(cfg: CfgNode, problem: Problem) -> Problem:
+def in_full_precision(cfg: CfgNode, learning_task: LearningTask) -> LearningTask:
     """Return the same model and data in fp32, what backpropagation is exact in."""
     if not cfg.train.is_enable_half:
-        return problem
+        return learning_task
     full = cfg.clone()
     full.defrost()
     full.train.is_enable_half = False
-    return assemble_problem(full)
+    return assemble_learning_task(full)
 
 
-def fidelity_batches(cfg: CfgNode, problem: Problem, count: int) -> list[Batch]:
+def fidelity_batches(cfg: CfgNode, learning_task: LearningTask, count: int) -> list[Batch]:
     """Return training batches of a configuration, drawn from all clients."""
     draw = generator(stream_key(cfg.seed, "data", query=0))
-    train = problem.data.partition.union("train")
+    train = learning_task.data.partition.union("train")
     size = min(cfg.dataloader.batch_size, len(train))
-    return [problem.collate(draw.choice(train, size, replace=False)) for _ in range(count)]
+    return [learning_task.collate(draw.choice(train, size, replace=False)) for _ in range(count)]
 
 
 def fidelity_line(fidelity: Fidelity) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Federation, Problem, assemble_evaluator
+from fedmezo.assembly import Federation, LearningTask, assemble_evaluator
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.training import LocalWork
@@ -46,19 +46,21 @@ class Linear:
         return self.constant + self.per_token * tokens
 
 
-def estimate(cfg: CfgNode, problem: Problem, federation: Federation) -> Cost:
+def estimate(cfg: CfgNode, learning_task: LearningTask, federation: Federation) -> Cost:
     """Try a local step, the server's part and an evaluation batch, and scale them to the run; nothing is kept.
 
     Args:
         cfg: of the run.
         problem, federation: assembled from it.
     """
-    lengths = np.diff(problem.data.encoded.offsets)
+    lengths = np.diff(learning_task.data.encoded.offsets)
     batches = list(islice(_training_batches(cfg, federation), MOST_BATCHES))
     tokens = np.array([_padded(lengths, batch) for batch in batches])
-    step = _fit(lambda number: _local_step(federation, problem, batches[number]), tokens)
-    round_seconds = _steps(cfg, federation) * step(float(tokens.mean())) + _server_seconds(cfg, problem, federation)
-    evaluation = _evaluation_seconds(cfg, problem, lengths)
+    step = _fit(lambda number: _local_step(federation, learning_task, batches[number]), tokens)
+    round_seconds = _steps(cfg, federation) * step(float(tokens.mean())) + _server_seconds(
+        cfg, learning_task, federation
+    )
+    evaluation = _evaluation_seconds(cfg, learning_task, lengths)
     evaluations = len(
         {*range(cfg.eval.freq, cfg.federate.total_round_num, cfg.eval.freq), cfg.federate.total_round_num}
     )
@@ -101,18 +103,18 @@ def _seconds(work: Callable[[int], None], number: int, repeats: int) -> float:
     return float(np.median(found))
 
 
-def _local_step(federation: Federation, problem: Problem, batch: Indices) -> None:
+def _local_step(federation: Federation, learning_task: LearningTask, batch: Indices) -> None:
     """Take one local step on a batch and have the server fold it in."""
-    federation.work.trainer.train(problem.start, _one_step(federation, problem, batch))
+    federation.work.trainer.train(learning_task.start, _one_step(federation, learning_task, batch))
 
 
-def _one_step(federation: Federation, problem: Problem, batch: Indices) -> LocalWork:
+def _one_step(federation: Federation, learning_task: LearningTask, batch: Indices) -> LocalWork:
     return LocalWork(
         round_index=0,
         client=0,
         learning_rate=federation.server.rates.base,
         steps=1,
-        batch=lambda step: problem.collate(batch),
+        batch=lambda step: learning_task.collate(batch),
         keys=federation.work.keys(0, 0, 1),
         on_step=lambda loss: None,
     )
@@ -125,20 +127,20 @@ def _steps(cfg: CfgNode, federation: Federation) -> float:
     return float(total / rounds)
 
 
-def _server_seconds(cfg: CfgNode, problem: Problem, federation: Federation) -> float:
+def _server_seconds(cfg: CfgNode, learning_task: LearningTask, federation: Federation) -> float:
     """Return the seconds of aggregating and applying a round, and of replaying prefixes where weights decay.
 
     A scalar costs a replayed direction, whoever sent it; with weight decay a client replays its steps before each.
     """
-    batch = problem.data.partition.clients[0].train[:1]
-    task, work = Task(0, 0, federation.server.rates.base, 1), _one_step(federation, problem, batch)
-    update = federation.work.trainer.train(problem.start, work)
-    message = federation.work.uplink(task, update, problem.start, work.keys)
+    batch = learning_task.data.partition.clients[0].train[:1]
+    task, work = Task(0, 0, federation.server.rates.base, 1), _one_step(federation, learning_task, batch)
+    update = federation.work.trainer.train(learning_task.start, work)
+    message = federation.work.uplink(task, update, learning_task.start, work.keys)
     record = federation.server.aggregate(Plan(0, (task,)), iter([Reply(task, message, 0.0)]))
-    with problem.scorer.restoring(problem.start):
+    with learning_task.scorer.restoring(learning_task.start):
         started = time.perf_counter()
-        out = problem.start if federation.server.in_place else None
-        federation.server.aggregation.apply(record, problem.start, out)
+        out = learning_task.start if federation.server.in_place else None
+        federation.server.aggregation.apply(record, learning_task.start, out)
         seconds = time.perf_counter() - started
     if not federation.scalars:
         return seconds * len(federation.server.sample(0))
@@ -147,8 +149,8 @@ def _server_seconds(cfg: CfgNode, problem: Problem, federation: Federation) -> f
     return seconds * (sum(steps) + replayed)
 
 
-def _evaluation_seconds(cfg: CfgNode, problem: Problem, lengths: Indices) -> float:
-    evaluator = assemble_evaluator(cfg, problem, lambda count: None)
+def _evaluation_seconds(cfg: CfgNode, learning_task: LearningTask, lengths: Indices) -> float:
+    evaluator = assemble_evaluator(cfg, learning_task, lambda count: None)
     size = cfg.eval.batch_size
     total = 0.0
     for split in evaluator.splits:
@@ -156,10 +158,10 @@ def _evaluation_seconds(cfg: CfgNode, problem: Problem, lengths: Indices) -> flo
         ordered = ordered[np.argsort(lengths[ordered], kind="stable")]
         batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
         tokens = np.array([_padded(lengths, batch) for batch in batches])
-        line = _fit(lambda number, batches=batches: _score(problem, batches[number]), tokens)  # type: ignore[misc]
+        line = _fit(lambda number, batches=batches: _score(learning_task, batches[number]), tokens)  # type: ignore[misc]
         total += sum(map(line, tokens))
     return total
 
 
-def _score(problem: Problem, batch: Indices) -> None:
-    problem.scorer.example_scores(problem.start, problem.collate(batch))
+def _score(learning_task: LearningTask, batch: Indices) -> None:
+    learning_task.scorer.example_scores(learning_task.start, learning_task.collate(batch))

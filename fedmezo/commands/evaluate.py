@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 from yacs.config import CfgNode
 
-from fedmezo.commands.load_run import Rebuilt, Wanted, rebuild, rounds_done
+from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild, rounds_done
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.log import LOG
 from fedmezo.core.run_folder import RunFolder
@@ -24,7 +24,7 @@ from fedmezo.evaluation.tasks.results import Result, read_result, write_result
 from fedmezo.evaluation.tasks.run import ask
 from fedmezo.evaluation.tasks.table import results_table
 from fedmezo.evaluation.tasks.tasks import LOCAL, load_task, surroundings, task_name
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 FOLDER = "evaluation"
 
@@ -48,7 +48,7 @@ class Questions:
     run_code: bool = False
 
 
-def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], questions: Questions) -> str:
+def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], questions: Questions) -> str:
     """Put tasks to the model of a run after several numbers of rounds, and return the scores as a table.
 
     What is answered is kept in the run's folder, under ``evaluation``, and is not asked again.
@@ -70,13 +70,13 @@ def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], question
 
 
 def _results(
-    cfg: CfgNode, folder: RunFolder, wanted: Wanted, questions: Questions, local: Mapping[str, Path]
+    cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, questions: Questions, local: Mapping[str, Path]
 ) -> list[Result]:
     """Return what came of each task at one point; all are loaded before the first is asked."""
     rebuilt = rebuild(cfg, folder, wanted)
     files = {name: _task_file(folder, name, file, rebuilt) for name, file in local.items()}
     asked = [Asked(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
-    with rebuilt.tunable.scorer.at(rebuilt.point) as model:
+    with rebuilt.trainable.scorer.at(rebuilt.point) as model:
         return [task.result(model) for task in asked]
 
 
@@ -118,7 +118,7 @@ class Asked:
         with surroundings(task):
             self._loaded = load_task(task, questions.run_code)
         self._settings = {
-            "parameters": point_digest(rebuilt.point).hex(),
+            "parameters": point_hash(rebuilt.point).hex(),
             "task": self._loaded.digest,
             "limit": questions.limit,
             "batch_size": questions.batch_size,
@@ -136,7 +136,7 @@ class Asked:
         kept = KeptAnswers(self._place.path / f"{self._name}.part", self._settings)
         started = time.perf_counter()
         with surroundings(self._task):
-            asked = AskedModel(model, self._rebuilt.tunable.tokenizer.tokenizer, self._questions.batch_size, kept)
+            asked = AskedModel(model, self._rebuilt.trainable.tokenizer.tokenizer, self._questions.batch_size, kept)
             found = ask(asked, self._loaded.parts, self._questions.limit, self._questions.run_code)
         seconds = time.perf_counter() - started
         result = write_result(self._place, self._name, done, self._settings, seconds, found)

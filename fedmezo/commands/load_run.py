@@ -8,7 +8,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Tunable, assemble_model, assemble_server, scalars_travel, tunable_hashes
+from fedmezo.assembly import TrainableModel, assemble_model, assemble_server, scalars_travel, trainable_hashes
 from fedmezo.assembly.arguments import prompt_day
 from fedmezo.assembly.extensions import import_extensions
 from fedmezo.assembly.identity import as_recorded, configuration
@@ -25,7 +25,7 @@ from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.models.generation import Sampling, generate
 
-Wanted = int | str  # the latter: final, best
+RoundSelector = int | str  # the latter: final, best
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Rebuilt:
         began: the round after which their replay began: that of a snapshot, or 0; None where they were saved as such.
     """
 
-    tunable: Tunable
+    trainable: TrainableModel
     prompt: Prompt
     point: Tensor
     rounds_done: int
@@ -48,14 +48,14 @@ class Rebuilt:
 
     def answer(self, question: str, sampling: Sampling, stop: Callable[[], bool], *, tuned: bool) -> str:
         """Return the answer of the tuned model, or of the base model."""
-        tokenizer = self.tunable.tokenizer
+        tokenizer = self.trainable.tokenizer
         text = self.prompt(Example(question, "", "", None))
         tokens = tokenizer.encode([text], special=not self.prompt.bare)[0]
         endings = [[tokenizer.eos_id]]
         if self.prompt.ending:
             endings += tokenizer.encode([self.prompt.ending], special=False)
-        point = self.point if tuned else self.tunable.start
-        with self.tunable.scorer.at(point) as model, nullcontext() if tuned else _without_adapter(model):
+        point = self.point if tuned else self.trainable.start
+        with self.trainable.scorer.at(point) as model, nullcontext() if tuned else _without_adapter(model):
             return tokenizer.decode(generate(model, tokens, endings, sampling, stop)).strip()
 
 
@@ -63,7 +63,7 @@ def _without_adapter(model: nn.Module) -> AbstractContextManager[None]:
     return model.disable_adapter() if isinstance(model, PeftModel) else nullcontext()
 
 
-def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = False) -> Rebuilt:
+def rebuild(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, *, fresh: bool = False) -> Rebuilt:
     """Load the model of a run and put its training into it; the data are not needed.
 
     Args:
@@ -82,19 +82,19 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: Wanted, *, fresh: bool = Fa
         if store.ledger.fault:
             LOG.warning(store.ledger.damage())
         done = _chosen(cfg, store, wanted)
-        tunable = assemble_model(cfg, movable=False)
-        _check_same(cfg, tunable, store.ledger)
+        trainable = assemble_model(cfg, movable=False)
+        _check_same(cfg, trainable, store.ledger)
         began = None
         if wanted == "best" and cfg.llm.adapter.use and not scalars_travel(cfg):
-            point = load_best(tunable, store.ledger, done, folder.path / "adapter_best")
+            point = load_best(trainable, store.ledger, done, folder.path / "adapter_best")
         else:
-            server = assemble_server(cfg, tunable)
+            server = assemble_server(cfg, trainable)
             began = server.restore(store, done, fresh=fresh).began
             point = server.parameters
-    return Rebuilt(tunable, make_prompt(cfg.data.prompt, tunable.tokenizer, prompt_day(cfg)), point, done, began)
+    return Rebuilt(trainable, make_prompt(cfg.data.prompt, trainable.tokenizer, prompt_day(cfg)), point, done, began)
 
 
-def rounds_done(cfg: CfgNode, folder: RunFolder, wanted: Wanted) -> int:
+def rounds_done(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector) -> int:
     """Return how many rounds were done at the wanted point; no model is loaded.
 
     Raises:
@@ -109,16 +109,16 @@ def _store(cfg: CfgNode, folder: RunFolder) -> Store:
     return Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
 
 
-def _check_same(cfg: CfgNode, tunable: Tunable, ledger: Ledger) -> None:
+def _check_same(cfg: CfgNode, trainable: TrainableModel, ledger: Ledger) -> None:
     """Make sure that model and configuration are the run's; what extensions say has no part in rebuilding."""
     assert ledger.header is not None
     unused = ("files", "federate.participation")
     recorded = ledger.header.configuration
     own = as_recorded(configuration(cfg), recorded) | {name: recorded.get(name) for name in unused}
-    check_same(ledger, own, tunable_hashes(cfg, tunable))
+    check_same(ledger, own, trainable_hashes(cfg, trainable))
 
 
-def _chosen(cfg: CfgNode, store: Store, wanted: Wanted) -> int:
+def _chosen(cfg: CfgNode, store: Store, wanted: RoundSelector) -> int:
     """Return the number of rounds that were done at the wanted point."""
     done = len(store.ledger.rounds())
     if done == 0:

@@ -8,7 +8,7 @@ from peft import PeftModel
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping
-from fedmezo.commands.load_run import Rebuilt, Wanted, rebuild
+from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild
 from fedmezo.commands.saved_check import data_of, few_examples, trained
 from fedmezo.core.errors import ConfigurationError, MalformedError, ResourceError
 from fedmezo.core.run_folder import RunFolder
@@ -16,12 +16,14 @@ from fedmezo.core.saving import saving
 from fedmezo.core.text import aligned, duration, when
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.models.adapters import merged, save_trained
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 MERGED_METHODS = ("lora", "ia3")
 
 
-def replay(cfg: CfgNode, folder: RunFolder, wanted: Wanted, verify: bool, export: str | None, to: Path | None) -> str:
+def replay(
+    cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, verify: bool, export: str | None, to: Path | None
+) -> str:
     """Rebuild the model of a run and return what was found, as lines of text.
 
     Args:
@@ -42,7 +44,7 @@ def replay(cfg: CfgNode, folder: RunFolder, wanted: Wanted, verify: bool, export
     rebuilt = rebuild(cfg, folder, wanted, fresh=verify)
     seconds = time.perf_counter() - started
     rows = [("ledger", _described(ledger)), ("rebuilt", _origin(rebuilt, seconds))]
-    rows.append(("parameters", f"{rebuilt.point.numel():,}, hash {point_digest(rebuilt.point).hex()}"))
+    rows.append(("parameters", f"{rebuilt.point.numel():,}, hash {point_hash(rebuilt.point).hex()}"))
     if verify:
         rows += _verified(cfg, folder, ledger, rebuilt)
     if export is not None:
@@ -107,8 +109,8 @@ def _exported(cfg: CfgNode, folder: RunFolder, rebuilt: Rebuilt, export: str, to
     target = to or folder.path / f"{export}_after_{rebuilt.rounds_done}"
     with saving(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    tunable, whole = rebuilt.tunable, export == "merged" or rebuilt.tunable.base is None
-    expected = trained(tunable, rebuilt.point, few_examples(cfg, tunable, data_of(cfg, tunable)))
+    trainable, whole = rebuilt.trainable, export == "merged" or rebuilt.trainable.base is None
+    expected = trained(trainable, rebuilt.point, few_examples(cfg, trainable, data_of(cfg, trainable)))
     write = _save_merged if export == "merged" else _save
     RunFolder(target.parent).write_folder(target.name, lambda scratch: write(rebuilt, scratch))
     expected.check(target, whole=whole)
@@ -116,15 +118,15 @@ def _exported(cfg: CfgNode, folder: RunFolder, rebuilt: Rebuilt, export: str, to
 
 
 def _save(rebuilt: Rebuilt, folder: Path) -> None:
-    with rebuilt.tunable.scorer.at(rebuilt.point) as model:
-        save_trained(model, folder, rebuilt.tunable.tokenizer)
+    with rebuilt.trainable.scorer.at(rebuilt.point) as model:
+        save_trained(model, folder, rebuilt.trainable.tokenizer)
 
 
 def _save_merged(rebuilt: Rebuilt, folder: Path) -> None:
     """Write the model with the adapter in its weights; the model in memory is not to be used any more."""
-    rebuilt.tunable.parameters.write(rebuilt.point)
-    model = rebuilt.tunable.model
-    save_trained(merged(model) if isinstance(model, PeftModel) else model, folder, rebuilt.tunable.tokenizer)
+    rebuilt.trainable.parameters.write(rebuilt.point)
+    model = rebuilt.trainable.model
+    save_trained(merged(model) if isinstance(model, PeftModel) else model, folder, rebuilt.trainable.tokenizer)
 
 
 def _check_export(cfg: CfgNode, export: str | None, to: Path | None) -> None:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Tunable
+from fedmezo.assembly import TrainableModel
 from fedmezo.assembly.data import assemble_data
 from fedmezo.config import defaults
 from fedmezo.core.cache import cache_folder
@@ -41,7 +41,7 @@ class Trained:
         rounding: what half precision alone changes of a token's loss, as the root of the mean square; 0 in fp32.
     """
 
-    tunable: Tunable
+    trainable: TrainableModel
     batch: Batch
     loss: float
     rounding: float
@@ -71,47 +71,47 @@ class Trained:
     def _losses_of(self, folder: Path, whole: bool) -> Tensor:
         if whole:
             return _token_losses(_placed(read_model(folder), self.batch.labels.device), self.batch)
-        assert self.tunable.base is not None
-        return _token_losses(read_adapter(folder, twin(self.tunable.base), self.tunable.tokenizer), self.batch)
+        assert self.trainable.base is not None
+        return _token_losses(read_adapter(folder, twin(self.trainable.base), self.trainable.tokenizer), self.batch)
 
     def _told_rounding(self, apart: float) -> str:
         return f" ({apart:.1g} apart; half precision moves a token's by {self.rounding:.1g})" if self.rounding else ""
 
 
-def trained(tunable: Tunable, point: Tensor, batch: Batch) -> Trained:
+def trained(trainable: TrainableModel, point: Tensor, batch: Batch) -> Trained:
     """Return what is to be found again in what is saved of a point [d]."""
-    scores = tunable.scorer.example_scores(point, batch)
+    scores = trainable.scorer.example_scores(point, batch)
     loss = float(scores.sums.sum() / scores.tokens.sum())
-    dtype = next((p.dtype for p in tunable.model.parameters() if p.dtype != torch.float32), None)
+    dtype = next((p.dtype for p in trainable.model.parameters() if p.dtype != torch.float32), None)
     if dtype is None:
-        return Trained(tunable, batch, loss, 0.0)
-    with tunable.scorer.at(point) as model:
+        return Trained(trainable, batch, loss, 0.0)
+    with trainable.scorer.at(point) as model:
         exact = _token_losses(model, batch)
         with _activations_in(model, dtype):
             moved = _token_losses(model, batch) - exact
-    return Trained(tunable, batch, loss, moved.square().mean().sqrt().item())
+    return Trained(trainable, batch, loss, moved.square().mean().sqrt().item())
 
 
-def few_examples(cfg: CfgNode, tunable: Tunable, data: FederatedData) -> Batch:
+def few_examples(cfg: CfgNode, trainable: TrainableModel, data: FederatedData) -> Batch:
     """Return the shortest evaluated examples."""
     splits = (data.partition.union(split) for split in cfg.eval.split)
     evaluated = np.concatenate(list(splits))
     lengths = np.diff(data.encoded.offsets)[evaluated]
     chosen = evaluated[np.argsort(lengths, kind="stable")[:EXAMPLES]]
-    return collate(data.encoded, chosen, tunable.tokenizer.pad_id, tunable.parameters.buffer.device)
+    return collate(data.encoded, chosen, trainable.tokenizer.pad_id, trainable.parameters.buffer.device)
 
 
-def data_of(cfg: CfgNode, tunable: Tunable) -> FederatedData:
+def data_of(cfg: CfgNode, trainable: TrainableModel) -> FederatedData:
     """Return the data of a run, or generated ones where they are gone."""
     cache = cache_folder(cfg.llm.cache.model)
     try:
-        return assemble_data(cfg, tunable.tokenizer, cache)
+        return assemble_data(cfg, trainable.tokenizer, cache)
     except FedmezoError as error:
         LOG.warning(f"checked on word problems instead of the run's data, which cannot be had: {error}")
     generated = cfg.clone()
     generated.defrost()
     generated.data, generated.federate.client_num = defaults().data, 1
-    return assemble_data(generated, tunable.tokenizer, cache)
+    return assemble_data(generated, trainable.tokenizer, cache)
 
 
 @torch.inference_mode()

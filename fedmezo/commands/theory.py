@@ -12,10 +12,10 @@ from torch import Tensor
 from tqdm import tqdm
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Problem, assemble_federation, assemble_problem, zeroth_order
+from fedmezo.assembly import LearningTask, assemble_federation, assemble_learning_task, zeroth_order
 from fedmezo.assembly.participation import clients_in_a_round
 from fedmezo.commands.check import in_full_precision
-from fedmezo.commands.load_run import Wanted, rebuild
+from fedmezo.commands.load_run import RoundSelector, rebuild
 from fedmezo.core.environment import environment
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.log import progress_shown
@@ -44,7 +44,7 @@ class Measurement:
     values: dict[str, Any]
 
 
-def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Sizes) -> Measurement:
+def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], sizes: Sizes) -> Measurement:
     """Measure at points of a run.
 
     Args:
@@ -60,13 +60,13 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Si
     """
     started = time.perf_counter()
     points = _points(cfg, folder, rounds)
-    problem = assemble_problem(cfg)
-    if not differentiable(problem.scorer.criterion):
+    task = assemble_learning_task(cfg)
+    if not differentiable(task.scorer.criterion):
         raise ConfigurationError("criterion.type\n    it has no gradient, which all that is measured here is about")
     drawn = progress_shown() and sys.stderr.isatty()
     clients = min(MOST_CLIENTS, cfg.federate.client_num)
     with tqdm(total=len(points) * sizes.work(clients), unit="batch", dynamic_ncols=True, disable=not drawn) as bar:
-        bench = _bench(cfg, problem, _chosen(cfg, folder, problem), sizes, clients, bar)
+        bench = _bench(cfg, task, _chosen(cfg, folder, task), sizes, clients, bar)
         found = list(bench.findings(points))
     findings, gradients = [each for each, _ in found], [each for _, each in found]
     fitted = None
@@ -76,32 +76,32 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted], sizes: Si
             fit(gradients, lambda each: each.client_variance),
         )
     text = page(findings, bench.chosen, _samples(cfg, bench), fitted)
-    text += f"\n\n{duration(time.perf_counter() - started)}; {problem.describe()}"
+    text += f"\n\n{duration(time.perf_counter() - started)}; {task.describe()}"
     return Measurement(text, _values(findings, bench, fitted))
 
 
-def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[Wanted]) -> dict[int, Tensor]:
+def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector]) -> dict[int, Tensor]:
     """Return the points [d] by the rounds that were done, in their order."""
     rebuilt = (rebuild(cfg, folder, wanted) for wanted in rounds)
     return dict(sorted((each.rounds_done, each.point) for each in rebuilt))
 
 
-def _bench(cfg: CfgNode, problem: Problem, chosen: Chosen, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
+def _bench(cfg: CfgNode, task: LearningTask, chosen: Chosen, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
     drawn = generator(stream_key(cfg.seed, "evaluation")).choice(cfg.federate.client_num, clients, replace=False)
-    own = [problem.data.partition.clients[client].train for client in np.sort(drawn)]
-    exact = in_full_precision(cfg, problem)
+    own = [task.data.partition.clients[client].train for client in np.sort(drawn)]
+    exact = in_full_precision(cfg, task)
     size = _batch_size(cfg, own, sizes.batches)
     draws = [generator(stream_key(cfg.seed, "data", client=client, query=1)) for client in range(clients)]
     batches = [
         draw.choice(examples, (sizes.batches, size), replace=False) for draw, examples in zip(draws, own, strict=True)
     ]
-    union = problem.data.partition.union("train")
+    union = task.data.partition.union("train")
     draw = generator(stream_key(cfg.seed, "data", client=HESSIAN, query=1))
     examples = draw.choice(union, min(sizes.examples, len(union)), replace=False)
     counts = [len(each) if cfg.federate.weight_by == "dataset" else 1 for each in own]
     return Bench(
         exact.scorer,
-        problem.scorer if zeroth_order(cfg) else None,
+        task.scorer if zeroth_order(cfg) else None,
         cfg.zo.mu,
         cfg.zo.estimator,
         [[exact.collate(indices) for indices in rows] for rows in batches],
@@ -114,13 +114,13 @@ def _bench(cfg: CfgNode, problem: Problem, chosen: Chosen, sizes: Sizes, clients
     )
 
 
-def _chosen(cfg: CfgNode, folder: RunFolder, problem: Problem) -> Chosen:
-    steps = max(assemble_federation(cfg, problem).server.sample(0).values())
+def _chosen(cfg: CfgNode, folder: RunFolder, task: LearningTask) -> Chosen:
+    steps = max(assemble_federation(cfg, task).server.sample(0).values())
     rate = cfg.train.optimizer.lr
     with folder.read():
         records = Ledger(folder.ledger).rounds()
     used = [client.learning_rate for record in records for client in record.clients] or [rate]
-    return Chosen(rate, (min(used), max(used)), steps, clients_in_a_round(cfg), cfg.zo.queries, problem.parameters.size)
+    return Chosen(rate, (min(used), max(used)), steps, clients_in_a_round(cfg), cfg.zo.queries, task.parameters.size)
 
 
 def _batch_size(cfg: CfgNode, own: Sequence[NDArray[np.int64]], batches: int) -> int:

@@ -14,13 +14,13 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly import (
     Federation,
-    Problem,
+    LearningTask,
     assemble_evaluator,
     assemble_federation,
-    assemble_problem,
+    assemble_learning_task,
     precision_warnings,
 )
-from fedmezo.assembly.engine import assemble_tolerance
+from fedmezo.assembly.engine import assemble_failure_policy
 from fedmezo.assembly.identity import as_recorded
 from fedmezo.commands.best_model import check_best, mend_best, recorded_hash
 from fedmezo.commands.saved_check import few_examples, trained
@@ -62,15 +62,15 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
         FedmezoError: what went wrong; everything computed so far is on the disk.
     """
     callbacks = Callbacks()
-    problem = assemble_problem(cfg)
-    federation = assemble_federation(cfg, problem, callbacks.on_step)
+    task = assemble_learning_task(cfg)
+    federation = assemble_federation(cfg, task, callbacks.on_step)
     with graceful_stop() as stop_requested:
         with undisturbed():
             folder = make_folder()
         with folder.locked(), in_file(folder.log):
             folder.clear_scratch()
             try:
-                outcome = _train(cfg, problem, federation, folder, callbacks, stop_requested)
+                outcome = _train(cfg, task, federation, folder, callbacks, stop_requested)
             except KeyboardInterrupt:
                 outcome = "interrupted"
             if outcome == "interrupted":
@@ -80,17 +80,17 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
 
 def _train(
     cfg: CfgNode,
-    problem: Problem,
+    task: LearningTask,
     federation: Federation,
     folder: RunFolder,
     callbacks: Callbacks,
     stop_requested: Callable[[], bool],
 ) -> Outcome | Literal["diverged", "failed"]:
-    training = _training(cfg, problem, federation, folder, callbacks)
+    training = _training(cfg, task, federation, folder, callbacks)
     past = federation.server.restore(training.store).rounds
     outcome: Outcome | Literal["diverged", "failed"] = "failed"
     try:
-        _describe(folder, cfg, problem)
+        _describe(folder, cfg, task)
         _observe(callbacks, cfg, federation, folder, training, past)
         engine = federation.engine
         with engine if isinstance(engine, AbstractContextManager) else nullcontext():
@@ -102,7 +102,7 @@ def _train(
         raise
     finally:
         with ending(), ExitStack() as last:
-            last.callback(_finish, cfg, folder, problem, federation, training, outcome)  # whatever becomes of pictures
+            last.callback(_finish, cfg, folder, task, federation, training, outcome)  # whatever becomes of pictures
             callbacks.close()
     return outcome
 
@@ -115,21 +115,21 @@ def _check_rounds(cfg: CfgNode, past: list[RoundRecord]) -> None:
         )
 
 
-def _describe(folder: RunFolder, cfg: CfgNode, problem: Problem) -> None:
-    LOG.info(problem.describe())
-    LOG.info(problem.data.outline())
-    of_data = (f"warning: {each}" for each in problem.data.warnings)
-    for warning in (*unused(cfg), *of_data, *precision_warnings(cfg, problem.scorer)):
+def _describe(folder: RunFolder, cfg: CfgNode, task: LearningTask) -> None:
+    LOG.info(task.describe())
+    LOG.info(task.data.outline())
+    of_data = (f"warning: {each}" for each in task.data.warnings)
+    for warning in (*unused(cfg), *of_data, *precision_warnings(cfg, task.scorer)):
         LOG.warning(warning)
     folder.write_text("config.yaml", dump(cfg))
     folder.write_json("environment.json", environment())
-    folder.write_json("partition.json", problem.data.to_json())
-    draw_partition(folder.path / "partition.png", problem.data.partition, problem.data.categories)
+    folder.write_json("partition.json", task.data.to_json())
+    draw_partition(folder.path / "partition.png", task.data.partition, task.data.categories)
 
 
 def _training(
     cfg: CfgNode,
-    problem: Problem,
+    task: LearningTask,
     federation: Federation,
     folder: RunFolder,
     callbacks: Callbacks,
@@ -143,16 +143,16 @@ def _training(
     header, recorded = federation.header, ledger.header.configuration if ledger.header else {}
     ledger.begin(replace(header, configuration=as_recorded(header.configuration, recorded)))
     store = Store(ledger, Snapshots(folder.snapshots), cfg.federate.save_freq, cfg.federate.hash_freq)
-    store.go_back(problem.parameters.size)
+    store.roll_back(task.parameters.size)
     key = cfg.eval.best_res_update_round_wise_key
     best = folder.path / "adapter_best"
 
     def save_best(parameters: Tensor) -> None:
-        _save(problem, parameters, folder, best.name)
+        _save(task, parameters, folder, best.name)
 
-    mend_best(cfg, problem, store, key, best, save_best)
+    mend_best(cfg, task, store, key, best, save_best)
     evaluations = Evaluations(
-        evaluator=assemble_evaluator(cfg, problem, callbacks.on_evaluated),
+        evaluator=assemble_evaluator(cfg, task, callbacks.on_evaluated),
         ledger=ledger,
         examples_file=folder.examples,
         every=cfg.eval.freq,
@@ -164,7 +164,7 @@ def _training(
     return Training(
         federation.server,
         federation.engine,
-        assemble_tolerance(cfg),
+        assemble_failure_policy(cfg),
         store,
         evaluations,
         federation.downlink,
@@ -184,7 +184,7 @@ def _observe(
 ) -> None:
     server, evaluations = federation.server, training.evaluations
     if past:
-        training.settle()  # the run was stopped between a round and what follows from it
+        training.finish_round()  # the run was stopped between a round and what follows from it
     if cfg.wandb.use:
         callbacks.add(Dispensable("wandb", _wandb(cfg, folder)))
     if cfg.tensorboard.use:
@@ -211,12 +211,17 @@ def _wandb(cfg: CfgNode, folder: RunFolder) -> WandbLog:
 
 
 def _finish(
-    cfg: CfgNode, folder: RunFolder, problem: Problem, federation: Federation, training: Training, outcome: str
+    cfg: CfgNode,
+    folder: RunFolder,
+    task: LearningTask,
+    federation: Federation,
+    training: Training,
+    outcome: str,
 ) -> None:
     """Save the model and say how the run went; also after a failure, for what was done before it."""
     if not training.evaluations.records:
         return
-    _save(problem, training.server.parameters, folder, "adapter")
+    _save(task, training.server.parameters, folder, "adapter")
     reports = training.reports(training.store.ledger.rounds(), federation.new_downlink())
     evaluations = training.evaluations
     last = evaluations.records[-1].rounds_done
@@ -226,7 +231,7 @@ def _finish(
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)
     try:
-        _check_saved(cfg, folder, problem, training, outcome)
+        _check_saved(cfg, folder, task, training, outcome)
         if cfg.federate.save_to and outcome in ("completed", "stopped early"):
             _copy_adapter(folder, Path(cfg.federate.save_to))
     except SavedError:
@@ -234,11 +239,11 @@ def _finish(
         folder.write_json("summary.json", summary)
         raise
     finally:
-        LOG.log(RESULT, summary_table(summary, changes, problem.parameters.size, problem.start.element_size()))
+        LOG.log(RESULT, summary_table(summary, changes, task.parameters.size, task.start.element_size()))
         LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, summary["outcome"], len(reports))))
 
 
-def _check_saved(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Training, outcome: str) -> None:
+def _check_saved(cfg: CfgNode, folder: RunFolder, task: LearningTask, training: Training, outcome: str) -> None:
     """Make sure that what was saved is what was trained; a run that failed has another error to tell, and may go on.
 
     The best adapter is written in the same way, so that it is compared by the hash of its point alone.
@@ -248,13 +253,13 @@ def _check_saved(cfg: CfgNode, folder: RunFolder, problem: Problem, training: Tr
     """
     if outcome in ("failed", "diverged"):
         return
-    expected = trained(problem, training.server.parameters, few_examples(cfg, problem, problem.data))
+    expected = trained(task, training.server.parameters, few_examples(cfg, task, task.data))
     expected.check(folder.path / "adapter", whole=not cfg.llm.adapter.use)
     best, ledger = training.evaluations.best, training.store.ledger
     if best is None or recorded_hash(ledger, best.rounds_done) is None:
         return
     try:
-        check_best(problem, ledger, best.rounds_done, folder.path / "adapter_best")
+        check_best(task, ledger, best.rounds_done, folder.path / "adapter_best")
     except ResourceError as error:
         raise SavedError(
             f"{error}\n    do not use it; python -m fedmezo.replay RUN --round best --export adapter writes it anew"
@@ -275,9 +280,9 @@ def _copy_adapter(folder: RunFolder, target: Path) -> None:
         raise SavedError(f"federate.save_to = {target}\n    the copy of {saved} is another: {', '.join(different)}")
 
 
-def _save(problem: Problem, parameters: Tensor, folder: RunFolder, name: str) -> None:
+def _save(task: LearningTask, parameters: Tensor, folder: RunFolder, name: str) -> None:
     def write(scratch: Path) -> None:
-        with problem.scorer.at(parameters) as model:
-            save_trained(model, scratch, problem.tokenizer)
+        with task.scorer.at(parameters) as model:
+            save_trained(model, scratch, task.tokenizer)
 
     folder.write_folder(name, write)

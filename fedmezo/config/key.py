@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fedmezo.config.types.kind import Kind
+from fedmezo.config.types.field_type import FieldType
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Key:
 
     name: str
     default: Any
-    kind: Kind
+    kind: FieldType
     help: str
     no_effect: bool = False
     since: str = ""

@@ -6,7 +6,7 @@ import yaml
 
 from fedmezo.config.schema import BASE, GROUPS, KEYS
 from fedmezo.config.settings import Settings, read_name
-from fedmezo.config.types import Anything, Arguments, Kind
+from fedmezo.config.types import Anything, Arguments, FieldType
 from fedmezo.core.documents.nodes import COMMAND_LINE
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import syntax_problem
@@ -40,7 +40,7 @@ def _read(name: str, text: str, problems: Problems) -> Settings:
     return read_name(name, node, problems)
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> FieldType:
     if name in GROUPS:
         return Arguments()
     return KEYS[name].kind if name in KEYS else Anything()

@@ -8,7 +8,18 @@ from typing import Any
 
 from yaml import Node
 
-from fedmezo.config.types import Arguments, Boolean, Choice, Integer, Kind, ListOf, Nullable, Number, ScalarKind, Text
+from fedmezo.config.types import (
+    Arguments,
+    Boolean,
+    Choice,
+    FieldType,
+    Integer,
+    ListOf,
+    Nullable,
+    Number,
+    ScalarType,
+    Text,
+)
 from fedmezo.core.documents.nodes import Scalar, UnfitError, items
 from fedmezo.core.documents.problems import Problems
 from fedmezo.core.nearest import nearest
@@ -19,7 +30,7 @@ _SYNONYMS = {"prefix-tuning": "prefix", "prompt-tuning": "prompt", "ptuning": "p
 _INSTEAD = {"adalora": "; adalora allots ranks by gradients: use lora, with rank_pattern for ranks of your own"}
 
 
-class AdapterMethod(ScalarKind):
+class AdapterMethod(ScalarType):
     """The name of a method, in any case, with hyphens or underscores."""
 
     def describe(self) -> str:
@@ -37,7 +48,7 @@ class AdapterMethod(ScalarKind):
         return word
 
 
-class Modules(Kind):
+class Modules(FieldType):
     """Modules of a model: a regular expression for whole names, or a list of the ends of names."""
 
     def describe(self) -> str:
@@ -49,7 +60,7 @@ class Modules(Kind):
         return (Text() if items(node) is None else ListOf(Text())).convert(node, key, problems)
 
 
-class OnlyTrue(ScalarKind):
+class OnlyTrue(ScalarType):
     """True: the initial values come from the run's seed, and another choice of them is not offered."""
 
     def describe(self) -> str:
@@ -63,17 +74,17 @@ class OnlyTrue(ScalarKind):
         return True
 
 
-_ADAPTED: dict[str, Kind] = {
+_ADAPTED: dict[str, FieldType] = {
     "target_modules": Nullable(Modules()),
     "exclude_modules": Nullable(Modules()),
     "fan_in_fan_out": Boolean(),
     "modules_to_save": Nullable(ListOf(Text())),
 }
-_VIRTUAL: dict[str, Kind] = {
+_VIRTUAL: dict[str, FieldType] = {
     "num_virtual_tokens": Integer(low=1),
     "modules_to_save": Nullable(ListOf(Text())),
 }
-_METHODS: dict[str, dict[str, Kind]] = {
+_METHODS: dict[str, dict[str, FieldType]] = {
     "lora": {
         **_ADAPTED,
         "r": Integer(low=1),
@@ -122,7 +133,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def _arguments(method: str) -> Arguments:
-    known: dict[str, Kind] = {PACKAGE: Choice(("peft",)), METHOD: AdapterMethod()}
+    known: dict[str, FieldType] = {PACKAGE: Choice(("peft",)), METHOD: AdapterMethod()}
     defaults = {PACKAGE: "peft", METHOD: method}
     return Arguments(known | _METHODS[method], defaults | _DEFAULTS[method], open=False)
 

@@ -26,7 +26,7 @@ def ran_out(error: BaseException | None) -> bool:
     return "outofmemoryerror" in said or any(sign in said for sign in SIGNS) or ran_out(error.__cause__)
 
 
-def told(error: BaseException) -> OutOfMemoryError | None:
+def as_memory_error(error: BaseException) -> OutOfMemoryError | None:
     """Return an error of memory as it is told to the user, None for any other."""
     if isinstance(error, OutOfMemoryError):
         return error

@@ -12,10 +12,10 @@ from types import FrameType
 
 from fedmezo.core.errors import FedmezoError, ResourceError
 from fedmezo.core.network import check_hub_variables
-from fedmezo.core.out_of_memory import told
+from fedmezo.core.out_of_memory import as_memory_error
 from fedmezo.core.signals import STOPPING, Terminated, heeded, interrupt
-from fedmezo.core.streams import guard_streams, output_lost
-from fedmezo.core.user import settle
+from fedmezo.core.streams import guard_progress_bars, guard_streams, output_lost
+from fedmezo.core.user import prepare_user_folders
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -25,10 +25,11 @@ AGAIN = 0.02  # seconds after which a signal is repeated whose exception was los
 def begin() -> None:
     """Make the process ready for what may come, before anything heavy is imported."""
     guard_streams()
+    guard_progress_bars()
     leave_on_interrupt()
     sys.unraisablehook = _not_lost
     atexit.register(_ignore_signals)  # the first to be registered is the last to be called
-    settle()
+    prepare_user_folders()
 
 
 def leave_on_interrupt() -> None:
@@ -90,7 +91,7 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
 
 def _known(error: Exception) -> FedmezoError | None:
     """Return an error as it is told by its message alone; None for a defect."""
-    if (exhausted := told(error)) is not None:
+    if (exhausted := as_memory_error(error)) is not None:
         return exhausted
     if isinstance(error, OSError):
         return ResourceError(str(error))

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 REPLACING = {"strict": "backslashreplace", "surrogateescape": "backslashreplace"}  # for what an encoding cannot say
+BAR_SETTINGS: dict[type, tuple[str, ...]] = {
+    int: ("NCOLS", "NROWS", "POSITION", "INITIAL", "UNIT_DIVISOR"),
+    float: ("MININTERVAL", "MAXINTERVAL", "MINITERS", "SMOOTHING", "DELAY", "TOTAL"),
+}
 
 
 class Lossy(io.RawIOBase):
@@ -85,3 +89,16 @@ def output_lost() -> OSError | None:
     """Return why something that was printed on stdout has not arrived, None if all has."""
     raw = getattr(sys.stdout, "buffer", None)
     return raw.lost if isinstance(raw, Lossy) else None
+
+
+def guard_progress_bars() -> None:
+    """Forget settings of tqdm that are no numbers: it reads them when it is imported, and a bar may cost nothing."""
+    for number, names in BAR_SETTINGS.items():
+        for name in names:
+            value = os.environ.get(f"TQDM_{name}")
+            try:
+                number(value or 0)
+            except ValueError:
+                value = ""
+            if value == "":
+                del os.environ[f"TQDM_{name}"]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 
-def settle() -> None:
+def prepare_user_folders() -> None:
     """Give a user without a name or a home a stand-in, in the environment: libraries ask for them."""
     try:
         getpass.getuser()

@@ -34,7 +34,7 @@ def import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise ConfigurationError(f"{blame(error, path)}\n    {type(error).__name__}: {error}") from error
+        raise ConfigurationError(f"{culprit(error, path)}\n    {type(error).__name__}: {error}") from error
     return module
 
 
@@ -46,13 +46,13 @@ def named_mistakes() -> Iterator[None]:
     except FedmezoError:
         raise
     except Exception as error:
-        place = blame(error)
+        place = culprit(error)
         if not place or ran_out(error):
             raise
         raise ConfigurationError(f"{place}\n    {type(error).__name__}: {error}") from error
 
 
-def made(kind: Callable[[], Made]) -> Made:
+def instantiated(kind: Callable[[], Made]) -> Made:
     """Return a new object of a class.
 
     Raises:
@@ -61,10 +61,10 @@ def made(kind: Callable[[], Made]) -> Made:
     try:
         return kind()
     except TypeError as error:
-        raise ConfigurationError(f"{blame(error) or defined_at(kind.__init__)}\n    {error}") from error
+        raise ConfigurationError(f"{culprit(error) or defined_at(kind.__init__)}\n    {error}") from error
 
 
-def blame(error: BaseException, fallback: Path | str = "") -> str:
+def culprit(error: BaseException, fallback: Path | str = "") -> str:
     """Return ``FILE:LINE`` of the deepest place in a user's file that an error came through, else the fallback."""
     if isinstance(error, SyntaxError) and error.filename == str(fallback):
         return f"{fallback}:{error.lineno}"

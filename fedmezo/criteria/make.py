@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.user_code import blame, defined_at, import_file
+from fedmezo.core.user_code import culprit, defined_at, import_file
 from fedmezo.criteria import Criterion, registry
 
 VOCABULARY = 8  # of the trial
@@ -64,7 +64,7 @@ class FileCriterion:
         try:
             values = self._function(logits, labels, rows)
         except Exception as error:
-            where = f"{blame(error) or defined_at(self._function)}, in {self._name}(logits, labels, rows)"
+            where = f"{culprit(error) or defined_at(self._function)}, in {self._name}(logits, labels, rows)"
             raise ConfigurationError(f"{where}\n    {type(error).__name__}: {error}") from error
         if not (isinstance(values, Tensor) and values.is_floating_point() and values.ndim == 1 and len(values)):
             found = (

@@ -18,7 +18,7 @@ from fedmezo.federation.client import DirectionKeys
 from fedmezo.federation.distance import update_distances
 from fedmezo.federation.messages import Plan, Task
 from fedmezo.ledger.records import ClientRecord, Rejection, RoundRecord
-from fedmezo.models.flat_parameters import Span, point_digest
+from fedmezo.models.flat_parameters import Span, point_hash
 from fedmezo.training import LocalUpdate
 from fedmezo.zeroth_order.replay import Replay, Steps
 
@@ -153,7 +153,7 @@ class WeightAggregation:
             if self.spans:
                 held.append(point)
         mean = (total / weights).to(start.dtype) if weights else start
-        record = RoundRecord(plan.round_index, tuple(clients), tuple(rejected), point_digest(mean), mean)
+        record = RoundRecord(plan.round_index, tuple(clients), tuple(rejected), point_hash(mean), mean)
         return _with_distances(record, lambda: iter(held), self.spans) if self.spans else record
 
     def apply(self, record: RoundRecord, start: Tensor, out: Tensor | None = None) -> Tensor:

@@ -92,7 +92,7 @@ class LocalData:
 
 
 @dataclass(frozen=True)
-class ClientWork:
+class ClientExecutor:
     """What an engine executes, anywhere, for any client; ``lanes`` of them together where they share a process."""
 
     trainer: Trainer

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fedmezo.core.errors import ClientError, FedmezoError
 from fedmezo.core.out_of_memory import advised, first_line, ran_out
-from fedmezo.core.user_code import blame
+from fedmezo.core.user_code import culprit
 from fedmezo.federation.messages import Plan, Reply, Task
 
 
@@ -43,7 +43,7 @@ def failure(task: Task, error: Exception) -> Failure:
     if ran_out(error):
         exhausted = advised(f"{where}: {first_line(error)}")
         return Failure(task, str(exhausted), cause=exhausted)
-    own = f"\n    in {found}" if (found := blame(error)) else ""
+    own = f"\n    in {found}" if (found := culprit(error)) else ""
     return Failure(task, f"{where}: {type(error).__name__}: {error}{own}", cause=error)
 
 
@@ -52,7 +52,7 @@ def place(task: Task) -> str:
     return f"round {task.round_index}, client {task.client}"
 
 
-class Work(Protocol):
+class Executor(Protocol):
     """What a client does in a round."""
 
     @property

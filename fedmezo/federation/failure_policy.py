@@ -13,7 +13,7 @@ from fedmezo.ledger.records import RoundRecord
 
 
 @dataclass(frozen=True)
-class Tolerance:
+class FailurePolicy:
     """The policy for clients that fail or do not answer.
 
     Args:

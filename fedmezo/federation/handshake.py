@@ -26,7 +26,7 @@ OF_DATA = ("partition", "data")
 
 
 @dataclass(frozen=True)
-class Introduction:
+class Handshake:
     """What a node, or the server, works on.
 
     Args:
@@ -47,7 +47,7 @@ class Introduction:
         """Return it as text."""
         return json.dumps(asdict(self), sort_keys=True)
 
-    def objections(self, other: "Introduction") -> list[str]:
+    def mismatches(self, other: "Handshake") -> list[str]:
         """Return in what another one differs: its keys with both values, or what it has else."""
         common = (name for name in WORDS if name in self.hashes and name in other.hashes)
         unlike = [name for name in common if self.hashes[name] != other.hashes[name]]
@@ -57,7 +57,7 @@ class Introduction:
         return keys or [f"another {WORDS[name]}" for name in unlike]
 
 
-def unpack_introduction(text: str) -> Introduction:
+def unpack_handshake(text: str) -> Handshake:
     """Return what a node has said of itself.
 
     Raises:
@@ -74,7 +74,7 @@ def unpack_introduction(text: str) -> Introduction:
             }:
                 needed = {"model", "parameters", "initial"}
                 if needed <= hashes.keys() and all(isinstance(value, str) for value in hashes.values()):
-                    return Introduction(client, keys, hashes, threads, data)
+                    return Handshake(client, keys, hashes, threads, data)
     except (ValueError, RecursionError):
         pass
     raise MalformedError("no introduction of a node of this version")

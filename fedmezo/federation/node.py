@@ -6,12 +6,12 @@ from torch import Tensor
 
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.federation.aggregation import Aggregation
-from fedmezo.federation.engine import Work
+from fedmezo.federation.engine import Executor
 from fedmezo.federation.messages import Message, Order, Reply, unpack_order
 
 
 @dataclass(frozen=True)
-class Behind:
+class Stale:
     """The answer of a node that lacks rounds before those it was sent: it knows the effect of ``rounds``."""
 
     rounds: int
@@ -30,14 +30,14 @@ class Node:
         rounds: done.
     """
 
-    work: Work
+    work: Executor
     identity: bytes
     aggregation: Aggregation
     parameters: Tensor
     in_place: bool = False
     rounds: int = 0
 
-    def __call__(self, message: Message) -> Reply | Behind:
+    def __call__(self, message: Message) -> Reply | Stale:
         """Do what an order asks for.
 
         Raises:
@@ -48,7 +48,7 @@ class Node:
         if order.identity != self.identity:
             raise ConfigurationError("the order is of another configuration, model or starting point than this node's")
         if order.parameters is None and not order.first <= self.rounds <= order.task.round_index:
-            return Behind(self.rounds)
+            return Stale(self.rounds)
         self._catch_up(order)
         return self.work(order.task, self.parameters)
 

@@ -11,7 +11,7 @@ from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.engine import Engine
 from fedmezo.federation.evaluations import Evaluations
-from fedmezo.federation.failure_policy import Tolerance
+from fedmezo.federation.failure_policy import FailurePolicy
 from fedmezo.federation.server import Server
 from fedmezo.ledger.records import RoundRecord, StopRecord
 from fedmezo.ledger.store import Store
@@ -33,7 +33,7 @@ class Training:
 
     server: Server
     engine: Engine
-    tolerance: Tolerance
+    failure_policy: FailurePolicy
     store: Store
     evaluations: Evaluations
     downlink: Downlink
@@ -48,7 +48,7 @@ class Training:
             DivergedError: too many losses were not finite; everything up to there is on the disk.
             ClientError: a client failed, or too few answered.
         """
-        self.settle()
+        self.finish_round()
         self._check_divergence()
         ending = self._ending(stop_requested)
         if ending is not None:
@@ -66,16 +66,16 @@ class Training:
         started = time.perf_counter()
         plan = self.server.plan(round_index)  # sampled clients, learning rates
         self.callbacks.before_round(round_index, [task.learning_rate for task in plan.tasks])
-        results = self.tolerance.run(self.engine, plan, self.server.parameters)  # folded in as they arrive
+        results = self.failure_policy.run(self.engine, plan, self.server.parameters)  # folded in as they arrive
         record = self.server.aggregate(plan, results)
-        self.tolerance.check(plan, record)
+        self.failure_policy.check(plan, record)
         self.store.append(record)  # durable before it is visible
         self.server.apply(record)
-        self.settle()
+        self.finish_round()
         seconds = time.perf_counter() - started
         self.callbacks.after_round(self.report(record, self.downlink, seconds, peak_memory_mib()))
 
-    def settle(self) -> None:
+    def finish_round(self) -> None:
         """Record what belongs after the rounds that are done, and is not recorded yet: hash, evaluation, decision."""
         done = self.server.rounds_done
         if self.store.hash_due(done):

@@ -14,10 +14,10 @@ from fedmezo.federation.engine import Failure
 from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.federation.strategies import History, Observation, Strategy
 from fedmezo.federation.strategies.validation import checked_rates
-from fedmezo.federation.validation import FAILED, LATE, Acceptance
+from fedmezo.federation.validation import FAILED, LATE, AnswerValidation
 from fedmezo.ledger.records import Rejection, RoundRecord
 from fedmezo.ledger.store import Store
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Server:
     parameters: Tensor
     sample: Callable[[int], Mapping[int, int]]
     rates: Rates
-    acceptance: Acceptance
+    validation: AnswerValidation
     aggregation: Aggregation
     seed: int
     in_place: bool = False
@@ -84,7 +84,7 @@ class Server:
     def _result(self, found: Reply | Failure) -> Result:
         if isinstance(found, Failure):
             return Result(found.task, Rejection(found.task.client, LATE if found.late else FAILED), 0.0)
-        return Result(found.task, self.acceptance(found), found.seconds)
+        return Result(found.task, self.validation(found), found.seconds)
 
     def apply(self, record: RoundRecord) -> None:
         """Move to the state after a recorded round."""
@@ -141,7 +141,7 @@ class Server:
 
     def _check(self, store: Store, hashes: Mapping[int, bytes]) -> None:
         recorded = hashes.get(self.rounds_done)
-        if recorded is not None and point_digest(self.parameters) != recorded:
+        if recorded is not None and point_hash(self.parameters) != recorded:
             raise ResourceError(
                 f"{store.ledger.path}\n    the parameters rebuilt after round {self.rounds_done} are not those of the "
                 "run: their hash differs; packages have changed since, or the machine computes otherwise"

@@ -18,7 +18,7 @@ UNANSWERED = (FAILED, LATE)
 
 
 @dataclass(frozen=True)
-class Acceptance:
+class AnswerValidation:
     """The server's check of an answer.
 
     Args:

@@ -116,7 +116,7 @@ class Ledger:
         self._write(frame, end)
         self._links.append(Link(record, chain, end + len(frame)))
 
-    def go_back(self, rounds_done: int, why: str) -> None:
+    def roll_back(self, rounds_done: int, why: str) -> None:
         """Set everything aside that was recorded after the round that ended with ``rounds_done`` rounds."""
         kept = [
             link for link in self._links if isinstance(link.record, Header) or link.record.rounds_done <= rounds_done

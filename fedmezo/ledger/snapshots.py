@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fedmezo.core.saving import saving
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 KEPT = 2
 PROBE = 1 << 22  # bytes read to learn how fast a snapshot can be
@@ -38,7 +38,7 @@ class Snapshots:
         target = self._path(rounds_done)
         scratch = target.with_suffix(".tmp")
         held = parameters.detach().cpu().contiguous()
-        metadata = {"chain": chain.hex(), "parameters": point_digest(held).hex()}
+        metadata = {"chain": chain.hex(), "parameters": point_hash(held).hex()}
         with saving(target):
             self.folder.mkdir(parents=True, exist_ok=True)
             save_file({"parameters": held}, scratch, metadata)
@@ -61,7 +61,7 @@ class Snapshots:
         """Return the parameters [size] of a snapshot; None if it is damaged, or of another size."""
         with suppress(SafetensorError, OSError, KeyError), safe_open(self._path(rounds_done), framework="pt") as file:
             parameters: Tensor = file.get_tensor("parameters")
-            whole = (file.metadata() or {}).get("parameters") == point_digest(parameters).hex()
+            whole = (file.metadata() or {}).get("parameters") == point_hash(parameters).hex()
             if whole and parameters.shape == (size,) and parameters.dtype in (torch.float32, torch.bfloat16):
                 return parameters
         return None

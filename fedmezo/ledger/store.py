@@ -10,7 +10,7 @@ from fedmezo.core.log import LOG
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import HashRecord, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Store:
 
     def record_hash(self, rounds_done: int, parameters: Tensor) -> None:
         """Record the hash of the parameters [d] after so many rounds."""
-        self.ledger.append(HashRecord(rounds_done, point_digest(parameters)))
+        self.ledger.append(HashRecord(rounds_done, point_hash(parameters)))
 
     def keep(self, rounds_done: int, parameters: Tensor, last: bool) -> None:
         """Write a snapshot of the parameters after a round if one is due."""
@@ -81,7 +81,7 @@ class Store:
             )
         return Start(0, None)
 
-    def go_back(self, size: int) -> None:
+    def roll_back(self, size: int) -> None:
         """Drop the rounds that cannot be rebuilt: those after the last snapshot, where weights travelled."""
         rounds, chains = self.ledger.rounds(), self.ledger.chains()
         if not _weights(rounds):
@@ -89,7 +89,7 @@ class Store:
         newest_first = reversed(self.snapshots.belonging(chains))
         last = next((done for done in newest_first if self.snapshots.load(done, size) is not None), 0)
         if last < len(rounds):
-            self.ledger.go_back(last, f"the rounds after round {last} cannot be rebuilt, as they have no snapshot")
+            self.ledger.roll_back(last, f"the rounds after round {last} cannot be rebuilt, as they have no snapshot")
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,7 +107,7 @@ class FlatParameters:
         return self.runs(lambda span: span.decays)
 
 
-def point_digest(point: Tensor) -> bytes:
+def point_hash(point: Tensor) -> bytes:
     """Return a hash (BLAKE2b, 16 bytes) of the values of a flat vector [d], as they are in memory."""
     return hashlib.blake2b(point.detach().cpu().view(torch.uint8).numpy().data, digest_size=16).digest()
 

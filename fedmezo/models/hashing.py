@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-def model_digest(model: nn.Module) -> bytes:
+def model_hash(model: nn.Module) -> bytes:
     """Return a hash (BLAKE2b, 16 bytes) of all parameters that are not trained: names, dtypes, shapes and values."""
     frozen = sorted((name, p) for name, p in model.named_parameters() if not p.requires_grad)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.federation.messages import Task
 from fedmezo.ledger.records import RoundRecord
 
@@ -19,7 +19,7 @@ Write = Callable[..., Path]
 
 def a_round(tiny_yaml: Write, *overrides: str, **sections: Any) -> RoundRecord:
     cfg = config.load(tiny_yaml(**sections), ["use_gpu", "False", *overrides])
-    federation = assemble_federation(cfg, assemble_problem(cfg))
+    federation = assemble_federation(cfg, assemble_learning_task(cfg))
     server = federation.server
     return server.aggregate(server.plan(0), federation.engine.run(server.plan(0), server.parameters))
 
@@ -54,10 +54,10 @@ def test_micro_batches_change_nothing_but_memory(tiny_yaml: Write) -> None:
 
 def test_clients_who_move_the_only_point_work_one_after_the_other(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml(llm={"tok_len": 420, "adapter": {"use": False}}), ["use_gpu", "False"])
-    work = assemble_federation(cfg, problem := assemble_problem(cfg)).work
-    before = problem.start.clone()
+    work = assemble_federation(cfg, learning_task := assemble_learning_task(cfg)).work
+    before = learning_task.start.clone()
     tasks = [Task(0, client, 0.01, 2) for client in range(3)]
-    together = replace(work, lanes=3).together(tasks, problem.start)
-    assert torch.equal(problem.start, before)
+    together = replace(work, lanes=3).together(tasks, learning_task.start)
+    assert torch.equal(learning_task.start, before)
     for result, task in zip(together, tasks, strict=True):
-        assert bytes(result.message) == bytes(work(task, problem.start).message)
+        assert bytes(result.message) == bytes(work(task, learning_task.start).message)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.assembly import model as assembly
 from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.models.adapters import save_trained
@@ -19,8 +19,8 @@ from tests.models.tiny import SMALL, tiny_base
 Write = Callable[..., Path]
 
 
-def assembled(tiny_yaml: Write, *overrides: str, **sections: Any) -> Problem:
-    return assemble_problem(config.load(tiny_yaml(**sections), ["use_gpu", "False", *overrides]))
+def assembled(tiny_yaml: Write, *overrides: str, **sections: Any) -> LearningTask:
+    return assemble_learning_task(config.load(tiny_yaml(**sections), ["use_gpu", "False", *overrides]))
 
 
 def adapter(method: str, **arguments: Any) -> dict[str, Any]:
@@ -56,8 +56,8 @@ def test_a_model_is_spread_over_the_devices_there_are(tiny_yaml: Write, tmp_path
     model = {"type": f"{tmp_path / 'model'}@huggingface_llm"}
     losses = []
     for device_map in ("", "auto"):
-        problem = assembled(tiny_yaml, "model.device_map", device_map, model=model)
-        losses.append(problem.scorer.loss(problem.start, problem.collate(problem.data.partition.clients[0].train[:2])))
+        task = assembled(tiny_yaml, "model.device_map", device_map, model=model)
+        losses.append(task.scorer.loss(task.start, task.collate(task.data.partition.clients[0].train[:2])))
     assert losses[0] == losses[1]
 
 
@@ -83,19 +83,19 @@ def test_examples_longer_than_the_positions_are_refused_before_training(
 
 def test_copies_of_a_half_precision_models_own_modules_are_trained_in_fp32(tiny_yaml: Write) -> None:
     args = "[{adapter_method: lora, r: 2, modules_to_save: [lm_head]}]"
-    problem = assembled(tiny_yaml, "train.is_enable_half", "True", "llm.adapter.args", args)
-    kinds = {p.dtype for p in problem.model.parameters() if p.ndim > 1 and not p.requires_grad}
-    assert kinds == {torch.bfloat16} and {p.dtype for p in problem.model.parameters() if p.requires_grad} == {
+    task = assembled(tiny_yaml, "train.is_enable_half", "True", "llm.adapter.args", args)
+    kinds = {p.dtype for p in task.model.parameters() if p.ndim > 1 and not p.requires_grad}
+    assert kinds == {torch.bfloat16} and {p.dtype for p in task.model.parameters() if p.requires_grad} == {
         torch.float32
     }
-    batch = problem.collate(problem.data.partition.clients[0].train[:2])
-    assert problem.scorer.loss(problem.start + 0.1, batch) != problem.scorer.loss(problem.start, batch)
+    batch = task.collate(task.data.partition.clients[0].train[:2])
+    assert task.scorer.loss(task.start + 0.1, batch) != task.scorer.loss(task.start, batch)
 
 
 def test_scales_of_the_directions_are_by_name(tiny_yaml: Write) -> None:
     scales = [{"name": "q_proj.lora_B", "scale": 0.0625}, {"name": "lora_B", "scale": 2.0}]
     plain, scaled = assembled(tiny_yaml), assembled(tiny_yaml, zo={"mu": 0.005, "scales": scales})
-    z, bent = (problem.scorer.directions.values(7, 0, problem.parameters.size) for problem in (plain, scaled))
+    z, bent = (task.scorer.directions.values(7, 0, task.parameters.size) for task in (plain, scaled))
     for span in scaled.parameters.spans:
         factor = 0.0625 if "q_proj.lora_B" in span.name else 2.0 if "lora_B" in span.name else 1.0
         assert torch.equal(bent[span.start : span.stop], z[span.start : span.stop] * factor), span.name

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_problem
-from fedmezo.assembly.identity import introduction
+from fedmezo.assembly import assemble_federation, assemble_learning_task
+from fedmezo.assembly.identity import handshake
 from fedmezo.assembly.node import assemble_node
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.federation.engines.membership import Roster
+from fedmezo.federation.engines.membership import Membership
 from fedmezo.federation.engines.node_server import NodeServer
 from fedmezo.federation.engines.remote import RemoteEngine
-from fedmezo.federation.engines.transport import Answered, Hello, Introduced
-from fedmezo.federation.handshake import unpack_introduction
+from fedmezo.federation.engines.transport import Answered, HandshakeRequest, HandshakeResponse
+from fedmezo.federation.handshake import unpack_handshake
 from fedmezo.federation.messages import Task
 from fedmezo.ledger.records import Rejection
 from tests.federation.engines.alone import replies
@@ -23,12 +23,12 @@ from tests.federation.engines.direct import DirectPost
 Write = Callable[..., Path]
 
 
-def objections(server: Path, node: Path, client: int = 1, *, own_data: bool = False) -> list[str]:
+def mismatches(server: Path, node: Path, client: int = 1, *, own_data: bool = False) -> list[str]:
     cfg = config.load(server)
-    own = introduction(cfg, assemble_federation(cfg, assemble_problem(cfg)).header)
+    own = handshake(cfg, assemble_federation(cfg, assemble_learning_task(cfg)).header)
     equipped = assemble_node(config.load(node), client, own_data=own_data)
-    assert equipped.introduction is not None and equipped.introduction.client == client
-    return own.objections(unpack_introduction(equipped.introduction.pack()))
+    assert equipped.handshake is not None and equipped.handshake.client == client
+    return own.mismatches(unpack_handshake(equipped.handshake.pack()))
 
 
 def copied(path: Path) -> Path:
@@ -39,7 +39,7 @@ def copied(path: Path) -> Path:
 
 def test_a_node_with_the_servers_file_is_taken(tiny_yaml: Write) -> None:
     path = tiny_yaml()
-    assert objections(path, path) == []
+    assert mismatches(path, path) == []
 
 
 @pytest.mark.parametrize(
@@ -53,32 +53,32 @@ def test_a_node_with_the_servers_file_is_taken(tiny_yaml: Write) -> None:
 )
 def test_what_only_the_server_does_may_differ(tiny_yaml: Write, sections: dict[str, object]) -> None:
     node = copied(tiny_yaml(**sections))
-    assert objections(tiny_yaml(), node) == []
+    assert mismatches(tiny_yaml(), node) == []
 
 
 def test_other_keys_are_named_with_both_values(tiny_yaml: Write) -> None:
     node = copied(tiny_yaml(zo={"mu": 0.25}, dataloader={"batch_size": 3}))
-    assert objections(tiny_yaml(), node) == ["dataloader.batch_size = 3 (here: 2)", "zo.mu = 0.25 (here: 0.005)"]
+    assert mismatches(tiny_yaml(), node) == ["dataloader.batch_size = 3 (here: 2)", "zo.mu = 0.25 (here: 0.005)"]
 
 
 def test_another_seed_is_named(tiny_yaml: Write) -> None:
     node = copied(tiny_yaml(seed=7))
-    assert objections(tiny_yaml(), node) == ["seed = 7 (here: 0)"]
+    assert mismatches(tiny_yaml(), node) == ["seed = 7 (here: 0)"]
 
 
 def test_other_data_are_refused_unless_they_are_its_own(tiny_yaml: Write) -> None:
     node = copied(tiny_yaml(data={"type": "arithmetic@llm", "num_examples": 90, "splits": [0.8, 0.1, 0.1]}))
     server = tiny_yaml()
-    assert objections(server, node) == ["data.num_examples = 90 (here: 60)"]
-    assert objections(server, node, own_data=True) == []
+    assert mismatches(server, node) == ["data.num_examples = 90 (here: 60)"]
+    assert mismatches(server, node, own_data=True) == []
 
 
 def test_a_node_with_data_of_its_own_has_no_objection_to_the_servers(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml())
-    server = introduction(cfg, assemble_federation(cfg, assemble_problem(cfg)).header)
+    server = handshake(cfg, assemble_federation(cfg, assemble_learning_task(cfg)).header)
     node = config.load(copied(tiny_yaml(data={"type": "arithmetic@llm", "num_examples": 90})))
-    own = assemble_node(node, 1, own_data=True).introduction
-    assert own is not None and own.objections(server) == []
+    own = assemble_node(node, 1, own_data=True).handshake
+    assert own is not None and own.mismatches(server) == []
 
 
 @pytest.mark.parametrize("section", [{"train": {"batch_or_epoch": "epoch"}}, {"federate": {"weight_by": "dataset"}}])
@@ -91,8 +91,8 @@ def test_nodes_with_data_of_their_own_train_on_them(tiny_yaml: Write) -> None:
     """Two nodes hold other data than the server; the third has its part of the server's division."""
     alone = config.load(copied(tiny_yaml(data={"type": "arithmetic@llm", "num_examples": 30})))
     cfg = config.load(tiny_yaml())
-    problem = assemble_problem(cfg)
-    federation = assemble_federation(cfg, problem)
+    task = assemble_learning_task(cfg)
+    federation = assemble_federation(cfg, task)
     makers = {0: (alone, True), 1: (cfg, False), 2: (alone, True)}
     servers = {
         client: NodeServer(lambda own=own, client=client: assemble_node(own[0], client, own_data=own[1]))  # type: ignore[misc]
@@ -101,20 +101,20 @@ def test_nodes_with_data_of_their_own_train_on_them(tiny_yaml: Write) -> None:
     post = DirectPost(
         {client: lambda letter, client=client: servers[client]("run", client, letter) for client in servers}  # type: ignore[misc]
     )
-    own = introduction(cfg, federation.header)
-    engine = RemoteEngine(post, Roster(post, own), federation.downlink, lambda loss: None, 60.0, 60.0, 0.01, 3)
-    found = replies(engine.run(federation.server.plan(0), problem.start))
-    assert not any(isinstance(federation.server.acceptance(reply), Rejection) for reply in found)
-    local = replies(federation.engine.run(federation.server.plan(0), problem.start))
+    own = handshake(cfg, federation.header)
+    engine = RemoteEngine(post, Membership(post, own), federation.downlink, lambda loss: None, 60.0, 60.0, 0.01, 3)
+    found = replies(engine.run(federation.server.plan(0), task.start))
+    assert not any(isinstance(federation.server.validation(reply), Rejection) for reply in found)
+    local = replies(federation.engine.run(federation.server.plan(0), task.start))
     equal = [bytes(one.message) == bytes(other.message) for one, other in zip(found, local, strict=True)]
     assert equal == [False, True, False]
 
 
 def test_a_node_introduces_itself_only_where_it_is_asked_to(tiny_yaml: Write) -> None:
     server = NodeServer(lambda: assemble_node(config.load(tiny_yaml()), 2))
-    assert server(1, 5, Hello("")) == Introduced(5, "")
-    own = server(1, 2, Hello(assemble_node(config.load(tiny_yaml()), 2).introduction.pack()))  # type: ignore[union-attr]
-    assert isinstance(own, Introduced) and own.client == 2 and own.introduction
+    assert server(1, 5, HandshakeRequest("")) == HandshakeResponse(5, "")
+    own = server(1, 2, HandshakeRequest(assemble_node(config.load(tiny_yaml()), 2).handshake.pack()))  # type: ignore[union-attr]
+    assert isinstance(own, HandshakeResponse) and own.client == 2 and own.handshake
 
 
 def test_the_next_run_begins_anew(tiny_yaml: Write) -> None:
@@ -125,7 +125,7 @@ def test_the_next_run_begins_anew(tiny_yaml: Write) -> None:
         made.append(1)
         return assemble_node(cfg, 0)
 
-    federation = assemble_federation(cfg, assemble_problem(cfg))
+    federation = assemble_federation(cfg, assemble_learning_task(cfg))
     server = NodeServer(make)  # type: ignore[arg-type]
     order = federation.downlink.order(Task(0, 0, 0.01, 2), federation.server.parameters)
     answers = [server(run, 0, order) for run in (1, 1, 2)]

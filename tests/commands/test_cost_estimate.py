@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.assembly import Problem, assemble_federation
+from fedmezo.assembly import LearningTask, assemble_federation
 from fedmezo.commands import cost_estimate
 from fedmezo.commands.cost_estimate import Linear, estimate
 from fedmezo.core.text import duration
@@ -31,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
 def test_the_estimate_adds_up_the_runs_own_batches(
-    tiny_yaml: Write, tiny_problem: Problem, clock: list[int], trainer: str
+    tiny_yaml: Write, tiny_problem: LearningTask, clock: list[int], trainer: str
 ) -> None:
     cfg = config.load(tiny_yaml(trainer={"type": trainer}, federate={"total_round_num": 3}, eval={"freq": 2}))
     federation = assemble_federation(cfg, tiny_problem)
@@ -55,7 +55,7 @@ def test_the_estimate_adds_up_the_runs_own_batches(
 
 
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
-def test_nothing_is_trained(tiny_yaml: Write, tiny_problem: Problem, trainer: str) -> None:
+def test_nothing_is_trained(tiny_yaml: Write, tiny_problem: LearningTask, trainer: str) -> None:
     cfg = config.load(tiny_yaml(trainer={"type": trainer}))
     federation = assemble_federation(cfg, tiny_problem)
     start, buffer = tiny_problem.start.clone(), tiny_problem.parameters.buffer.clone()

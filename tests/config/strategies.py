@@ -15,8 +15,8 @@ from fedmezo.config.types import (
     ChoiceOrFile,
     Day,
     ExistingFile,
+    FieldType,
     Integer,
-    Kind,
     ListOf,
     ModelName,
     Nullable,
@@ -40,7 +40,7 @@ FREE = st.recursive(
 )
 
 
-def values(kind: Kind) -> st.SearchStrategy[Any]:
+def values(kind: FieldType) -> st.SearchStrategy[Any]:
     """Return values of a kind."""
     match kind:
         case Boolean():

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fedmezo.core.errors import ClientError, ConfigurationError
-from fedmezo.core.out_of_memory import during, told
+from fedmezo.core.out_of_memory import as_memory_error, during
 from fedmezo.generate import main as generate
 from fedmezo.main import main
 from fedmezo.replay import main as replay
@@ -55,7 +55,7 @@ def raising(error: BaseException) -> Callable[..., object]:
 def test_every_library_s_error_is_known(work: Callable[[], object]) -> None:
     with pytest.raises(Exception) as caught, during("reading"):
         work()
-    error = told(caught.value)
+    error = as_memory_error(caught.value)
     assert error is not None and str(error).startswith("reading: ")
     assert "eval.batch_size" in str(error) and "docs/tutorials/out-of-memory.md" in str(error)
     assert "See documentation" not in str(error) and "asynchronously" not in str(error)
@@ -64,9 +64,9 @@ def test_every_library_s_error_is_known(work: Callable[[], object]) -> None:
 def test_also_where_another_error_was_made_of_it() -> None:
     wrapped = ConfigurationError("llm.adapter.args\n    cannot be attached")
     wrapped.__cause__ = MemoryError()
-    assert str(told(wrapped)).startswith("llm.adapter.args\n    cannot be attached\n")
+    assert str(as_memory_error(wrapped)).startswith("llm.adapter.args\n    cannot be attached\n")
     for other in (RuntimeError("a defect"), ClientError("round 0, client 0: ValueError: no"), OSError(errno.EIO, "")):
-        assert told(other) is None
+        assert as_memory_error(other) is None
 
 
 def test_a_client_s_work(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yacs.config import CfgNode
 
 import fedmezo
-from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.core.randomness import ABSENT, Purpose, generator, preserved_torch_state, stream_key
 
 SOURCES = sorted(Path(fedmezo.__file__).parent.rglob("*.py"))
@@ -91,8 +91,8 @@ def test_a_run_leaves_the_global_generators_alone(trainer: str, tiny_cfg: CfgNod
     tiny_cfg.trainer.type = trainer
     tiny_cfg.llm.adapter.args = ({"adapter_method": "lora", "r": 4, "lora_dropout": 0.5},)
     before = global_states()
-    problem = assemble_problem(tiny_cfg)  # the random model, the data, the adapter, its initial parameters
-    federation = assemble_federation(tiny_cfg, problem)
+    task = assemble_learning_task(tiny_cfg)  # the random model, the data, the adapter, its initial parameters
+    federation = assemble_federation(tiny_cfg, task)
     assert global_states() == before
     plan = federation.server.plan(0)
     federation.server.aggregate(plan, federation.engine.run(plan, federation.server.parameters))

@@ -122,3 +122,22 @@ def test_a_run_whose_screen_is_lost_saves_everything(tiny_yaml: Callable[..., Pa
         assert (folder / "adapter_model.safetensors").is_file()
     log = (run / "run.log").read_text(encoding="utf-8")
     assert "Traceback" not in log and "to go on" not in log
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "left"),
+    [("MININTERVAL", "soon", False), ("NCOLS", "", False), ("NCOLS", "1.5", False), ("DELAY", "0.5", True)],
+)
+def test_a_setting_of_progress_bars_that_is_no_number_is_forgotten(name: str, value: str, left: bool) -> None:
+    code = (
+        "import os; from fedmezo.core.process import begin; begin(); import tqdm; print(os.environ.get(f'TQDM_{NAME}'))"
+    )
+    code = code.replace("{NAME}", name)
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {f"TQDM_{name}": value},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == (f"{value}\n" if left else "None\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fedmezo.core.user import is_private, settle, temporary_folder
+from fedmezo.core.user import is_private, prepare_user_folders, temporary_folder
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_gets_a_name_and_a_home_of_its_own(home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if home is not None:
         monkeypatch.setenv("HOME", home)
-    settle()
+    prepare_user_folders()
     assert getpass.getuser() == f"uid{os.getuid()}"
     assert Path.home() == tmp_path / f"fedmezo-{os.geteuid()}" and Path.home().stat().st_mode & 0o777 == 0o700
 
@@ -52,7 +52,7 @@ def test_what_others_may_write_to_is_not_taken(tmp_path: Path) -> None:
 def test_a_user_with_a_name_and_a_home_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USER", "somebody")
-    settle()
+    prepare_user_folders()
     assert (os.environ["HOME"], os.environ["USER"]) == (str(tmp_path), "somebody")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fedmezo.assembly import Problem
+from fedmezo.assembly import LearningTask
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.losses import Evaluator, ExampleLosses, example_losses, split_loss
 
@@ -43,7 +43,7 @@ def test_a_single_client_holds_the_pool(rows: list[tuple[float, int]]) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_example_losses_come_in_the_order_asked_for(tiny_problem: Problem, batch_size: int) -> None:
+def test_example_losses_come_in_the_order_asked_for(tiny_problem: LearningTask, batch_size: int) -> None:
     indices = tiny_problem.data.partition.union("train")[:7]
     done: list[int] = []
     losses = example_losses(
@@ -61,7 +61,7 @@ def test_example_losses_come_in_the_order_asked_for(tiny_problem: Problem, batch
     assert sum(done) == 7 and max(done) <= batch_size
 
 
-def test_examples_of_similar_length_are_scored_together(tiny_problem: Problem) -> None:
+def test_examples_of_similar_length_are_scored_together(tiny_problem: LearningTask) -> None:
     lengths = {index: len(tiny_problem.data.encoded.tokens(index)) for index in range(12)}
     batches: list[list[int]] = []
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedmezo.assembly import Problem
+from fedmezo.assembly import LearningTask
 from fedmezo.federation.client import DirectionKeys, LocalData
 
 
@@ -24,10 +24,10 @@ def test_keys_are_distinct_and_shared_ones_forget_the_client(t: int, client: int
     assert private[:1] == DirectionKeys(3, queries)(t, client, 1)
 
 
-def local_data(problem: Problem, **changes: object) -> LocalData:
+def local_data(task: LearningTask, **changes: object) -> LocalData:
     values = {
-        "examples": [client.train for client in problem.data.partition.clients],
-        "collate": problem.collate,
+        "examples": [client.train for client in task.data.partition.clients],
+        "collate": task.collate,
         "seed": 0,
         "batch_size": 3,
         "shuffle": True,
@@ -37,7 +37,7 @@ def local_data(problem: Problem, **changes: object) -> LocalData:
     return LocalData(**values | changes)  # type: ignore[arg-type]
 
 
-def test_batches_walk_through_every_epoch(tiny_problem: Problem) -> None:
+def test_batches_walk_through_every_epoch(tiny_problem: LearningTask) -> None:
     data = local_data(tiny_problem)
     own = data.examples[1]
     seen = np.concatenate([data.batch(1, index).indices for index in range(len(own))])
@@ -46,21 +46,21 @@ def test_batches_walk_through_every_epoch(tiny_problem: Problem) -> None:
         assert sorted(part.tolist()) == sorted(own.tolist())
 
 
-def test_an_epoch_takes_as_many_steps_as_it_needs(tiny_problem: Problem) -> None:
+def test_an_epoch_takes_as_many_steps_as_it_needs(tiny_problem: LearningTask) -> None:
     data = local_data(tiny_problem, by_epoch=True, local_steps=2, batch_size=5)
     assert data.steps(0) == 2 * -(-len(data.examples[0]) // 5)
     assert local_data(tiny_problem).steps(0) == 2
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 5, 8])
-def test_what_a_prefix_can_have_trained_on(tiny_problem: Problem, steps: int) -> None:
+def test_what_a_prefix_can_have_trained_on(tiny_problem: LearningTask, steps: int) -> None:
     data = local_data(tiny_problem, by_epoch=True, short=True, batch_size=5, examples=[np.arange(17)])
     assert data.most_examples(0, steps) == sum([5, 5, 5, 2, 5, 5, 5, 2][:steps])
     assert replace(data, attempts=3).most_examples(0, steps) == 5 * steps  # instead of a short batch, the next
     assert replace(data, short=False).most_examples(0, steps) == 5 * steps
 
 
-def test_batches_are_right_padded_tensors_of_the_clients_own(tiny_problem: Problem) -> None:
+def test_batches_are_right_padded_tensors_of_the_clients_own(tiny_problem: LearningTask) -> None:
     batch = local_data(tiny_problem).batch(2, 0)
     assert set(batch.indices.tolist()) <= set(local_data(tiny_problem).examples[2].tolist())
     assert batch.labels.shape == batch.input_ids.shape == batch.attention_mask.shape

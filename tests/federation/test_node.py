@@ -8,7 +8,7 @@ from fedmezo.core.directions import direction
 from fedmezo.core.errors import ConfigurationError, MalformedError
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.messages import Message, Reply, Task, pack_answer
-from fedmezo.federation.node import Behind, Node
+from fedmezo.federation.node import Node, Stale
 from fedmezo.training import LocalUpdate
 from tests.federation.engines.alone import Alone
 from tests.federation.test_downlink import CLIENTS, NAME, STEPS, a_round, aggregation, taking_part
@@ -36,7 +36,7 @@ def test_clients_may_be_worked_for_by_any_node(size: int, in_place: bool, worker
         for row in record.clients:
             task, node = Task(index, row.client, 0.1, STEPS), nodes[draw.integers(workers)]
             found = node(Message(bytes(downlink.order(task, server))))
-            if isinstance(found, Behind):
+            if isinstance(found, Stale):
                 behind += 1
                 found = node(Message(bytes(downlink.order(task, server, found.rounds))))
             assert isinstance(found, Reply) and found.task == task
@@ -54,12 +54,12 @@ def test_a_node_from_the_beginning_of_a_run_catches_up_in_one_order() -> None:
         downlink.observe(record)
         server = folding.apply(record, server)
     node, task = a_node(4000, seen), Task(5, 0, 0.1, STEPS)
-    assert node(downlink.order(task, server)) == Behind(0)
+    assert node(downlink.order(task, server)) == Stale(0)
     assert isinstance(node(downlink.order(task, server, 0)), Reply)
     assert torch.equal(seen[-1], server) and node.rounds == 5
     assert isinstance(node(downlink.order(task, server)), Reply)  # asked again: nothing to catch up with
     first = Downlink(NAME, 4000, scalars=True).order(Task(0, 0, 0.1, STEPS), server)
-    assert node(first) == Behind(5)  # an order that is long over
+    assert node(first) == Stale(5)  # an order that is long over
 
 
 def test_where_weights_travel_an_order_brings_them() -> None:

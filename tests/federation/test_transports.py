@@ -20,13 +20,13 @@ from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import ScalarAggregation, WeightAggregation, Weighting
-from fedmezo.federation.client import ClientWork, DirectionKeys, LocalData
+from fedmezo.federation.client import ClientExecutor, DirectionKeys, LocalData
 from fedmezo.federation.engines.local import LocalEngine
 from fedmezo.federation.messages import Message, Reply
 from fedmezo.federation.sampling import sample_clients
 from fedmezo.federation.server import Rates, Server
 from fedmezo.federation.uplink import Uplink
-from fedmezo.federation.validation import Acceptance
+from fedmezo.federation.validation import AnswerValidation
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.models.flat_parameters import Span
 from fedmezo.training import LocalUpdate
@@ -86,7 +86,7 @@ def a_federation(case: Case, scalars: bool) -> tuple[Server, LocalEngine]:
     examples = [np.arange(client, 20 + 5 * client, dtype=np.int64) for client in range(case.clients)]
     trainer = MezoTrainer(Smooth(replay.directions), replay, mu=1e-3)  # type: ignore[arg-type]
     data = LocalData(dict(enumerate(examples)), a_batch, 0, 2, True, STEPS, False)
-    work = ClientWork(trainer, data, keys, Uplink(NAME, None if scalars else replay), lambda loss: None)
+    work = ClientExecutor(trainer, data, keys, Uplink(NAME, None if scalars else replay), lambda loss: None)
     strategy = strategies.registry[case.strategy]()
     spans = SPANS if strategy.needs_update_distance else ()
     weighting = Weighting([len(own) for own in examples], by_dataset=case.partial)
@@ -96,7 +96,7 @@ def a_federation(case: Case, scalars: bool) -> tuple[Server, LocalEngine]:
         parameters=direction(1, 0, SIZE).to(case.dtype),
         sample=lambda index: dict.fromkeys(sampled(index), STEPS),
         rates=Rates(strategy, 0.02, 0.01, lambda index: 1.0),
-        acceptance=Acceptance(NAME, SIZE, case.queries if scalars else 0, data.most_examples, 1e6, case.dtype),
+        validation=AnswerValidation(NAME, SIZE, case.queries if scalars else 0, data.most_examples, 1e6, case.dtype),
         aggregation=(
             ScalarAggregation(replay, keys, weighting, spans) if scalars else WeightAggregation(weighting, spans)
         ),

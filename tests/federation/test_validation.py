@@ -8,19 +8,19 @@ import pytest
 import torch
 
 from fedmezo.federation.messages import Message, Reply, Task, pack_answer
-from fedmezo.federation.validation import Acceptance
+from fedmezo.federation.validation import AnswerValidation
 from fedmezo.ledger.records import Rejection
 from fedmezo.training import LocalUpdate
 
 NAME = b"identity"
 TASK = Task(7, 3, 1e-5, 4)
-ACCEPT = Acceptance(NAME, size=5, queries=1, most_examples=lambda client, steps: 2 * steps, bound=100.0)
+ACCEPT = AnswerValidation(NAME, size=5, queries=1, most_examples=lambda client, steps: 2 * steps, bound=100.0)
 WEIGHTS = replace(ACCEPT, queries=0)
 FINE = LocalUpdate(1.5, 8, 0, gradients=np.ones((4, 1), dtype=np.float32))
 POINT = LocalUpdate(1.5, 8, 0, point=torch.ones(5))
 
 
-def reason(update: LocalUpdate, task: Task = TASK, name: bytes = NAME, accept: Acceptance = ACCEPT) -> str:
+def reason(update: LocalUpdate, task: Task = TASK, name: bytes = NAME, accept: AnswerValidation = ACCEPT) -> str:
     found = accept(Reply(TASK, pack_answer(name, task, update), 0.0))
     if isinstance(found, Rejection):
         assert found.client == TASK.client

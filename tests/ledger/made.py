@@ -9,7 +9,7 @@ import torch
 from fedmezo.ledger.codec import HASHES
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 
 SIZE = 3
 
@@ -34,7 +34,7 @@ def weight_round(index: int) -> RoundRecord:
     return RoundRecord(
         index,
         (ClientRecord(0, 0.1, 2, 2, math.nan),),
-        digest=point_digest(parameters),
+        digest=point_hash(parameters),
         parameters=parameters,
     )
 

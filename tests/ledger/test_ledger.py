@@ -181,7 +181,7 @@ def test_going_back_keeps_what_belongs_to_the_round(tmp_path: Path) -> None:
     evaluated = [EvaluationRecord(done, {}) for done in range(2)]
     records: list[Record] = [evaluated[0], weight_round(0), evaluated[1], weight_round(1), StopRecord(2, 1)]
     ledger = make_ledger(tmp_path / "ledger.bin", records)
-    ledger.go_back(1, "for a test")
+    ledger.roll_back(1, "for a test")
     assert packed(ledger) == packed(Ledger(ledger.path)) == [pack(record) for record in records[:3]]
     ledger.append(weight_round(1))
     assert Ledger(ledger.path).fault == ""

@@ -7,7 +7,7 @@ from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import HashRecord, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 from tests.ledger.made import SIZE, make_header, parameters_after, scalar_round, weight_round
 
 SLOW, QUICK = 1e9, 0.0  # seconds of replaying a round
@@ -77,7 +77,7 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path: Path, caplog: pytest.LogCap
 
 def test_snapshots_of_rounds_that_were_dropped_are_not_used(tmp_path: Path) -> None:
     store = run_scalars(make_store(tmp_path, every=2), 4)
-    store.ledger.go_back(1, "for a test")
+    store.ledger.roll_back(1, "for a test")
     for index in range(1, 4):  # other scalars than before
         store.ledger.append(RoundRecord(index, ()))
     assert began(store) == (0, None)
@@ -93,7 +93,7 @@ def test_hashes_are_due_once_at_their_rounds(tmp_path: Path) -> None:
             store.record_hash(index + 1, parameters_after(index + 1))
             assert not store.hash_due(index + 1)
     assert due == [False, True, False, True, False]
-    assert store.ledger.hashes() == {done: point_digest(parameters_after(done)) for done in (2, 4)}
+    assert store.ledger.hashes() == {done: point_hash(parameters_after(done)) for done in (2, 4)}
     assert sum(isinstance(record, HashRecord) for record in Ledger(store.ledger.path).entries()) == 2
 
 
@@ -120,7 +120,7 @@ def test_weights_without_their_snapshot_cannot_be_rebuilt_and_are_dropped(tmp_pa
         (store.snapshots.folder / "000002.safetensors").unlink()
     with pytest.raises(ResourceError, match="the snapshot after round 3 is missing or damaged"):
         began(store)
-    store.go_back(SIZE)
+    store.roll_back(SIZE)
     wanted = 0 if whole else 2
     assert len(Ledger(store.ledger.path).rounds()) == wanted
     assert began(store) == (wanted, [2.0] * SIZE if wanted else None)
@@ -132,5 +132,5 @@ def test_going_back_leaves_scalars_and_whole_runs_alone(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         store = (run_scalars if name == "scalars" else run_weights)(make_store(tmp_path / name), 3)
         before = store.ledger.path.read_bytes()
-        store.go_back(SIZE)
+        store.roll_back(SIZE)
         assert store.ledger.path.read_bytes() == before

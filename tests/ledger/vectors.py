@@ -13,7 +13,7 @@ from fedmezo.federation.client import DirectionKeys
 from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import HASHES, configuration_text
 from fedmezo.ledger.records import ClientRecord, HashRecord, Header, Record, Rejection, RoundRecord
-from fedmezo.models.flat_parameters import point_digest
+from fedmezo.models.flat_parameters import point_hash
 from fedmezo.zeroth_order.replay import Replay
 from tests import ledger_reader
 
@@ -87,7 +87,7 @@ def vector() -> Vector:
     after = aggregation.apply(record, torch.from_numpy(START.copy()))
     half = aggregation.apply(record, torch.from_numpy(START).bfloat16())
     header = Header(hashes, len(START), CONFIGURATION)
-    return Vector([header, record, HashRecord(1, point_digest(after))], after.numpy(), bits_of(half))
+    return Vector([header, record, HashRecord(1, point_hash(after))], after.numpy(), bits_of(half))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from transformers import AutoConfig, PreTrainedModel
 from fedmezo.core.errors import ModelUnavailableError
 from fedmezo.main import main
 from fedmezo.models import converted
-from fedmezo.models.hashing import model_digest
+from fedmezo.models.hashing import model_hash
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.torch_checkpoint import read_tensors
 from tests.model_folders import write_model
@@ -83,7 +83,7 @@ def test_the_model_is_that_of_the_same_weights_in_safetensors(family: str, legac
     before = load(folder)
     pickled(folder, legacy=legacy)
     after = load(folder)
-    assert bits(after) == bits(before) and model_digest(after) == model_digest(before)
+    assert bits(after) == bits(before) and model_hash(after) == model_hash(before)
     assert bits(load(folder, torch.bfloat16)) == bits(tiny_base(torch.bfloat16, family))
     assert after.name_or_path == str(folder)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.models.flat_parameters import FlatParameters, point_digest
-from fedmezo.zeroth_order.scoring import SwapScorer
+from fedmezo.models.flat_parameters import FlatParameters, point_hash
+from fedmezo.zeroth_order.scoring import CopyInScorer
 
 Layout = dict[str, list[int]]
 LAYOUTS = st.dictionaries(
@@ -123,7 +123,7 @@ def test_a_half_precision_buffer_is_what_the_model_computes_with_and_has_its_own
     assert model(torch.tensor([1.0, 10.0]).bfloat16()).item() == 32.5
     assert model.weight.data_ptr() == parameters.buffer[1:].data_ptr()
     words = parameters.buffer.view(torch.int16).numpy().astype("<i2").tobytes()
-    assert point_digest(parameters.buffer) == hashlib.blake2b(words, digest_size=16).digest()
+    assert point_hash(parameters.buffer) == hashlib.blake2b(words, digest_size=16).digest()
 
 
 def test_tensors_that_do_not_fit_are_refused() -> None:
@@ -153,7 +153,7 @@ def test_parameters_on_other_devices_are_copies_that_are_written_and_read_back()
             parameter.mul_(2)
     assert not parameters.buffer.equal(2 * (start + 1))  # what is elsewhere is not seen yet
     assert parameters.gather().equal(2 * (start + 1))
-    scorer = SwapScorer(model, parameters)
+    scorer = CopyInScorer(model, parameters)
     with scorer.at(start):
         assert there.flatten().tolist() == [0.0, 1.0, 2.0, 3.0]
     assert there.flatten().tolist() == [2.0, 4.0, 6.0, 8.0]

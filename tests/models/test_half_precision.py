@@ -7,7 +7,7 @@ from fedmezo.core.directions import direction
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half_precision import Pairing, join, pairing_of, with_half_products
 from fedmezo.zeroth_order.estimators import ESTIMATORS
-from fedmezo.zeroth_order.scoring import LaneScorer, SwapScorer
+from fedmezo.zeroth_order.scoring import CopyInScorer, LoraBatchedScorer
 from tests.models.tiny import FAMILIES, SMALL, Tuned, make_batch, tiny_base, tuned
 
 MU = 1e-3
@@ -33,9 +33,9 @@ def test_projected_gradients_are_those_of_full_precision(family: str) -> None:
             [
                 float(above - below) / (2 * MU)
                 for above, below in (
-                    LaneScorer(exact.model, exact.parameters).losses(theta, lanes, BATCH),
-                    LaneScorer(halved.model, halved.parameters).losses(theta, lanes, BATCH),
-                    SwapScorer(halved.model, halved.parameters).losses(theta, lanes, BATCH),
+                    LoraBatchedScorer(exact.model, exact.parameters).losses(theta, lanes, BATCH),
+                    LoraBatchedScorer(halved.model, halved.parameters).losses(theta, lanes, BATCH),
+                    CopyInScorer(halved.model, halved.parameters).losses(theta, lanes, BATCH),
                 )
             ]
         )

@@ -19,7 +19,7 @@ from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.hubs.random_llm import MODELS
 from fedmezo.models.tokenizers import ByteTokenizer
-from fedmezo.zeroth_order.scoring import Scorer, SwapScorer
+from fedmezo.zeroth_order.scoring import CopyInScorer, Scorer
 
 NO_CACHE = Path("unused")
 FAMILIES = tuple(MODELS)
@@ -51,7 +51,7 @@ def tuned(model: PreTrainedModel | PeftModel) -> Tuned:
     parameters = FlatParameters(model)
     start = initial_parameters(parameters, seed=0)
     parameters.buffer.copy_(start)
-    return Tuned(model, parameters, start + 0.1 * direction(7, 0, parameters.size), SwapScorer(model, parameters))
+    return Tuned(model, parameters, start + 0.1 * direction(7, 0, parameters.size), CopyInScorer(model, parameters))
 
 
 def tiny_adapter(

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from fedmezo.assembly import Problem
+from fedmezo.assembly import LearningTask
 from fedmezo.training import LocalWork
-from fedmezo.zeroth_order.scoring import Request, Scorer, SwapScorer
+from fedmezo.zeroth_order.scoring import CopyInScorer, Request, Scorer
 from fedmezo.zeroth_order.scoring.response_logits import Responses
 from fedmezo.zeroth_order.scoring.scorer import Total
 
 
 @pytest.fixture
-def work(tiny_problem: Problem) -> Callable[..., LocalWork]:
+def work(tiny_problem: LearningTask) -> Callable[..., LocalWork]:
     """Return a maker of work for client 1 in round 2."""
     own = tiny_problem.data.partition.clients[1].train
 
@@ -31,7 +31,7 @@ def work(tiny_problem: Problem) -> Callable[..., LocalWork]:
     return make
 
 
-class FaultyScorer(SwapScorer):
+class FaultyScorer(CopyInScorer):
     """Gives NaN for batches that hold one of some examples."""
 
     def __init__(self, scorer: Scorer, faulty: set[int]) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional
 
 from fedmezo import config
-from fedmezo.assembly import Problem, assemble_problem
+from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.criteria.make import make_criterion
 from fedmezo.evaluation.fidelity import gradient
@@ -25,11 +25,11 @@ def point(update: LocalUpdate) -> torch.Tensor:
     return update.point
 
 
-def trainer(problem: Problem, **changes: object) -> BackpropTrainer:
-    return replace(BackpropTrainer(problem.scorer, seed=3), **changes)  # type: ignore[arg-type]
+def trainer(task: LearningTask, **changes: object) -> BackpropTrainer:
+    return replace(BackpropTrainer(task.scorer, seed=3), **changes)  # type: ignore[arg-type]
 
 
-def test_an_sgd_step_is_the_formula(tiny_problem: Problem, work: Work) -> None:
+def test_an_sgd_step_is_the_formula(tiny_problem: LearningTask, work: Work) -> None:
     one = work(steps=1, rate=0.1)
     found = trainer(tiny_problem, weight_decay=0.5).train(tiny_problem.start, one)
     slope = gradient(tiny_problem.scorer, tiny_problem.start, one.batch(0))
@@ -39,7 +39,7 @@ def test_an_sgd_step_is_the_formula(tiny_problem: Problem, work: Work) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_lowers_the_loss(tiny_problem: Problem, work: Work, name: str) -> None:
+def test_every_optimizer_lowers_the_loss(tiny_problem: LearningTask, work: Work, name: str) -> None:
     single = replace(work(steps=6, rate=0.01), batch=lambda step: work().batch(0))
     after = point(trainer(tiny_problem, optimizer=name).train(tiny_problem.start, single))
     loss = tiny_problem.scorer.loss
@@ -49,19 +49,19 @@ def test_every_optimizer_lowers_the_loss(tiny_problem: Problem, work: Work, name
 def test_it_is_reproducible_and_leaves_no_trace(tiny_yaml: Callable[..., object], work: Work) -> None:
     args = [{"adapter_package": "peft", "adapter_method": "lora", "r": 4, "lora_dropout": 0.3}]
     path = tiny_yaml(llm={"adapter": {"args": args}})
-    problem = assemble_problem(config.load(path))  # type: ignore[arg-type]
-    state, before = torch.random.get_rng_state(), problem.parameters.buffer.clone()
-    first = point(trainer(problem).train(problem.start, work(rate=1.0)))
-    again = point(trainer(problem).train(problem.start, work(rate=1.0)))
-    other = point(trainer(problem, seed=4).train(problem.start, work(rate=1.0)))
+    task = assemble_learning_task(config.load(path))  # type: ignore[arg-type]
+    state, before = torch.random.get_rng_state(), task.parameters.buffer.clone()
+    first = point(trainer(task).train(task.start, work(rate=1.0)))
+    again = point(trainer(task).train(task.start, work(rate=1.0)))
+    other = point(trainer(task, seed=4).train(task.start, work(rate=1.0)))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert torch.equal(problem.parameters.buffer, before)
-    assert not problem.model.training
-    assert all(parameter.grad is None for parameter in problem.model.parameters())
+    assert torch.equal(task.parameters.buffer, before)
+    assert not task.model.training
+    assert all(parameter.grad is None for parameter in task.model.parameters())
 
 
-def test_clipping_bounds_the_gradient(tiny_problem: Problem, work: Work) -> None:
+def test_clipping_bounds_the_gradient(tiny_problem: LearningTask, work: Work) -> None:
     moved = point(trainer(tiny_problem, clip=1e-3).train(tiny_problem.start, work(steps=1, rate=1.0)))
     assert math.isclose((moved - tiny_problem.start).norm().item(), 1e-3, rel_tol=1e-2)
 
@@ -71,15 +71,15 @@ def test_checkpointing_changes_nothing_but_memory(tiny_yaml: Callable[..., objec
     for checkpointing in (False, True):
         train = {"gradient_checkpointing": checkpointing}
         cfg = config.load(tiny_yaml(train=train, trainer={"type": "llmtrainer"}))  # type: ignore[arg-type]
-        problem = assemble_problem(cfg)
-        points.append(point(trainer(problem).train(problem.start, work(rate=1.0))))
-        assert problem.model.is_gradient_checkpointing is checkpointing
+        task = assemble_learning_task(cfg)
+        points.append(point(trainer(task).train(task.start, work(rate=1.0))))
+        assert task.model.is_gradient_checkpointing is checkpointing
     torch.testing.assert_close(points[0], points[1], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize(("retry", "counted"), [(False, 2), (True, 6)])
 def test_losses_that_are_not_finite_are_counted(
-    tiny_problem: Problem, work: Work, monkeypatch: pytest.MonkeyPatch, retry: bool, counted: int
+    tiny_problem: LearningTask, work: Work, monkeypatch: pytest.MonkeyPatch, retry: bool, counted: int
 ) -> None:
     plain = tiny_problem.scorer.criterion
     monkeypatch.setattr(tiny_problem.scorer, "criterion", lambda *args: plain(*args) * float("nan"))
@@ -88,12 +88,12 @@ def test_losses_that_are_not_finite_are_counted(
     assert math.isnan(update.train_loss) and update.examples == 0 and update.nonfinite == counted
 
 
-def test_wrong_optimizer_arguments_are_the_users_mistake(tiny_problem: Problem) -> None:
+def test_wrong_optimizer_arguments_are_the_users_mistake(tiny_problem: LearningTask) -> None:
     with pytest.raises(ConfigurationError, match="betas"):
         trainer(tiny_problem, optimizer="SGD", arguments={"betas": (0.9, 0.99)})
 
 
-def test_a_criterion_without_a_gradient_is_refused(tiny_problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_criterion_without_a_gradient_is_refused(tiny_problem: LearningTask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny_problem.scorer, "criterion", make_criterion("accuracy"))
     with pytest.raises(ConfigurationError, match="has no gradient, which backpropagation needs; mezotrainer does"):
         trainer(tiny_problem)

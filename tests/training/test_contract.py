@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from fedmezo import config, training
-from fedmezo.assembly import Problem, assemble_federation
+from fedmezo.assembly import LearningTask, assemble_federation
 from fedmezo.federation.messages import Plan, Task, unpack_answer
 from tests.federation.engines.alone import replies
 
 
 @pytest.mark.parametrize("name", sorted(training.registry.names()))
-def test_contract(name: str, tiny_yaml: Callable[..., Path], tiny_problem: Problem) -> None:
+def test_contract(name: str, tiny_yaml: Callable[..., Path], tiny_problem: LearningTask) -> None:
     """Scalars or weights; the same twice; depends on the client; start and model untouched."""
     federation = assemble_federation(config.load(tiny_yaml(trainer={"type": name})), tiny_problem)
     start, buffer = tiny_problem.start.clone(), tiny_problem.parameters.buffer.clone()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedmezo.assembly import Problem
+from fedmezo.assembly import LearningTask
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.training import LocalWork
@@ -19,12 +19,12 @@ from tests.training.conftest import FaultyScorer
 Work = Callable[..., LocalWork]
 
 
-def trainer(problem: Problem, **changes: object) -> MezoTrainer:
-    replay = Replay(problem.parameters.decay_runs(), 0.0, Directions("gaussian"))
-    return replace(MezoTrainer(problem.scorer, replay, mu=0.005), **changes)  # type: ignore[arg-type]
+def trainer(task: LearningTask, **changes: object) -> MezoTrainer:
+    replay = Replay(task.parameters.decay_runs(), 0.0, Directions("gaussian"))
+    return replace(MezoTrainer(task.scorer, replay, mu=0.005), **changes)  # type: ignore[arg-type]
 
 
-def test_a_step_is_the_formula(tiny_problem: Problem, work: Work) -> None:
+def test_a_step_is_the_formula(tiny_problem: LearningTask, work: Work) -> None:
     """theta <- theta - eta g z with g = (L(theta + mu z) - L(theta - mu z)) / (2 mu), spelled out."""
     update = trainer(tiny_problem).train(tiny_problem.start, work(steps=2))
     assert update.gradients is not None
@@ -42,20 +42,20 @@ def test_a_step_is_the_formula(tiny_problem: Problem, work: Work) -> None:
     assert update.examples == 4 and update.nonfinite == 0 and update.point is None
 
 
-def test_training_leaves_model_and_start_untouched(tiny_problem: Problem, work: Work) -> None:
+def test_training_leaves_model_and_start_untouched(tiny_problem: LearningTask, work: Work) -> None:
     buffer, start = tiny_problem.parameters.buffer.clone(), tiny_problem.start.clone()
     trainer(tiny_problem).train(tiny_problem.start, work())
     assert torch.equal(tiny_problem.parameters.buffer, buffer)
     assert torch.equal(tiny_problem.start, start)
 
 
-def test_queries_are_averaged(tiny_problem: Problem, work: Work) -> None:
+def test_queries_are_averaged(tiny_problem: LearningTask, work: Work) -> None:
     update = trainer(tiny_problem).train(tiny_problem.start, work(steps=2, queries=3))
     assert update.gradients is not None
     assert update.gradients.shape == (2, 3) and len(set(update.gradients.flatten().tolist())) == 6
 
 
-def test_a_step_without_a_finite_loss_is_zero_and_counted(tiny_problem: Problem, work: Work) -> None:
+def test_a_step_without_a_finite_loss_is_zero_and_counted(tiny_problem: LearningTask, work: Work) -> None:
     faulty = set(work().batch(1).indices.tolist())
     scorer = FaultyScorer(tiny_problem.scorer, faulty)
     update = trainer(tiny_problem, scorer=scorer).train(tiny_problem.start, work())
@@ -65,7 +65,7 @@ def test_a_step_without_a_finite_loss_is_zero_and_counted(tiny_problem: Problem,
     assert update.nonfinite == 1 and update.examples == 4 and math.isfinite(update.train_loss)
 
 
-def test_a_retry_takes_the_next_batch_with_the_same_direction(tiny_problem: Problem, work: Work) -> None:
+def test_a_retry_takes_the_next_batch_with_the_same_direction(tiny_problem: LearningTask, work: Work) -> None:
     faulty = FaultyScorer(tiny_problem.scorer, set(work().batch(0).indices.tolist()))
     retried = trainer(tiny_problem, scorer=faulty, retry=True).train(tiny_problem.start, work(steps=1))
     shifted = replace(work(steps=1), batch=lambda step: work().batch(step + 1))
@@ -75,14 +75,14 @@ def test_a_retry_takes_the_next_batch_with_the_same_direction(tiny_problem: Prob
     assert retried.nonfinite == 1
 
 
-def test_nothing_finite_at_all(tiny_problem: Problem, work: Work) -> None:
+def test_nothing_finite_at_all(tiny_problem: LearningTask, work: Work) -> None:
     everything = FaultyScorer(tiny_problem.scorer, set(range(1000)))
     update = trainer(tiny_problem, scorer=everything, retry=True).train(tiny_problem.start, work(steps=2))
     assert update.gradients is not None and not update.gradients.any()
     assert math.isnan(update.train_loss) and update.examples == 0 and update.nonfinite == 6
 
 
-def test_clipping_bounds_the_step(tiny_problem: Problem, work: Work) -> None:
+def test_clipping_bounds_the_step(tiny_problem: LearningTask, work: Work) -> None:
     free = trainer(tiny_problem).train(tiny_problem.start, work(steps=1)).gradients
     assert free is not None
     norm = direction(0, 0, tiny_problem.start.numel()).double().norm().item()
@@ -95,7 +95,7 @@ def test_clipping_bounds_the_step(tiny_problem: Problem, work: Work) -> None:
 
 
 def test_an_error_in_the_model_names_step_and_examples_and_restores(
-    tiny_problem: Problem, work: Work, monkeypatch: pytest.MonkeyPatch
+    tiny_problem: LearningTask, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tiny_problem.parameters.buffer.clone()
 
@@ -109,7 +109,7 @@ def test_an_error_in_the_model_names_step_and_examples_and_restores(
     assert torch.equal(tiny_problem.parameters.buffer, before)
 
 
-def test_clients_in_step_learn_what_they_learn_alone(tiny_problem: Problem, work: Work) -> None:
+def test_clients_in_step_learn_what_they_learn_alone(tiny_problem: LearningTask, work: Work) -> None:
     mezo = trainer(tiny_problem)
     works = [work(), replace(work(steps=2), client=2, keys=[[7], [8]]), work(steps=4, queries=2)]
     together = mezo.train_together(tiny_problem.start, works)
@@ -121,7 +121,7 @@ def test_clients_in_step_learn_what_they_learn_alone(tiny_problem: Problem, work
         assert (found.examples, found.nonfinite) == (wanted.examples, wanted.nonfinite)
 
 
-def test_one_of_several_clients_may_have_no_finite_loss(tiny_problem: Problem, work: Work) -> None:
+def test_one_of_several_clients_may_have_no_finite_loss(tiny_problem: LearningTask, work: Work) -> None:
     scorer = FaultyScorer(tiny_problem.scorer, set(work().batch(1).indices.tolist()))
     mezo = trainer(tiny_problem, scorer=scorer, retry=True)
     healthy = replace(work(), batch=lambda step: work().batch(5 + step))

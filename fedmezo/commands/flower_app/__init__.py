@@ -14,10 +14,10 @@ from fedmezo.assembly.node import assemble_node
 from fedmezo.core.errors import FedmezoError
 from fedmezo.federation.engines import flower
 from fedmezo.federation.engines.node_server import NodeServer
-from fedmezo.federation.engines.transport import Failed, Letter, Response
+from fedmezo.federation.engines.transport import Failed, Request, Response
 
 
-def answer(run: int, node: Mapping[str, Any], letter: Letter) -> Response:
+def answer(run: int, node: Mapping[str, Any], request: Request) -> Response:
     """Answer a letter, as the node's configuration says."""
     client = int(node.get("partition-id", 0))
     try:
@@ -25,7 +25,7 @@ def answer(run: int, node: Mapping[str, Any], letter: Letter) -> Response:
     except FedmezoError as error:
         return Failed(str(error))
     return NodeServer(lambda: assemble_node(cfg, client, own_data=bool(node.get("own-data", False))))(
-        run, client, letter
+        run, client, request
     )
 
 

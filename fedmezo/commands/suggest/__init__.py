@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Problem, assemble_problem, zeroth_order
+from fedmezo.assembly import LearningTask, assemble_learning_task, zeroth_order
 from fedmezo.assembly.node import with_values
 from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
 from fedmezo.commands.check import PAIRS_PER_BATCH, attempted, fidelity_batches, in_full_precision
@@ -35,14 +35,14 @@ def suggest(cfg: CfgNode) -> str:
         FedmezoError: the run could not start either.
     """
     started = time.perf_counter()
-    problem = assemble_problem(cfg)
+    task = assemble_learning_task(cfg)
     parts, words = [], []
     if zeroth_order(cfg):
-        mu, text = _mu(cfg, problem)
+        mu, text = _mu(cfg, task)
         cfg = with_values(to_dict(cfg), {"zo.mu": mu})
         parts.append(text)
         words.append(f"zo.mu {mu:g}")
-    tried, text = attempted(lambda: _rate(cfg, problem))
+    tried, text = attempted(lambda: _rate(cfg, task))
     parts.append(text)
     if tried.recommended is not None:
         words.insert(0, f"train.optimizer.lr {tried.recommended:g}")
@@ -52,18 +52,18 @@ def suggest(cfg: CfgNode) -> str:
     return "\n\n".join([*parts, f"add to the command: {' '.join(words)}" if words else "nothing to add", taken])
 
 
-def _mu(cfg: CfgNode, problem: Problem) -> tuple[float, str]:
+def _mu(cfg: CfgNode, task: LearningTask) -> tuple[float, str]:
     """Return a mu, and why."""
     configured = cfg.zo.mu
-    if not differentiable(problem.scorer.criterion):
+    if not differentiable(task.scorer.criterion):
         return configured, f"mu: {configured:g} as configured; criterion.type has no gradient to compare with"
     scales = sorted({configured, *(two_digits(configured * factor) for factor in MU_FACTORS)})
     with _bar(FIDELITY_BATCHES, "mu") as bar:
         found = gradient_fidelities(
-            [Setting(problem.scorer, mu, cfg.zo.estimator) for mu in scales],
-            in_full_precision(cfg, problem).scorer,
-            problem.start,
-            _told(fidelity_batches(cfg, problem, FIDELITY_BATCHES), bar),
+            [Setting(task.scorer, mu, cfg.zo.estimator) for mu in scales],
+            in_full_precision(cfg, task).scorer,
+            task.start,
+            _told(fidelity_batches(cfg, task, FIDELITY_BATCHES), bar),
             directions_per_batch=PAIRS_PER_BATCH,
             seed=cfg.seed,
         )
@@ -94,10 +94,10 @@ def _why(chosen: float, configured: float, fidelities: Mapping[float, Measured])
     return f"  -> {chosen:g}: {ends}, {kept}{warning}"
 
 
-def _rate(cfg: CfgNode, problem: Problem) -> tuple[Tried, str]:
+def _rate(cfg: CfgNode, task: LearningTask) -> tuple[Tried, str]:
     """Return rates that were tried, and what follows."""
     with _bar(None, "rate") as bar:
-        probe = Probe(cfg, problem, bar)
+        probe = Probe(cfg, task, bar)
         tried = search(probe, cfg.train.optimizer.lr)
     rows = [f"  {rate:<9g} {_shown(mean(changes))}" for rate, changes in tried.changes.items()]
     return tried, "\n".join([f"rate: {probe.describe()}", *rows, _conclusion(tried)])

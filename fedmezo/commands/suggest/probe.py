@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Federation, Problem, assemble_federation
+from fedmezo.assembly import Federation, LearningTask, assemble_federation
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data.batches import Batch
@@ -31,16 +31,16 @@ class Probe:
     weights travel, the steps are taken anew for every rate.
     """
 
-    def __init__(self, cfg: CfgNode, problem: Problem, bar: "tqdm[Any]") -> None:
-        self._problem, self._bar = problem, bar
-        self.federation = assemble_federation(cfg, problem, self._on_step)
+    def __init__(self, cfg: CfgNode, learning_task: LearningTask, bar: "tqdm[Any]") -> None:
+        self._problem, self._bar = learning_task, bar
+        self.federation = assemble_federation(cfg, learning_task, self._on_step)
         plan = self.federation.server.plan(0)
-        validation = problem.data.partition.union("val")
+        validation = learning_task.data.partition.union("val")
         separate = len(validation) >= LEAST_EXAMPLES
         steps = _steps(cfg, self.federation, plan, halved=not separate)
         self.plan = Plan(0, tuple(replace(task, steps=steps) for task in plan.tasks))
         self._where = "val" if separate else "train, unused by them"
-        self.batches = _batches(cfg, problem, validation if separate else self._unused())
+        self.batches = _batches(cfg, learning_task, validation if separate else self._unused())
         self._record = self._round(0.0) if self.federation.scalars else None
         self._before: NDArray[np.float64] | None = None
 
@@ -103,7 +103,7 @@ def _steps(cfg: CfgNode, federation: Federation, plan: Plan, *, halved: bool) ->
     return max(1, min(wanted, smallest // (2 * int(cfg.dataloader.batch_size)))) if halved else wanted
 
 
-def _batches(cfg: CfgNode, problem: Problem, pool: NDArray[np.int64]) -> list[Batch]:
+def _batches(cfg: CfgNode, learning_task: LearningTask, pool: NDArray[np.int64]) -> list[Batch]:
     """Return batches of some of the examples of a pool."""
     size = cfg.dataloader.batch_size
     count = min(len(pool), EXAMPLES) // size
@@ -112,4 +112,4 @@ def _batches(cfg: CfgNode, problem: Problem, pool: NDArray[np.int64]) -> list[Ba
             f"--suggest\n    {len(pool)} examples are left to try rates on, expected at least {2 * size}: two batches"
         )
     draw = generator(stream_key(cfg.seed, "data", client=HELD, query=1))
-    return [problem.collate(indices) for indices in draw.choice(pool, (count, size), replace=False)]
+    return [learning_task.collate(indices) for indices in draw.choice(pool, (count, size), replace=False)]

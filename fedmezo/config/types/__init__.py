@@ -1,8 +1,8 @@
 """The kinds of values that keys take."""
 
 from fedmezo.config.types.collection import Anything, Arguments, ListOf
+from fedmezo.config.types.field_type import FieldType, Nullable, OrWord, ScalarType, Synonyms
 from fedmezo.config.types.file import ChoiceOrFile, ExistingFile, PythonFile, RunOrLedger
-from fedmezo.config.types.kind import Kind, Nullable, OrWord, ScalarKind, Synonyms
 from fedmezo.config.types.number import Integer, Number
 from fedmezo.config.types.text import Boolean, Choice, Day, ModelName, Registered, Text
 from fedmezo.config.types.variants import Variants
@@ -15,8 +15,8 @@ __all__ = [
     "ChoiceOrFile",
     "Day",
     "ExistingFile",
+    "FieldType",
     "Integer",
-    "Kind",
     "ListOf",
     "ModelName",
     "Nullable",
@@ -25,7 +25,7 @@ __all__ = [
     "PythonFile",
     "Registered",
     "RunOrLedger",
-    "ScalarKind",
+    "ScalarType",
     "Synonyms",
     "Text",
     "Variants",

@@ -6,7 +6,7 @@ from typing import Any
 
 from yaml import Node, ScalarNode
 
-from fedmezo.config.types.kind import Kind
+from fedmezo.config.types.field_type import FieldType
 from fedmezo.config.types.number import DECIMAL, number
 from fedmezo.core.documents.nodes import (
     NUMERIC,
@@ -26,10 +26,10 @@ from fedmezo.core.nearest import nearest
 
 
 @dataclass(frozen=True)
-class ListOf(Kind):
+class ListOf(FieldType):
     """A list of ``least`` to ``most`` items of one kind, as a tuple; a single value is a list of one."""
 
-    item: Kind
+    item: FieldType
     least: int = 0
     most: int | None = None
 
@@ -63,7 +63,7 @@ class ListOf(Kind):
         return next((each for each in found if each), "")
 
 
-class Anything(Kind):
+class Anything(FieldType):
     """A value that is passed on: a finite number, truth value, text, null, or a list or mapping of these."""
 
     def describe(self) -> str:
@@ -98,13 +98,13 @@ class Anything(Kind):
 
 
 @dataclass(frozen=True)
-class Arguments(Kind):
+class Arguments(FieldType):
     """A mapping of named arguments, as a dict: some of a known kind, any others passed on, or refused unless ``open``.
 
     A known argument that is left out has its value of ``defaults``.
     """
 
-    known: Mapping[str, Kind] = field(default_factory=dict)
+    known: Mapping[str, FieldType] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     open: bool = True
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from yaml import Node
 
-from fedmezo.config.types.kind import Textual
+from fedmezo.config.types.field_type import Textual
 from fedmezo.config.types.text import Choice, Text
 from fedmezo.core.documents.nodes import full_path
 from fedmezo.core.documents.problems import Problems

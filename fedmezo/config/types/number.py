@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedmezo.config.types.kind import ScalarKind
+from fedmezo.config.types.field_type import ScalarType
 from fedmezo.core.documents.nodes import Scalar, UnfitError, decimal
 
 DECIMAL = "; numbers are decimal, such as 16, 1000 or 1e-3"
@@ -33,7 +33,7 @@ def _number(text: str) -> int | float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Bounded(ScalarKind):
+class _Bounded(ScalarType):
     """Numbers within bounds (``low`` and ``high`` belong to them), and a few others that have a meaning."""
 
     low: float | None = None

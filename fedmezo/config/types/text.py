@@ -10,13 +10,13 @@ from typing import Any
 from yaml import Node
 
 from fedmezo.config.names import fault, registered
-from fedmezo.config.types.kind import ScalarKind, Textual
+from fedmezo.config.types.field_type import ScalarType, Textual
 from fedmezo.core.documents.nodes import Scalar, UnfitError, full_path
 from fedmezo.core.documents.problems import Problems
 from fedmezo.core.nearest import nearest
 
 
-class Boolean(ScalarKind):
+class Boolean(ScalarType):
     """True or False."""
 
     def describe(self) -> str:
@@ -30,7 +30,7 @@ class Boolean(ScalarKind):
         return value
 
 
-class Text(Textual, ScalarKind):
+class Text(Textual, ScalarType):
     """Any text; a number or a truth value counts as text in quotes only."""
 
     def describe(self) -> str:
@@ -46,7 +46,7 @@ class Text(Textual, ScalarKind):
         return value
 
 
-class Day(ScalarKind):
+class Day(ScalarType):
     """A date; '' for none."""
 
     def describe(self) -> str:
@@ -64,7 +64,7 @@ class Day(ScalarKind):
 
 
 @dataclass(frozen=True)
-class Choice(Textual, ScalarKind):
+class Choice(Textual, ScalarType):
     """One of a few names, in any case; the value has the case of the option."""
 
     options: tuple[str, ...]
@@ -85,7 +85,7 @@ class Choice(Textual, ScalarKind):
 
 
 @dataclass(frozen=True)
-class Registered(Textual, ScalarKind):
+class Registered(Textual, ScalarType):
     """A name registered by the package or an extension, a path with one of ``endings``, or what fits a form.
 
     ``form`` is a regular expression that the whole value may match instead, ``form_name`` how it is written to a user.
@@ -130,7 +130,7 @@ class Registered(Textual, ScalarKind):
 
 
 @dataclass(frozen=True)
-class ModelName(Textual, ScalarKind):
+class ModelName(Textual, ScalarType):
     """A model as ``NAME@HUB``, with a registered hub."""
 
     folder: str = "models/hubs"

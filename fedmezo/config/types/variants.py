@@ -7,13 +7,13 @@ from typing import Any
 from yaml import Node
 
 from fedmezo.config.types.collection import Arguments
-from fedmezo.config.types.kind import Kind
+from fedmezo.config.types.field_type import FieldType
 from fedmezo.core.documents.nodes import is_mapping, pairs
 from fedmezo.core.documents.problems import Problems
 
 
 @dataclass(frozen=True)
-class Variants(Kind):
+class Variants(FieldType):
     """A mapping of arguments, of which ``selector`` chooses the variant.
 
     Args:
@@ -23,7 +23,7 @@ class Variants(Kind):
     """
 
     selector: str
-    choice: Kind
+    choice: FieldType
     variants: Mapping[str, Arguments]
 
     def describe(self) -> str:

@@ -8,8 +8,8 @@ from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.sources import register
 from fedmezo.data.sources.source import Request
 from fedmezo.data.word_problems import KINDS
-from fedmezo.data.word_problems.story import Kind, Story, at_most, tell
 from fedmezo.data.word_problems.sums import SUMS
+from fedmezo.data.word_problems.word_problem import ProblemKind, WordProblem, at_most, tell
 
 
 @register("arithmetic@llm")
@@ -26,22 +26,24 @@ class Arithmetic:
             raise ConfigurationError(f"{request.name} is generated: leave data.file and data.fields.* empty")
         if request.num_examples < 1:
             raise ConfigurationError(f"data.num_examples = {request.num_examples}: expected at least 1")
-        stories = (make_story(_kinds(request.steps), request.seed, index) for index in range(request.num_examples))
+        stories = (
+            make_word_problem(_kinds(request.steps), request.seed, index) for index in range(request.num_examples)
+        )
         examples = tuple(_example(story, request.worked) for story in stories)
         return Dataset(request.name, examples, 0, f"generated from seed {request.seed}")
 
 
-def _kinds(steps: int) -> tuple[Kind, ...]:
+def _kinds(steps: int) -> tuple[ProblemKind, ...]:
     """Return the kinds of problems of at most so many steps: word problems, or sums where it is a single one."""
     if steps == 1:
         return (SUMS,)
     return at_most(KINDS, steps) if steps else KINDS
 
 
-def make_story(kinds: Sequence[Kind], seed: int, index: int) -> Story:
+def make_word_problem(kinds: Sequence[ProblemKind], seed: int, index: int) -> WordProblem:
     """Return the story at one index of the endless dataset of a seed."""
     return tell(kinds, generator(stream_key(seed, "data", step=index)))
 
 
-def _example(story: Story, worked: bool) -> Example:
+def _example(story: WordProblem, worked: bool) -> Example:
     return Example(story.problem, "", story.solution if worked else story.answer, story.category)

@@ -1,6 +1,6 @@
 """Word problems about kitchens."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 BATCHES = Template(
     problems=(
@@ -45,7 +45,7 @@ PANTRY = Template(
     ),
 )
 
-COOKING = Kind(
+COOKING = ProblemKind(
     category="cooking",
     words={
         "food": ("rolls", "muffins", "pies", "biscuits", "dumplings", "pretzels"),

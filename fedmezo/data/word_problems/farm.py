@@ -1,6 +1,6 @@
 """Word problems about fields and animals."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 HARVEST = Template(
     problems=(
@@ -47,7 +47,7 @@ HERD = Template(
     ),
 )
 
-FARM = Kind(
+FARM = ProblemKind(
     category="farm",
     words={
         "crop": ("pumpkins", "melons", "cabbages", "apples", "leeks", "pears"),

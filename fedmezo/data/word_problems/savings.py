@@ -1,6 +1,6 @@
 """Word problems about money that is put aside."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 GOAL = Template(
     problems=(
@@ -47,7 +47,7 @@ SPENT = Template(
     ),
 )
 
-SAVINGS = Kind(
+SAVINGS = ProblemKind(
     category="savings",
     words={"goal": ("bicycle", "camera", "guitar", "tent", "telescope", "keyboard", "kayak", "sewing machine")},
     templates=(GOAL, TOGETHER, SPENT),

@@ -1,6 +1,6 @@
 """Word problems about classes and homework."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 PAGES = Template(
     problems=(
@@ -47,7 +47,7 @@ POINTS = Template(
     ),
 )
 
-SCHOOL = Kind(
+SCHOOL = ProblemKind(
     category="school",
     words={
         "book": ("novel", "textbook", "biography", "play", "diary"),

@@ -1,6 +1,6 @@
 """Word problems about buying."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 BUY_TWO = Template(
     problems=(
@@ -45,7 +45,7 @@ SHARED = Template(
     ),
 )
 
-SHOPPING = Kind(
+SHOPPING = ProblemKind(
     category="shopping",
     words={"item": ("pens", "candles", "mugs", "notebooks", "plants", "puzzles", "scarves", "lamps", "posters")},
     templates=(BUY_TWO, DISCOUNT, SHARED),

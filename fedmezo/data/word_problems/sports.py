@@ -1,6 +1,6 @@
 """Word problems about training and matches."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 TRAINING = Template(
     problems=(
@@ -47,7 +47,7 @@ CLUB = Template(
     ),
 )
 
-SPORTS = Kind(
+SPORTS = ProblemKind(
     category="sports",
     words={
         "moves": ("runs", "swims", "skates", "rows"),

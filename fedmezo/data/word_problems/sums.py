@@ -1,6 +1,6 @@
 """Bare sums and differences: a single step, without a story, always answered in the same words."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 SUM = Template(
     problems=("What is {a} + {b}?", "What is {a} plus {b}?"),
@@ -14,4 +14,4 @@ DIFFERENCE = Template(
     steps=(Step("left = a - b", ("{e}.",)),),
 )
 
-SUMS = Kind(category="sums", words={}, templates=(SUM, DIFFERENCE))
+SUMS = ProblemKind(category="sums", words={}, templates=(SUM, DIFFERENCE))

@@ -1,6 +1,6 @@
 """Word problems about journeys."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 TWO_LEGS = Template(
     problems=(
@@ -47,7 +47,7 @@ COSTS = Template(
     ),
 )
 
-TRAVEL = Kind(
+TRAVEL = ProblemKind(
     category="travel",
     words={
         "vehicle": ("bus", "van", "scooter", "truck", "motorbike", "taxi"),

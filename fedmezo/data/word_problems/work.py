@@ -1,6 +1,6 @@
 """Word problems about jobs and workshops."""
 
-from fedmezo.data.word_problems.story import Kind, Step, Template
+from fedmezo.data.word_problems.word_problem import ProblemKind, Step, Template
 
 WAGES = Template(
     problems=(
@@ -47,7 +47,7 @@ TEAM = Template(
     ),
 )
 
-WORK = Kind(
+WORK = ProblemKind(
     category="work",
     words={
         "job": ("carpenter", "painter", "gardener", "tailor", "mechanic", "potter"),

@@ -22,23 +22,23 @@ from fedmezo.core.signals import leave_to_others, take_back
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.engine import Failure
 from fedmezo.federation.engines import register
-from fedmezo.federation.engines.membership import Roster
-from fedmezo.federation.engines.node_server import Equipped, NodeServer
+from fedmezo.federation.engines.membership import Membership
+from fedmezo.federation.engines.node_server import LoadedNode, NodeServer
 from fedmezo.federation.engines.remote import RemoteEngine
 from fedmezo.federation.engines.transport import (
     Answered,
     Failed,
-    Hello,
-    Introduced,
-    Letter,
+    HandshakeRequest,
+    HandshakeResponse,
     Lost,
-    Post,
-    Presence,
+    NodeInfo,
+    Request,
     Response,
+    Transport,
 )
-from fedmezo.federation.handshake import Introduction
+from fedmezo.federation.handshake import Handshake
 from fedmezo.federation.messages import Message, Plan, Reply
-from fedmezo.federation.node import Behind
+from fedmezo.federation.node import Stale
 
 # Flower asks its makers' servers for news and counts its users, unless told not to before it is imported
 QUIET = {
@@ -59,16 +59,16 @@ T = TypeVar("T")
 HELD = 256 << 20  # bytes of parameters that may be under way at a time, where so few tasks keep the workers busy
 FORWARD = "train"  # Flower's type of all our messages
 
-SMALL: dict[str, tuple[Callable[..., Letter | Response], dict[str, type]]] = {
-    "Hello": (Hello, {"introduction": str}),
-    "Introduced": (Introduced, {"client": int, "introduction": str}),
-    "Behind": (Behind, {"rounds": int}),
+SMALL: dict[str, tuple[Callable[..., Request | Response], dict[str, type]]] = {
+    "HandshakeRequest": (HandshakeRequest, {"handshake": str}),
+    "HandshakeResponse": (HandshakeResponse, {"client": int, "handshake": str}),
+    "Stale": (Stale, {"rounds": int}),
     "Failed": (Failed, {"text": str, "exhausted": bool}),
 }
 _SERVERS: dict[str, NodeServer] = {}  # of this process, by simulation
 
 
-def envelope_content(thing: Letter | Response) -> RecordDict:
+def envelope_content(thing: Request | Response) -> RecordDict:
     """Return a letter or an answer as Flower carries it: small things in one record, parameters as an array."""
     fields: dict[str, Any] = {"kind": type(thing).__name__}
     arrays = {}
@@ -87,7 +87,7 @@ def envelope_content(thing: Letter | Response) -> RecordDict:
     return content
 
 
-def content_of(content: RecordDict) -> Letter | Response:
+def content_of(content: RecordDict) -> Request | Response:
     """Return the letter or answer that Flower has carried; what is none is Lost."""
     try:
         fields: dict[str, Any] = dict(content["fields"])
@@ -116,23 +116,23 @@ def _parameters(content: RecordDict) -> memoryview | None:
     return memoryview(array.data)
 
 
-def client_app(answer: Callable[[int, Mapping[str, Any], Letter], Response]) -> ClientApp:
+def client_app(answer: Callable[[int, Mapping[str, Any], Request], Response]) -> ClientApp:
     """Return Flower's client: it answers letters, as of (run, node configuration, letter)."""
     app = ClientApp()
 
     def train(envelope: Envelope, context: Context) -> Envelope:
-        letter = content_of(envelope.content)
-        if not isinstance(letter, Hello | Message):
+        request = content_of(envelope.content)
+        if not isinstance(request, HandshakeRequest | Message):
             response: Response = Failed("the server has sent what is no letter")
         else:
-            response = answer(context.run_id, context.node_config, letter)
+            response = answer(context.run_id, context.node_config, request)
         return Envelope(envelope_content(response), reply_to=envelope)
 
     app.train()(train)
     return app
 
 
-class GridPost:
+class GridTransport:
     """Carries letters over a Flower grid.
 
     Args:
@@ -144,14 +144,14 @@ class GridPost:
         self._grid = grid
         self._ttl = ttl
 
-    def nodes(self) -> Mapping[int, Presence]:
+    def nodes(self) -> Mapping[int, NodeInfo]:
         """Return the nodes that are connected."""
         found = self._grid.get_nodes()
-        return {int(node.node_id): Presence(bytes(node.public_key), str(node.last_activated_at)) for node in found}
+        return {int(node.node_id): NodeInfo(bytes(node.public_key), str(node.last_activated_at)) for node in found}
 
-    def send(self, node: int, letter: Letter) -> str:
+    def send(self, node: int, request: Request) -> str:
         """Send a letter and return its name."""
-        (name,) = self._grid.push_messages([Envelope(envelope_content(letter), node, FORWARD, ttl=self._ttl)])
+        (name,) = self._grid.push_messages([Envelope(envelope_content(request), node, FORWARD, ttl=self._ttl)])
         return name or ""
 
     def collect(self, names: Collection[str]) -> Iterator[tuple[str, Response]]:
@@ -166,7 +166,11 @@ def _response(envelope: Envelope) -> Response:
         reason = (envelope.error.reason or "").strip().splitlines()
         return Lost(f"Flower reports error {envelope.error.code}: {reason[-1] if reason else 'no reason given'}")
     found = content_of(envelope.content)
-    return Lost("its node has sent a letter instead of an answer") if isinstance(found, Hello | Message) else found
+    return (
+        Lost("its node has sent a letter instead of an answer")
+        if isinstance(found, HandshakeRequest | Message)
+        else found
+    )
 
 
 @dataclass(frozen=True)
@@ -174,13 +178,13 @@ class Simulation:
     """What a worker process needs to find its node: a name of the simulation, and how a node is made."""
 
     name: str
-    make: Callable[[], Equipped]
+    make: Callable[[], LoadedNode]
 
-    def __call__(self, run: int, node: Mapping[str, Any], letter: Letter) -> Response:
+    def __call__(self, run: int, node: Mapping[str, Any], request: Request) -> Response:
         """Answer a letter; the node is loaded once per process."""
         if self.name not in _SERVERS:
             _SERVERS[self.name] = NodeServer(self.make)
-        return _SERVERS[self.name](run, int(node["partition-id"]), letter)
+        return _SERVERS[self.name](run, int(node["partition-id"]), request)
 
 
 class _GridEngine:
@@ -220,7 +224,7 @@ class FlowerSimulation(_GridEngine):
 
     def __init__(
         self,
-        make_node: Callable[[], Equipped],
+        make_node: Callable[[], LoadedNode],
         downlink: Downlink,
         on_step: Callable[[float], None],
         clients: int,
@@ -233,8 +237,8 @@ class FlowerSimulation(_GridEngine):
     ) -> None:
         super().__init__()
         window = max(2 * workers, HELD // downlink.most_bytes)
-        self._make: Callable[[Post], RemoteEngine] = lambda post: RemoteEngine(
-            post, Roster(post, None), downlink, on_step, timeout, timeout, poll, window
+        self._make: Callable[[Transport], RemoteEngine] = lambda transport: RemoteEngine(
+            transport, Membership(transport, None), downlink, on_step, timeout, timeout, poll, window
         )
         self._clients = clients
         self._app = client_app(Simulation(os.urandom(8).hex(), make_node))
@@ -265,7 +269,7 @@ class FlowerSimulation(_GridEngine):
         self._exits.callback(thread.join)
         self._exits.callback(over.set)
         grid = _first(grids, thread, failures)
-        self._remote = self._make(_Watched(GridPost(grid, self._timeout), thread, failures))
+        self._remote = self._make(_Watched(GridTransport(grid, self._timeout), thread, failures))
         return self
 
     def _simulate(self, server: ServerApp, failures: list[BaseException]) -> None:
@@ -281,12 +285,12 @@ class FlowerSimulation(_GridEngine):
 class _Watched:
     """A post that notices that the simulation which carries it has broken down."""
 
-    def __init__(self, post: GridPost, thread: threading.Thread, failures: list[BaseException]) -> None:
-        self._post = post
+    def __init__(self, transport: GridTransport, thread: threading.Thread, failures: list[BaseException]) -> None:
+        self._post = transport
         self._thread = thread
         self._failures = failures
-        self.send = post.send
-        self.nodes = post.nodes
+        self.send = transport.send
+        self.nodes = transport.nodes
 
     def collect(self, names: Collection[str]) -> Iterator[tuple[str, Response]]:
         """Yield the answers that have arrived."""
@@ -332,7 +336,7 @@ class Flower(_GridEngine):
 
     def __init__(
         self,
-        introduction: Callable[[], Introduction],
+        handshake: Callable[[], Handshake],
         downlink: Downlink,
         on_step: Callable[[float], None],
         clients: int,
@@ -349,9 +353,9 @@ class Flower(_GridEngine):
         self._files = (Path(root_certificates) if root_certificates else None, Path(secret) if secret else None)
         self._timeout = timeout
         pinned = {client: public_key(Path(path)) for client, path in enumerate(keys)}
-        self._make: Callable[[Post], RemoteEngine] = lambda post: RemoteEngine(
-            post,
-            Roster(post, introduction(), pinned),
+        self._make: Callable[[Transport], RemoteEngine] = lambda transport: RemoteEngine(
+            transport,
+            Membership(transport, handshake(), pinned),
             *(downlink, on_step, timeout, wait, poll),
             window=max(1, clients),
         )
@@ -361,7 +365,7 @@ class Flower(_GridEngine):
         from fedmezo.federation.engines.flower_internals import served_grid
 
         grid = self._exits.enter_context(served_grid(self._superlink, *self._files))
-        self._remote = self._make(GridPost(grid, 2 * self._timeout))  # so that a time-out is told as what it is
+        self._remote = self._make(GridTransport(grid, 2 * self._timeout))  # so that a time-out is told as what it is
         return self
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.core.log import LOG
 from fedmezo.federation.engines.flower import client_app
-from fedmezo.federation.engines.transport import Letter, Response
+from fedmezo.federation.engines.transport import Request, Response
 
 import httpx  # isort: skip - flwr's own client
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -232,7 +232,7 @@ def serve(
     superlink: str,
     root_certificates: Path | None,
     private_key: Path | None,
-    answer: Callable[[int, Letter], Response],
+    answer: Callable[[int, Request], Response],
     poll: float,
     stop: Callable[[], bool],
 ) -> None:
@@ -247,7 +247,7 @@ def serve(
     Raises:
         ResourceError: the SuperLink refuses this node.
     """
-    app = client_app(lambda run, node, letter: answer(run, letter))
+    app = client_app(lambda run, node, request: answer(run, request))
     with suppress(KeyboardInterrupt):
         while not stop():
             connection = NodeConnection(superlink, root_certificates, private_key, stop)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedmezo.core.log import LOG
-from fedmezo.federation.engine import Failure, Work, failure
+from fedmezo.federation.engine import Executor, Failure, failure
 from fedmezo.federation.engines import register
 from fedmezo.federation.messages import Plan, Reply, Task
 
@@ -16,7 +16,7 @@ from fedmezo.federation.messages import Plan, Reply, Task
 class LocalEngine:
     """Runs each task, or as many as train together, when its result is asked for."""
 
-    work: Work
+    work: Executor
 
     def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply | Failure]:
         """Yield the results in client order."""

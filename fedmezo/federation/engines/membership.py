@@ -6,21 +6,21 @@ from typing import NamedTuple
 
 from fedmezo.core.errors import MalformedError
 from fedmezo.core.log import LOG
-from fedmezo.federation.engines.transport import Hello, Introduced, Post, Presence, Response
-from fedmezo.federation.handshake import Introduction, unpack_introduction
+from fedmezo.federation.engines.transport import HandshakeRequest, HandshakeResponse, NodeInfo, Response, Transport
+from fedmezo.federation.handshake import Handshake, unpack_handshake
 
 AGAIN, LONGEST = 10.0, 160.0  # seconds until a node that was refused, or did not answer, is asked again; it doubles
 SHOWN = 5  # differing keys that are named
 
 
-class Stay(NamedTuple):
+class Session(NamedTuple):
     """A node from when it came until it is gone, or started again."""
 
     node: int
-    presence: Presence
+    info: NodeInfo
 
 
-class Roster:
+class Membership:
     """Asks new nodes who they are, and remembers it until they are gone.
 
     Args:
@@ -31,20 +31,20 @@ class Roster:
     """
 
     def __init__(
-        self, post: Post, own: Introduction | None, keys: Mapping[int, bytes] | None = None, refresh: float = 1.0
+        self, transport: Transport, own: Handshake | None, keys: Mapping[int, bytes] | None = None, refresh: float = 1.0
     ) -> None:
-        self._post = post
+        self._post = transport
         self._own = own
         self._keys = keys or {}
         self._refresh = refresh
-        self._nodes: dict[int, Stay] = {}  # by client
+        self._nodes: dict[int, Session] = {}  # by client
         self._asked: dict[str, int] = {}  # letters without an answer yet
         self._again: dict[int, tuple[float, float]] = {}  # when a node may be asked again, after which wait
         self._said: dict[int, tuple[int, str]] = {}  # the client that a refused node is of, and why it was refused
-        self._present: Mapping[int, Presence] = {}
+        self._present: Mapping[int, NodeInfo] = {}
         self._looked = float("-inf")
 
-    def node(self, client: int) -> Stay | None:
+    def node(self, client: int) -> Session | None:
         """Return the node of a client, if there is one."""
         return self._nodes.get(client)
 
@@ -62,8 +62,8 @@ class Roster:
         if time.monotonic() >= self._looked + self._refresh:
             self._looked = time.monotonic()
             before, self._present = self._present, self._post.nodes()
-            stayed = {node for node, presence in self._present.items() if before.get(node) == presence}
-            self._nodes = {client: stay for client, stay in self._nodes.items() if stay.node in stayed}
+            stayed = {node for node, info in self._present.items() if before.get(node) == info}
+            self._nodes = {client: session for client, session in self._nodes.items() if session.node in stayed}
             self._said = {node: said for node, said in self._said.items() if node in stayed}
             self._again = {node: each for node, each in self._again.items() if node in stayed}
             self._asked = {name: node for name, node in self._asked.items() if node in stayed}
@@ -72,17 +72,17 @@ class Roster:
             self._hear(self._asked.pop(name), response)
 
     def _ask(self) -> None:
-        known = {stay.node for stay in self._nodes.values()}
-        letter = Hello("" if self._own is None else self._own.pack())
+        known = {session.node for session in self._nodes.values()}
+        request = HandshakeRequest("" if self._own is None else self._own.pack())
         for node in sorted(self._present.keys() - known):
             at, wait = self._again.get(node, (0.0, AGAIN / 2))
             if time.monotonic() >= at:
                 wait = min(2 * wait, LONGEST)
                 self._again[node] = (time.monotonic() + wait, wait)
-                self._asked[self._post.send(node, letter)] = node  # a late answer to an earlier one counts as well
+                self._asked[self._post.send(node, request)] = node  # a late answer to an earlier one counts as well
 
     def _hear(self, node: int, response: Response) -> None:
-        if not isinstance(response, Introduced):
+        if not isinstance(response, HandshakeResponse):
             LOG.debug("node %s does not say who it is: %s", node, response)
             return
         reason = self._objection(node, response)
@@ -96,9 +96,9 @@ class Roster:
         before = self._nodes.get(response.client)
         if before is not None and before.node != node:
             LOG.warning(f"client {response.client}: node {node} takes the place of node {before.node}")
-        self._nodes[response.client] = Stay(node, self._present[node])
+        self._nodes[response.client] = Session(node, self._present[node])
 
-    def _objection(self, node: int, response: Introduced) -> str:
+    def _objection(self, node: int, response: HandshakeResponse) -> str:
         """Return why a node is refused, or nothing."""
         client = response.client
         if client in self._keys and self._present[node].key != self._keys[client]:
@@ -106,10 +106,10 @@ class Roster:
         if self._own is None:
             return ""
         try:
-            other = unpack_introduction(response.introduction)
+            other = unpack_handshake(response.handshake)
         except MalformedError as error:
             return f"the node of client {client} is refused: {error}"
-        found = self._own.objections(other)
+        found = self._own.mismatches(other)
         if found:
             more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
             listed = "".join(f"\n    {each[:400]}" for each in [*found[:SHOWN], *more])

@@ -7,18 +7,25 @@ from fedmezo.core.errors import FedmezoError
 from fedmezo.core.log import LOG
 from fedmezo.core.out_of_memory import ran_out
 from fedmezo.federation.engine import failure, place
-from fedmezo.federation.engines.transport import Answered, Failed, Hello, Introduced, Letter, Response
-from fedmezo.federation.handshake import Introduction, unpack_introduction
+from fedmezo.federation.engines.transport import (
+    Answered,
+    Failed,
+    HandshakeRequest,
+    HandshakeResponse,
+    Request,
+    Response,
+)
+from fedmezo.federation.handshake import Handshake, unpack_handshake
 from fedmezo.federation.messages import Message, Reply, unpack_order
-from fedmezo.federation.node import Behind, Node
+from fedmezo.federation.node import Node, Stale
 
 
 @dataclass(frozen=True, eq=False)
-class Equipped:
+class LoadedNode:
     """A node with what it says of itself; None where it is the server's own by construction."""
 
     node: Node
-    introduction: Introduction | None = None
+    handshake: Handshake | None = None
 
 
 class NodeServer:
@@ -29,28 +36,28 @@ class NodeServer:
         first: the one for the first run, where it was made already.
     """
 
-    def __init__(self, make: Callable[[], Equipped], first: Equipped | None = None) -> None:
+    def __init__(self, make: Callable[[], LoadedNode], first: LoadedNode | None = None) -> None:
         self._make = make
         self._equipped = first
         self._run: object = None
 
-    def __call__(self, run: object, client: int, letter: Letter) -> Response:
+    def __call__(self, run: object, client: int, request: Request) -> Response:
         """Answer a letter of a run to the node of a client."""
         try:
-            if isinstance(letter, Hello):
-                return self._introduced(run, client, letter)
-            return self._answer(run, letter)
+            if isinstance(request, HandshakeRequest):
+                return self._introduced(run, client, request)
+            return self._answer(run, request)
         except FedmezoError as error:
             return Failed(str(error), ran_out(error))
 
-    def _introduced(self, run: object, client: int, hello: Hello) -> Response:
-        if not hello.introduction:
-            return Introduced(client, "")
-        own = self._of(run).introduction
+    def _introduced(self, run: object, client: int, handshake_request: HandshakeRequest) -> Response:
+        if not handshake_request.handshake:
+            return HandshakeResponse(client, "")
+        own = self._of(run).handshake
         assert own is not None
-        for objection in own.objections(unpack_introduction(hello.introduction)):
+        for objection in own.mismatches(unpack_handshake(handshake_request.handshake)):
             LOG.error(f"the server works on something else, and will refuse this node: {objection}")
-        return Introduced(own.client, own.pack())
+        return HandshakeResponse(own.client, own.pack())
 
     def _answer(self, run: object, message: Message) -> Response:
         task = unpack_order(message).task
@@ -60,12 +67,12 @@ class NodeServer:
             return _failed(f"{place(task)}: {error}", error)
         except Exception as error:  # noqa: BLE001 - whatever a client's work raises is its failure
             return _failed(failure(task, error).message, error)
-        if isinstance(found, Behind):
+        if isinstance(found, Stale):
             return found
         assert isinstance(found, Reply)
         return Answered(found.message, found.seconds)
 
-    def _of(self, run: object) -> Equipped:
+    def _of(self, run: object) -> LoadedNode:
         if self._run is not None and self._run != run:
             LOG.info("another run begins")
             self._equipped = None

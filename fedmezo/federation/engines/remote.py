@@ -10,10 +10,10 @@ from torch import Tensor
 from fedmezo.core.errors import MalformedError, OutOfMemoryError
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.engine import Failure, place
-from fedmezo.federation.engines.membership import Roster, Stay
-from fedmezo.federation.engines.transport import Answered, Failed, Introduced, Lost, Post, Response
+from fedmezo.federation.engines.membership import Membership, Session
+from fedmezo.federation.engines.transport import Answered, Failed, HandshakeResponse, Lost, Response, Transport
 from fedmezo.federation.messages import Plan, Reply, Task, train_loss
-from fedmezo.federation.node import Behind
+from fedmezo.federation.node import Stale
 
 GROWTH, LONGEST = 1.1, 5.0  # of the time between two looks, while nothing comes; LONGEST is in times ``poll``
 BEHIND = 3  # times that a client says it lacks earlier rounds before it is sent the parameters
@@ -34,8 +34,8 @@ class RemoteEngine:
         window: tasks given, or answers held back, at the same time.
     """
 
-    post: Post
-    roster: Roster
+    transport: Transport
+    membership: Membership
     downlink: Downlink
     on_step: Callable[[float], None]
     timeout: float
@@ -46,7 +46,7 @@ class RemoteEngine:
 
     def run(self, plan: Plan, parameters: Tensor) -> Iterator[Reply | Failure]:
         """Yield what became of every task, in the order of the plan, as it becomes known."""
-        self.roster.refresh()
+        self.membership.refresh()
         under_way = _Round(self, plan, parameters)
         for task in plan.tasks:
             result = under_way.result(task)
@@ -66,7 +66,7 @@ class RemoteEngine:
 @dataclass(frozen=True)
 class _Sent:
     task: Task
-    stay: Stay
+    session: Session
     deadline: float
     behind: int = 0
 
@@ -88,7 +88,7 @@ class _Round:
         wait = self._engine.poll
         while task not in self._done:
             time.sleep(wait)
-            self._engine.roster.refresh()
+            self._engine.membership.refresh()
             self._move()
             wait = self._engine.poll if self._collect() else min(GROWTH * wait, LONGEST * self._engine.poll)
         return self._done.pop(task)
@@ -101,18 +101,18 @@ class _Round:
 
     def _move(self) -> None:
         """Send the tasks whose client has a node, and take back those whose node is not the same any more."""
-        roster = self._engine.roster
+        membership = self._engine.membership
         for task, until in list(self._without.items()):
-            if (stay := roster.node(task.client)) is not None:
+            if (session := membership.node(task.client)) is not None:
                 del self._without[task]
                 self._engine.absent.discard(task.client)
-                self._send(_Sent(task, stay, time.monotonic() + self._engine.timeout))
+                self._send(_Sent(task, session, time.monotonic() + self._engine.timeout))
             elif time.monotonic() >= until:
                 del self._without[task]
                 self._engine.absent.add(task.client)
-                self._done[task] = Failure(task, _nobody(task, roster), late=True)
+                self._done[task] = Failure(task, _nobody(task, membership), late=True)
         for name, sent in list(self._sent.items()):
-            if roster.node(sent.task.client) != sent.stay:  # gone, started again, or another has taken its place
+            if membership.node(sent.task.client) != sent.session:  # gone, started again, or another has taken its place
                 del self._sent[name]
                 self._await(sent.task)
 
@@ -123,12 +123,12 @@ class _Round:
 
     def _send(self, sent: _Sent, known: int | None = None) -> None:
         order = self._engine.downlink.order(sent.task, self._parameters, known)
-        self._sent[self._engine.post.send(sent.stay.node, order)] = sent
+        self._sent[self._engine.transport.send(sent.session.node, order)] = sent
 
     def _collect(self) -> int:
         """Take the answers that have come, return how many, and give up on those that are overdue."""
         found = 0
-        for name, response in self._engine.post.collect(list(self._sent)):
+        for name, response in self._engine.transport.collect(list(self._sent)):
             self._take(self._sent.pop(name), response)
             found += 1
         for name, sent in list(self._sent.items()):
@@ -142,21 +142,21 @@ class _Round:
         match response:
             case Answered(message, seconds):
                 self._done[sent.task] = Reply(sent.task, message, seconds)
-            case Behind(rounds):
+            case Stale(rounds):
                 again = replace(sent, behind=sent.behind + 1)
                 self._send(again, rounds if again.behind < BEHIND else self._engine.downlink.rounds + 1)
             case Failed(text, exhausted):
                 self._fail(sent, text, cause=OutOfMemoryError(text) if exhausted else None)
             case Lost(text):
                 self._fail(sent, f"{place(sent.task)}: {text}", late=True)
-            case Introduced():
+            case HandshakeResponse():
                 self._fail(sent, f"{place(sent.task)}: its node answers something else")
 
     def _fail(self, sent: _Sent, text: str, late: bool = False, cause: Exception | None = None) -> None:
-        self._engine.roster.forget(sent.stay.node)
+        self._engine.membership.forget(sent.session.node)
         self._done[sent.task] = Failure(sent.task, text, late, cause)
 
 
-def _nobody(task: Task, roster: Roster) -> str:
-    refused = "".join(f"\n    {reason}" for reason in roster.reasons(task.client))
+def _nobody(task: Task, membership: Membership) -> str:
+    refused = "".join(f"\n    {reason}" for reason in membership.reasons(task.client))
     return f"{place(task)}: no node works for this client{refused}"

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fedmezo.federation.messages import Message
-from fedmezo.federation.node import Behind
+from fedmezo.federation.node import Stale
 
 
 @dataclass(frozen=True)
-class Hello:
+class HandshakeRequest:
     """The server asks a node who it is, and says what itself works on (:mod:`fedmezo.federation.handshake`)."""
 
-    introduction: str
+    handshake: str
 
 
 @dataclass(frozen=True)
-class Introduced:
+class HandshakeResponse:
     """A node's answer to that; the text is empty where node and server have the same configuration by construction."""
 
     client: int
-    introduction: str
+    handshake: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Presence:
+class NodeInfo:
     """A node that is there.
 
     Args:
@@ -63,18 +63,18 @@ class Presence:
     since: str = ""
 
 
-Letter = Hello | Message
-Response = Introduced | Answered | Behind | Failed | Lost
+Request = HandshakeRequest | Message
+Response = HandshakeResponse | Answered | Stale | Failed | Lost
 
 
-class Post(Protocol):
+class Transport(Protocol):
     """Carries letters to nodes, and their answers back."""
 
-    def nodes(self) -> Mapping[int, Presence]:
+    def nodes(self) -> Mapping[int, NodeInfo]:
         """Return the nodes that are there now."""
         ...
 
-    def send(self, node: int, letter: Letter) -> str:
+    def send(self, node: int, request: Request) -> str:
         """Send a letter and return its name."""
         ...
 

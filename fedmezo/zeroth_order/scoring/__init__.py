@@ -11,9 +11,9 @@ from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.zeroth_order.scoring import layerwise, lora_batched
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
-from fedmezo.zeroth_order.scoring.copy_in import SwapScorer
-from fedmezo.zeroth_order.scoring.layerwise import InPlaceScorer
-from fedmezo.zeroth_order.scoring.lora_batched import LaneScorer
+from fedmezo.zeroth_order.scoring.copy_in import CopyInScorer
+from fedmezo.zeroth_order.scoring.layerwise import LayerwiseScorer
+from fedmezo.zeroth_order.scoring.lora_batched import LoraBatchedScorer
 from fedmezo.zeroth_order.scoring.response_logits import token_losses
 from fedmezo.zeroth_order.scoring.scorer import ExampleScores, Request, Scorer
 
@@ -41,7 +41,7 @@ def make_scorer(
     kind, reason = _kind(model, parameters, movable=movable)
     layers = CompiledLayers(model) if compiled else None
     scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size)
-    if isinstance(scorer, InPlaceScorer):
+    if isinstance(scorer, LayerwiseScorer):
         scorer.folder = folder
     LOG.debug("scoring: %s (%s)", scorer.manner, reason)
     return scorer
@@ -50,19 +50,19 @@ def make_scorer(
 def _kind(model: nn.Module, parameters: FlatParameters, *, movable: bool) -> tuple[type[Scorer], str]:
     no_lanes = lora_batched.obstacle(model, parameters)
     if no_lanes is None:
-        return LaneScorer, "plain LoRA on linear layers"
+        return LoraBatchedScorer, "plain LoRA on linear layers"
     if movable and layerwise.obstacle(model, parameters) is None:
-        return InPlaceScorer, "all parameters are trained"
-    return SwapScorer, no_lanes
+        return LayerwiseScorer, "all parameters are trained"
+    return CopyInScorer, no_lanes
 
 
 __all__ = [
+    "CopyInScorer",
     "ExampleScores",
-    "InPlaceScorer",
-    "LaneScorer",
+    "LayerwiseScorer",
+    "LoraBatchedScorer",
     "Request",
     "Scorer",
-    "SwapScorer",
     "make_scorer",
     "token_losses",
 ]

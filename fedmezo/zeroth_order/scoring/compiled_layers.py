@@ -15,7 +15,7 @@ from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from fedmezo.core.errors import ResourceError
-from fedmezo.zeroth_order.scoring.forward_override import computing
+from fedmezo.zeroth_order.scoring.forward_override import forward_override
 
 
 class CompiledLayers:
@@ -50,7 +50,7 @@ class CompiledLayers:
         """Have the layers compute with their compiled forward passes inside the block."""
         with ExitStack() as stack:
             for layer, forward in self._forwards.items():
-                stack.enter_context(computing(layer, forward))
+                stack.enter_context(forward_override(layer, forward))
             yield
 
 

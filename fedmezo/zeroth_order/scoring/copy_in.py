@@ -9,7 +9,7 @@ from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.scoring.scorer import Request, Scorer, Total
 
 
-class SwapScorer(Scorer):
+class CopyInScorer(Scorer):
     """Losses of one lane after the other: any adapter can be scored."""
 
     manner = "one point after the other, copied into the model"

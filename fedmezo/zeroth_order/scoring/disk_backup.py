@@ -16,7 +16,7 @@ CHUNK = 1 << 22  # elements written or read at a time
 
 
 @contextmanager
-def kept_on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
+def backed_up_on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
     """Bring a vector [d] back, bit for bit, at the end of the block.
 
     It is read, not mapped: mapped pages would count as memory of the process.

@@ -8,7 +8,7 @@ from torch import nn
 
 
 @contextmanager
-def computing(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+def forward_override(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
     """Have a module compute with another forward pass inside the block."""
     before = vars(module).get("forward")  # accelerate's, where a model spans devices
     try:

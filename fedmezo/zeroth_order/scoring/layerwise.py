@@ -25,8 +25,8 @@ from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import Pairing, as_rows, half_class, pairing_of, perturbed_product
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.scoring.batching import packs
-from fedmezo.zeroth_order.scoring.disk_backup import kept_on_disk
-from fedmezo.zeroth_order.scoring.forward_override import computing
+from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
+from fedmezo.zeroth_order.scoring.forward_override import forward_override
 from fedmezo.zeroth_order.scoring.pair_split import UndividedError, check_divisible, check_rows, joined, rows_of
 from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS
 from fedmezo.zeroth_order.scoring.scorer import Request, Scorer, Total
@@ -46,7 +46,7 @@ def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
     return None
 
 
-class InPlaceScorer(Scorer):
+class LayerwiseScorer(Scorer):
     """Losses of lanes around the point that the model stands at (:func:`obstacle` is None).
 
     Both signs of a direction go through a layer one after the other, so that the direction is made once for both.
@@ -78,7 +78,7 @@ class InPlaceScorer(Scorer):
     @contextmanager
     def restoring(self, point: Tensor) -> Iterator[None]:
         """Let the point [d], which is the model's own buffer, be moved inside the block; it is back afterwards."""
-        with kept_on_disk(point, self.folder or cache_folder()):
+        with backed_up_on_disk(point, self.folder or cache_folder()):
             yield
 
     def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
@@ -122,7 +122,7 @@ class InPlaceScorer(Scorer):
                     forward = self._linear(cast(nn.Linear, module), lane, signs)
                 else:
                     forward = self._layer(module, lane, signs)
-                stack.enter_context(computing(module, forward))
+                stack.enter_context(forward_override(module, forward))
             yield
 
     def _layer(self, module: nn.Module, lane: Lane, signs: int) -> Callable[..., Any]:

@@ -39,7 +39,7 @@ def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
     return None
 
 
-class LaneScorer(Scorer):
+class LoraBatchedScorer(Scorer):
     """Losses of several lanes in one forward.
 
     The model's trainable parameters are factors of LoRA (:func:`obstacle` is None).

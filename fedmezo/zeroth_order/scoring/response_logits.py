@@ -17,7 +17,7 @@ from transformers.utils import ModelOutput
 
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import IGNORED, Batch
-from fedmezo.zeroth_order.scoring.forward_override import computing
+from fedmezo.zeroth_order.scoring.forward_override import forward_override
 
 MOST_LOGITS = 6_500_000  # of a part: 26 MB in fp32, which stays in caches and is allocated without page faults
 
@@ -90,7 +90,7 @@ class Reader:
             seen.append(hidden)
             return hidden[..., :1]  # what is done to it afterwards does not matter
 
-        with computing(self._head, capture), self._noting_the_output():
+        with forward_override(self._head, capture), self._noting_the_output():
             self._model(
                 input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
             )
@@ -116,7 +116,7 @@ class Reader:
             return self._output(last_hidden_state=hidden)
 
         token = torch.zeros((1, 1), dtype=torch.int64, device=hidden.device)
-        with computing(self._decoder, decoded):
+        with forward_override(self._decoder, decoded):
             logits: Tensor = self._causal(input_ids=token, logits_to_keep=0, use_cache=False).logits
         return logits.float()
 

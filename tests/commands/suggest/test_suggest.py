@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_problem
+from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.commands import suggest
 from fedmezo.commands.suggest.probe import Probe
 from fedmezo.federation.messages import Plan
@@ -90,8 +90,8 @@ def test_a_move_is_where_a_round_of_one_step_leads_to(
     monkeypatch.setattr("fedmezo.commands.suggest.probe.DIRECTIONS", 3)
     monkeypatch.setattr("fedmezo.commands.suggest.probe.DESCENTS", 1)
     cfg = config.load(tiny_yaml(federate={"transport": transport}))
-    problem = assemble_problem(cfg)
-    probe = Probe(cfg, problem, tqdm(disable=True))
+    learning_task = assemble_learning_task(cfg)
+    probe = Probe(cfg, learning_task, tqdm(disable=True))
     losses: list[np.ndarray] = []
 
     def noted(self: Probe, point: Tensor) -> np.ndarray:
@@ -100,32 +100,32 @@ def test_a_move_is_where_a_round_of_one_step_leads_to(
 
     monkeypatch.setattr(Probe, "_losses", noted)
     probe(0.7)
-    federation = assemble_federation(cfg, problem)
+    federation = assemble_federation(cfg, learning_task)
     tasks = tuple(replace(task, learning_rate=0.7, steps=1) for task in federation.server.plan(0).tasks)
-    replies = (federation.work(task, problem.start) for task in tasks)
+    replies = (federation.work(task, learning_task.start) for task in tasks)
     federation.server.apply(federation.server.aggregate(Plan(0, tasks), replies))
     start, moved = losses
-    assert start.tobytes() == problem.start.numpy().tobytes()
+    assert start.tobytes() == learning_task.start.numpy().tobytes()
     assert moved.tobytes() == federation.server.parameters.numpy().tobytes() != start.tobytes()
 
 
 def test_rates_are_tried_on_examples_that_the_move_does_not_learn_from(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml())
-    problem = assemble_problem(cfg)
-    probe = Probe(cfg, problem, tqdm(disable=True))
+    learning_task = assemble_learning_task(cfg)
+    probe = Probe(cfg, learning_task, tqdm(disable=True))
     tried = np.concatenate([batch.indices for batch in probe.batches])
     assert "of train, unused by them" in probe.describe()
     used = [probe.federation.local_data.indices(task.client, i) for task in probe.plan.tasks for i in range(task.steps)]
     assert len(tried) and not np.isin(tried, np.concatenate(used)).any()
-    assert np.isin(tried, problem.data.partition.union("train")).all()
+    assert np.isin(tried, learning_task.data.partition.union("train")).all()
 
 
 def test_a_validation_set_is_used_where_there_is_one(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml(data={"splits": [0.6, 0.3, 0.1]}))
-    problem = assemble_problem(cfg)
-    probe = Probe(cfg, problem, tqdm(disable=True))
+    learning_task = assemble_learning_task(cfg)
+    probe = Probe(cfg, learning_task, tqdm(disable=True))
     tried = np.concatenate([batch.indices for batch in probe.batches])
-    assert np.isin(tried, problem.data.partition.union("val")).all() and "examples of val" in probe.describe()
+    assert np.isin(tried, learning_task.data.partition.union("val")).all() and "examples of val" in probe.describe()
 
 
 def test_too_little_data_is_told(tiny_yaml: Write, capsys: Said) -> None:

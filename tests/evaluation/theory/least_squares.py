@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.batches import Batch
 from fedmezo.models.flat_parameters import FlatParameters
-from fedmezo.zeroth_order.scoring import SwapScorer
+from fedmezo.zeroth_order.scoring import CopyInScorer
 from fedmezo.zeroth_order.scoring.scorer import Request, Total
 
 
@@ -41,7 +41,7 @@ class Weights(nn.Module):
         self.second = nn.Parameter(torch.zeros(size - size // 2))
 
 
-class LeastSquares(SwapScorer):
+class LeastSquares(CopyInScorer):
     """The loss of a batch is the mean of (x . w - y)^2 / 2."""
 
     def values(self, batch: Batch) -> Tensor:

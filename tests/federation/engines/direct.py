@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fedmezo.federation.engines.transport import Letter, Presence, Response
+from fedmezo.federation.engines.transport import NodeInfo, Request, Response
 
 
 @dataclass
@@ -15,26 +15,26 @@ class DirectPost:
         present: what is known of nodes, where it is something.
     """
 
-    answers: dict[int, Callable[[Letter], Response | None]]
-    present: dict[int, Presence] = field(default_factory=dict)
-    sent: list[tuple[int, Letter]] = field(default_factory=list)
-    waiting: dict[str, tuple[int, Letter]] = field(default_factory=dict)
+    answers: dict[int, Callable[[Request], Response | None]]
+    present: dict[int, NodeInfo] = field(default_factory=dict)
+    sent: list[tuple[int, Request]] = field(default_factory=list)
+    waiting: dict[str, tuple[int, Request]] = field(default_factory=dict)
 
-    def nodes(self) -> Mapping[int, Presence]:
-        return {node: self.present.get(node, Presence()) for node in self.answers}
+    def nodes(self) -> Mapping[int, NodeInfo]:
+        return {node: self.present.get(node, NodeInfo()) for node in self.answers}
 
-    def send(self, node: int, letter: Letter) -> str:
+    def send(self, node: int, request: Request) -> str:
         name = str(len(self.sent))
-        self.sent.append((node, letter))
-        self.waiting[name] = (node, letter)
+        self.sent.append((node, request))
+        self.waiting[name] = (node, request)
         return name
 
     def collect(self, names: Collection[str]) -> Iterator[tuple[str, Response]]:
         for name in names:
             if name not in self.waiting:
                 continue
-            node, letter = self.waiting[name]
-            response = self.answers[node](letter) if node in self.answers else None
+            node, request = self.waiting[name]
+            response = self.answers[node](request) if node in self.answers else None
             if response is not None:
                 del self.waiting[name]
                 yield name, response

@@ -14,11 +14,11 @@ from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.engine import Engine, Failure
 from fedmezo.federation.engines.flower import Flower, FlowerSimulation, _GridEngine
 from fedmezo.federation.engines.local import LocalEngine
-from fedmezo.federation.engines.membership import Roster
-from fedmezo.federation.engines.node_server import Equipped, NodeServer
+from fedmezo.federation.engines.membership import Membership
+from fedmezo.federation.engines.node_server import LoadedNode, NodeServer
 from fedmezo.federation.engines.remote import RemoteEngine
-from fedmezo.federation.engines.transport import Letter, Response
-from fedmezo.federation.failure_policy import Tolerance
+from fedmezo.federation.engines.transport import Request, Response
+from fedmezo.federation.failure_policy import FailurePolicy
 from fedmezo.federation.messages import Plan, Reply, Task, pack_answer, unpack_answer
 from fedmezo.federation.node import Node
 from fedmezo.training import LocalUpdate, step_context
@@ -41,14 +41,14 @@ def work(task: Task, parameters: Tensor) -> Reply:
 def remote(train: Callable[[Task, Tensor], Reply]) -> RemoteEngine:
     """Return an engine whose four nodes are here, each with parameters of its own."""
 
-    def node(client: int) -> Callable[[Letter], Response]:
+    def node(client: int) -> Callable[[Request], Response]:
         folding = WeightAggregation(Weighting(()))
-        server = NodeServer(lambda: Equipped(Node(Alone(train), NAME, folding, torch.zeros(3))))
-        return lambda letter: server("run", client, letter)
+        server = NodeServer(lambda: LoadedNode(Node(Alone(train), NAME, folding, torch.zeros(3))))
+        return lambda request: server("run", client, request)
 
-    post = DirectPost({100 - client: node(client) for client in (0, 2, 3, 7)})
+    transport = DirectPost({100 - client: node(client) for client in (0, 2, 3, 7)})
     downlink = Downlink(NAME, 3, scalars=False)
-    return RemoteEngine(post, Roster(post, None), downlink, lambda loss: None, 5.0, 5.0, 0.001, window=2)
+    return RemoteEngine(transport, Membership(transport, None), downlink, lambda loss: None, 5.0, 5.0, 0.001, window=2)
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -114,7 +114,7 @@ def test_a_clients_exception_says_where_it_happened(make: Make) -> None:
     assert isinstance(results[1], Failure) and not results[1].late
     assert results[1].message == "round 4, client 2, step 11, examples [0, 1]: IndexError: index out of range in self"
     with pytest.raises(ClientError, match="round 4, client 2, step 11"):
-        list(Tolerance().run(make(failing), PLAN, PARAMETERS))
+        list(FailurePolicy().run(make(failing), PLAN, PARAMETERS))
 
 
 @pytest.mark.parametrize("error", [DivergedError("too far"), FedmezoError("a message of our own")])
@@ -123,7 +123,7 @@ def test_an_error_with_a_message_of_its_own_keeps_it(make: Make, error: FedmezoE
         raise error
 
     with pytest.raises(FedmezoError, match=str(error)) as caught:
-        list(Tolerance().run(make(failing), PLAN, PARAMETERS))
+        list(FailurePolicy().run(make(failing), PLAN, PARAMETERS))
     assert not isinstance(caught.value.__cause__, FedmezoError)
 
 

@@ -6,9 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedmezo.federation.engines.flower import content_of, envelope_content
-from fedmezo.federation.engines.transport import Answered, Failed, Hello, Introduced, Letter, Lost, Response
+from fedmezo.federation.engines.transport import (
+    Answered,
+    Failed,
+    HandshakeRequest,
+    HandshakeResponse,
+    Lost,
+    Request,
+    Response,
+)
 from fedmezo.federation.messages import Message
-from fedmezo.federation.node import Behind
+from fedmezo.federation.node import Stale
 
 NUMBERS = st.integers(-1, 2**63 - 1)
 MESSAGES = st.builds(
@@ -17,16 +25,16 @@ MESSAGES = st.builds(
     st.none() | st.binary(min_size=1, max_size=40),
 )
 THINGS = st.one_of(
-    st.builds(Hello, st.text(max_size=9)),
+    st.builds(HandshakeRequest, st.text(max_size=9)),
     MESSAGES,
-    st.builds(Introduced, NUMBERS, st.text(max_size=9)),
+    st.builds(HandshakeResponse, NUMBERS, st.text(max_size=9)),
     st.builds(Answered, MESSAGES, st.floats(0, 1e9)),
-    st.builds(Behind, NUMBERS),
+    st.builds(Stale, NUMBERS),
     st.builds(Failed, st.text(max_size=9), st.booleans()),
 )
 
 
-def plain(thing: Letter | Response) -> object:
+def plain(thing: Request | Response) -> object:
     match thing:
         case Message():
             return ("message", thing.head, None if thing.parameters is None else bytes(thing.parameters))
@@ -36,7 +44,7 @@ def plain(thing: Letter | Response) -> object:
 
 
 @given(THINGS)
-def test_what_is_sent_arrives(thing: Letter | Response) -> None:
+def test_what_is_sent_arrives(thing: Request | Response) -> None:
     assert plain(content_of(envelope_content(thing))) == plain(thing)
 
 
@@ -46,8 +54,8 @@ def test_what_is_sent_arrives(thing: Letter | Response) -> None:
         RecordDict({}),
         RecordDict({"fields": ConfigRecord({})}),
         RecordDict({"fields": ConfigRecord({"kind": "Lost", "text": "x"})}),
-        RecordDict({"fields": ConfigRecord({"kind": "Behind"})}),
-        RecordDict({"fields": ConfigRecord({"kind": "Behind", "rounds": 1, "more": 2})}),
+        RecordDict({"fields": ConfigRecord({"kind": "Stale"})}),
+        RecordDict({"fields": ConfigRecord({"kind": "Stale", "rounds": 1, "more": 2})}),
         RecordDict({"fields": ConfigRecord({"kind": "Answered", "head": b""})}),
         RecordDict({"fields": ConfigRecord({"kind": "Message", "head": 7.5})}),
         RecordDict(
@@ -63,8 +71,8 @@ def test_what_is_no_message_is_lost(content: RecordDict) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"kind": "Behind", "rounds": "many"},
-        {"kind": "Introduced", "client": "all", "introduction": ""},
+        {"kind": "Stale", "rounds": "many"},
+        {"kind": "HandshakeResponse", "client": "all", "handshake": ""},
         {"kind": "Failed", "text": 4},
         {"kind": "Answered", "head": 5, "seconds": 1.0},
     ],

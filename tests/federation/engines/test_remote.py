@@ -11,12 +11,21 @@ import torch
 from fedmezo.federation.downlink import Downlink
 from fedmezo.federation.engine import Failure
 from fedmezo.federation.engines import membership as roster_module
-from fedmezo.federation.engines.membership import Roster
+from fedmezo.federation.engines.membership import Membership
 from fedmezo.federation.engines.remote import BEHIND, RemoteEngine
-from fedmezo.federation.engines.transport import Answered, Failed, Hello, Introduced, Letter, Lost, Presence, Response
-from fedmezo.federation.handshake import Introduction
+from fedmezo.federation.engines.transport import (
+    Answered,
+    Failed,
+    HandshakeRequest,
+    HandshakeResponse,
+    Lost,
+    NodeInfo,
+    Request,
+    Response,
+)
+from fedmezo.federation.handshake import Handshake
 from fedmezo.federation.messages import Message, Order, Plan, Reply, Task, pack_answer, unpack_order
-from fedmezo.federation.node import Behind
+from fedmezo.federation.node import Stale
 from fedmezo.ledger.records import ClientRecord, RoundRecord
 from fedmezo.training import LocalUpdate
 from tests.federation.engines.alone import replies
@@ -24,21 +33,21 @@ from tests.federation.engines.direct import DirectPost
 
 NAME = b"identity"
 START = torch.zeros(3)
-OWN = Introduction(-1, {"zo.mu": 0.001}, dict.fromkeys(("model", "parameters", "initial"), "00"), 1)
-Answer = Callable[[Letter], Response | None]
+OWN = Handshake(-1, {"zo.mu": 0.001}, dict.fromkeys(("model", "parameters", "initial"), "00"), 1)
+Answer = Callable[[Request], Response | None]
 
 
 def plan(round_index: int, *clients: int) -> Plan:
     return Plan(round_index, tuple(Task(round_index, client, 0.1, 1) for client in clients))
 
 
-def working(client: int, introduction: str = "", seconds: float = 0.25) -> Answer:
+def working(client: int, handshake: str = "", seconds: float = 0.25) -> Answer:
     """A node that does what it is asked."""
 
-    def answer(letter: Letter) -> Response:
-        if isinstance(letter, Hello):
-            return Introduced(client, introduction)
-        task = unpack_order(letter).task
+    def answer(request: Request) -> Response:
+        if isinstance(request, HandshakeRequest):
+            return HandshakeResponse(client, handshake)
+        task = unpack_order(request).task
         update = LocalUpdate(0.5, 2, 0, gradients=np.full((1, 1), client, dtype=np.float32))
         return Answered(Message(bytes(pack_answer(NAME, task, update))), seconds)
 
@@ -47,14 +56,14 @@ def working(client: int, introduction: str = "", seconds: float = 0.25) -> Answe
 
 def silent(client: int) -> Answer:
     """A node that says who it is, and then nothing."""
-    return lambda letter: Introduced(client, "") if isinstance(letter, Hello) else None
+    return lambda request: HandshakeResponse(client, "") if isinstance(request, HandshakeRequest) else None
 
 
-def engine(post: DirectPost, **changes: float) -> RemoteEngine:
+def engine(transport: DirectPost, **changes: float) -> RemoteEngine:
     options = {"timeout": 5.0, "wait": 5.0, "poll": 0.001, "window": 9} | changes
     return RemoteEngine(
-        post,
-        Roster(post, None, refresh=0.0),
+        transport,
+        Membership(transport, None, refresh=0.0),
         Downlink(NAME, 3, scalars=False),
         lambda loss: None,
         options["timeout"],
@@ -65,17 +74,17 @@ def engine(post: DirectPost, **changes: float) -> RemoteEngine:
 
 
 def test_answers_are_put_into_client_order_and_carry_the_nodes_seconds() -> None:
-    post = DirectPost({7: working(2, seconds=2.0), 8: working(0, seconds=0.0), 9: working(1, seconds=1.0)})
-    found = replies(engine(post).run(plan(0, 0, 1, 2), START))
+    transport = DirectPost({7: working(2, seconds=2.0), 8: working(0, seconds=0.0), 9: working(1, seconds=1.0)})
+    found = replies(engine(transport).run(plan(0, 0, 1, 2), START))
     assert [(reply.task.client, reply.seconds) for reply in found] == [(0, 0.0), (1, 1.0), (2, 2.0)]
 
 
 def test_no_more_tasks_are_given_than_the_window_allows() -> None:
-    post = DirectPost({node: working(node) for node in range(6)})
-    results = engine(post, window=2).run(plan(0, *range(6)), START)
+    transport = DirectPost({node: working(node) for node in range(6)})
+    results = engine(transport, window=2).run(plan(0, *range(6)), START)
     for done in range(1, 7):
         next(results)
-        orders = [letter for _, letter in post.sent if not isinstance(letter, Hello)]
+        orders = [request for _, request in transport.sent if not isinstance(request, HandshakeRequest)]
         assert len(orders) == min(6, done + 1)
 
 
@@ -87,32 +96,32 @@ def test_every_local_step_is_shown() -> None:
 
 
 def test_a_node_that_does_not_answer_is_given_up_and_the_others_count() -> None:
-    post = DirectPost({0: working(0), 1: silent(1), 2: working(2)})
-    first, second, third = engine(post, timeout=0.05).run(plan(3, 0, 1, 2), START)
+    transport = DirectPost({0: working(0), 1: silent(1), 2: working(2)})
+    first, second, third = engine(transport, timeout=0.05).run(plan(3, 0, 1, 2), START)
     assert isinstance(first, Reply) and isinstance(third, Reply)
     assert isinstance(second, Failure) and second.late
     assert second.message == "round 3, client 1: no answer within 0.05 s"
 
 
 def test_an_answer_that_comes_in_a_later_round_is_not_taken_for_that_rounds() -> None:
-    post = DirectPost({0: silent(0)})
-    made = engine(post, timeout=0.02)
+    transport = DirectPost({0: silent(0)})
+    made = engine(transport, timeout=0.02)
     (late,) = made.run(plan(0, 0), START)
     assert isinstance(late, Failure)
-    post.answers[0] = working(0)  # answers what it was sent, old letters too
+    transport.answers[0] = working(0)  # answers what it was sent, old letters too
     (reply,) = replies(made.run(plan(1, 0), START))
     assert reply.task.round_index == 1
-    assert unpack_order_of(post, -1).task.round_index == 1
+    assert unpack_order_of(transport, -1).task.round_index == 1
 
 
-def unpack_order_of(post: DirectPost, index: int) -> Order:
-    letter = [letter for _, letter in post.sent if isinstance(letter, Message)][index]
-    return unpack_order(letter)
+def unpack_order_of(transport: DirectPost, index: int) -> Order:
+    request = [request for _, request in transport.sent if isinstance(request, Message)][index]
+    return unpack_order(request)
 
 
 def test_a_client_without_a_node_is_waited_for_once() -> None:
-    post = DirectPost({0: working(0)})
-    made = engine(post, wait=0.1)
+    transport = DirectPost({0: working(0)})
+    made = engine(transport, wait=0.1)
     started = time.monotonic()
     _, missing = made.run(plan(0, 0, 1), START)
     waited = time.monotonic() - started
@@ -121,54 +130,54 @@ def test_a_client_without_a_node_is_waited_for_once() -> None:
     started = time.monotonic()
     list(made.run(plan(1, 0, 1), START))
     assert time.monotonic() - started < waited / 2  # known to be absent
-    post.answers[1] = working(1)
+    transport.answers[1] = working(1)
     list(made.run(plan(2, 0, 1), START))  # noticed, perhaps too late for this round
     assert len(replies(made.run(plan(3, 0, 1), START))) == 2
 
 
 def test_a_node_that_takes_anothers_place_gets_its_order(capsys: pytest.CaptureFixture[str]) -> None:
-    post = DirectPost({0: silent(0)})
-    made = engine(post)
+    transport = DirectPost({0: silent(0)})
+    made = engine(transport)
 
-    def then(letter: Letter) -> Response | None:
-        post.answers[1] = working(0)  # the same client, started again
-        return Introduced(0, "") if isinstance(letter, Hello) else None
+    def then(request: Request) -> Response | None:
+        transport.answers[1] = working(0)  # the same client, started again
+        return HandshakeResponse(0, "") if isinstance(request, HandshakeRequest) else None
 
-    post.answers[0] = then
+    transport.answers[0] = then
     (reply,) = replies(made.run(plan(0, 0), START))
     assert reply.task.client == 0
-    assert [node for node, letter in post.sent if isinstance(letter, Message)] == [0, 1]
+    assert [node for node, request in transport.sent if isinstance(request, Message)] == [0, 1]
 
 
 def test_a_node_that_was_started_again_under_its_name_gets_its_order_again() -> None:
     """As one with a registered key is: what the process that died had taken is not sent to it twice by itself."""
-    post = DirectPost({0: silent(0)}, {0: Presence(since="noon")})
-    made = engine(post)
+    transport = DirectPost({0: silent(0)}, {0: NodeInfo(since="noon")})
+    made = engine(transport)
 
-    def dies(letter: Letter) -> Response | None:
-        if isinstance(letter, Hello):
-            return Introduced(0, "")
-        post.answers[0], post.present[0] = working(0), Presence(since="one")
-        post.waiting.clear()  # nobody knows of the order any more
+    def dies(request: Request) -> Response | None:
+        if isinstance(request, HandshakeRequest):
+            return HandshakeResponse(0, "")
+        transport.answers[0], transport.present[0] = working(0), NodeInfo(since="one")
+        transport.waiting.clear()  # nobody knows of the order any more
         return None
 
-    post.answers[0] = dies
+    transport.answers[0] = dies
     (reply,) = replies(made.run(plan(0, 0), START))
     assert reply.task.client == 0
-    assert [type(letter) for _, letter in post.sent] == [Hello, Message, Hello, Message]
+    assert [type(request) for _, request in transport.sent] == [HandshakeRequest, Message, HandshakeRequest, Message]
 
 
 def test_a_node_that_goes_away_with_an_order_is_waited_for() -> None:
-    post = DirectPost({0: silent(0)})
-    made = engine(post, wait=0.05)
+    transport = DirectPost({0: silent(0)})
+    made = engine(transport, wait=0.05)
 
-    def leaves(letter: Letter) -> Response | None:
-        if isinstance(letter, Hello):
-            return Introduced(0, "")
-        del post.answers[0]
+    def leaves(request: Request) -> Response | None:
+        if isinstance(request, HandshakeRequest):
+            return HandshakeResponse(0, "")
+        del transport.answers[0]
         return None
 
-    post.answers[0] = leaves
+    transport.answers[0] = leaves
     started = time.monotonic()
     (failed,) = made.run(plan(0, 0), START)
     assert isinstance(failed, Failure) and failed.late and 0.05 < time.monotonic() - started < 2.0
@@ -180,28 +189,30 @@ def test_a_node_that_goes_away_with_an_order_is_waited_for() -> None:
     [
         (Failed("round 0, client 0: ValueError: no"), False, "round 0, client 0: ValueError: no"),
         (Lost("Flower reports error 5: Node Unavailable"), True, "round 0, client 0: Flower reports error 5: Node"),
-        (Introduced(0, ""), False, "round 0, client 0: its node answers something else"),
+        (HandshakeResponse(0, ""), False, "round 0, client 0: its node answers something else"),
     ],
 )
 def test_a_failure_is_told_and_its_node_asked_anew(response: Response, late: bool, message: str) -> None:
-    post = DirectPost({0: lambda letter: Introduced(0, "") if isinstance(letter, Hello) else response})
-    made = engine(post)
+    transport = DirectPost(
+        {0: lambda request: HandshakeResponse(0, "") if isinstance(request, HandshakeRequest) else response}
+    )
+    made = engine(transport)
     (failed,) = made.run(plan(0, 0), START)
     assert isinstance(failed, Failure) and failed.late == late and failed.message.startswith(message)
-    post.answers[0] = working(0)
+    transport.answers[0] = working(0)
     assert len(replies(made.run(plan(0, 0), START))) == 1
-    assert sum(isinstance(letter, Hello) for _, letter in post.sent) == 2
+    assert sum(isinstance(request, HandshakeRequest) for _, request in transport.sent) == 2
 
 
 def test_a_node_that_is_behind_is_sent_what_it_lacks_and_at_last_the_parameters() -> None:
     asked: list[int] = []
 
-    def behind(letter: Letter) -> Response | None:
-        if isinstance(letter, Hello):
-            return Introduced(0, "")
-        order = unpack_order(letter)
+    def behind(request: Request) -> Response | None:
+        if isinstance(request, HandshakeRequest):
+            return HandshakeResponse(0, "")
+        order = unpack_order(request)
         asked.append(-1 if order.parameters is not None else order.first)
-        return working(0)(letter) if order.parameters is not None else Behind(max(0, 2 - len(asked)))
+        return working(0)(request) if order.parameters is not None else Stale(max(0, 2 - len(asked)))
 
     made = engine(DirectPost({0: behind}))
     made.downlink = Downlink(NAME, 10_000, scalars=True)
@@ -212,18 +223,18 @@ def test_a_node_that_is_behind_is_sent_what_it_lacks_and_at_last_the_parameters(
     assert asked == [3, 1, 0, -1] and len(asked) == BEHIND + 1
 
 
-def introduced(own: Introduction, keys: dict[int, bytes] | None = None, **nodes: Introduction) -> Roster:
-    post = DirectPost({int(name[1:]): working(each.client, each.pack()) for name, each in nodes.items()})
-    post.present = {node: Presence(bytes([node])) for node in post.answers}
-    found = Roster(post, own, keys, refresh=0.0)
+def introduced(own: Handshake, keys: dict[int, bytes] | None = None, **nodes: Handshake) -> Membership:
+    transport = DirectPost({int(name[1:]): working(each.client, each.pack()) for name, each in nodes.items()})
+    transport.present = {node: NodeInfo(bytes([node])) for node in transport.answers}
+    found = Membership(transport, own, keys, refresh=0.0)
     for _ in range(2):
         found.refresh()
     return found
 
 
-def node(roster: Roster, client: int) -> int | None:
-    stay = roster.node(client)
-    return None if stay is None else stay.node
+def node(membership: Membership, client: int) -> int | None:
+    session = membership.node(client)
+    return None if session is None else session.node
 
 
 def test_nodes_with_the_servers_configuration_are_taken() -> None:
@@ -266,29 +277,29 @@ def test_only_the_holder_of_a_clients_key_works_for_it() -> None:
 
 
 def test_whoever_says_nonsense_is_refused() -> None:
-    post = DirectPost({0: lambda letter: Introduced(0, '{"client": "me"}')})
-    found = Roster(post, OWN, refresh=0.0)
+    transport = DirectPost({0: lambda request: HandshakeResponse(0, '{"client": "me"}')})
+    found = Membership(transport, OWN, refresh=0.0)
     found.refresh()
     assert node(found, 0) is None and "no introduction" in found.reasons(0)[0]
 
 
 def test_a_refused_node_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roster_module, "AGAIN", 0.0)
-    post = DirectPost({0: working(1, replace(OWN, client=1, configuration={}).pack())})
-    found = Roster(post, OWN, refresh=0.0)
+    transport = DirectPost({0: working(1, replace(OWN, client=1, configuration={}).pack())})
+    found = Membership(transport, OWN, refresh=0.0)
     found.refresh()
     assert node(found, 1) is None
-    post.answers[0] = working(1, replace(OWN, client=1).pack())  # mended, and back under the same key
+    transport.answers[0] = working(1, replace(OWN, client=1).pack())  # mended, and back under the same key
     found.refresh()
     assert node(found, 1) == 0 and found.reasons(1) == []
 
 
 def test_a_node_that_is_gone_works_for_nobody() -> None:
-    post = DirectPost({0: working(0)})
-    found = Roster(post, None, refresh=0.0)
+    transport = DirectPost({0: working(0)})
+    found = Membership(transport, None, refresh=0.0)
     found.refresh()
     assert node(found, 0) == 0
-    del post.answers[0]
+    del transport.answers[0]
     found.refresh()
     assert node(found, 0) is None
 

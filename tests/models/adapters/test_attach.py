@@ -11,7 +11,7 @@ from fedmezo.core.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter, initial_parameters
 from fedmezo.models.adapters.attach import METHODS
 from fedmezo.models.flat_parameters import FlatParameters
-from fedmezo.zeroth_order.scoring import SwapScorer
+from fedmezo.zeroth_order.scoring import CopyInScorer
 from tests.models.tiny import FAMILIES, ROWS, SMALL, make_batch, tiny_adapter, tiny_base
 
 # What PEFT takes and the configuration does not: set by the program, read off the model, drawing or computing other
@@ -76,7 +76,7 @@ def test_arguments_of_lora_are_honoured(arguments: dict[str, Any], tensors: int,
     assert other.scorer.loss(other.point, batch) != plain.scorer.loss(plain.point, batch)
     start = initial_parameters(other.parameters, seed=0)
     base = tiny_base(family=arguments.get("family", "tiny-llama")).requires_grad_(True)
-    unadapted = SwapScorer(base, FlatParameters(base))
+    unadapted = CopyInScorer(base, FlatParameters(base))
     if "layer_replication" not in arguments:  # which makes another model of it
         wanted = unadapted.loss(unadapted.parameters.buffer.clone(), batch)
         assert other.scorer.loss(start, batch) == pytest.approx(wanted, abs=1e-5)

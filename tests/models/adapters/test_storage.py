@@ -14,7 +14,7 @@ from fedmezo.models.adapters.checkpoint import TRAINABLE
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.tokenizers import ByteTokenizer, PretrainedTokenizer, complete
-from fedmezo.zeroth_order.scoring import SwapScorer, token_losses
+from fedmezo.zeroth_order.scoring import CopyInScorer, token_losses
 from tests.models.test_tokenizers import bpe
 from tests.models.tiny import (
     FAMILIES,
@@ -59,7 +59,7 @@ def test_a_saved_adapter_gives_peft_the_same_loss(method: str, arguments: dict[s
     loaded = PeftModel.from_pretrained(base, saved(adapted, tmp_path / "adapter")).requires_grad_(True)
     parameters = FlatParameters(loaded.eval())
     wanted = adapted.scorer.loss(adapted.point, batch)
-    assert SwapScorer(loaded, parameters).loss(parameters.buffer.clone(), batch) == pytest.approx(wanted, abs=1e-6)
+    assert CopyInScorer(loaded, parameters).loss(parameters.buffer.clone(), batch) == pytest.approx(wanted, abs=1e-6)
     assert wanted != adapted.scorer.loss(adapted.parameters.buffer.clone(), batch)
 
 
@@ -131,7 +131,7 @@ def test_a_saved_model_gives_transformers_the_same_loss(family: str, tmp_path: P
     parameters = FlatParameters(loaded)
     assert parameters.digest() == whole.parameters.digest()
     assert torch.equal(parameters.buffer, whole.point)
-    assert SwapScorer(loaded, parameters).loss(whole.point, batch) == whole.scorer.loss(whole.point, batch)
+    assert CopyInScorer(loaded, parameters).loss(whole.point, batch) == whole.scorer.loss(whole.point, batch)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from fedmezo.core.errors import ResourceError
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half_precision import with_half_products
 from fedmezo.zeroth_order.estimators import ESTIMATORS
-from fedmezo.zeroth_order.scoring import LaneScorer
+from fedmezo.zeroth_order.scoring import LoraBatchedScorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from tests.models.tiny import Tuned, bits, make_batch, tiny_base, tuned
 
@@ -30,8 +30,8 @@ def lora(*, half: bool) -> Tuned:
 @pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
 def test_losses_are_those_of_the_layers_themselves(half: bool) -> None:
     model = lora(half=half)
-    plain = LaneScorer(model.model, model.parameters)
-    compiled = LaneScorer(model.model, model.parameters, compiled=CompiledLayers(model.model))
+    plain = LoraBatchedScorer(model.model, model.parameters)
+    compiled = LoraBatchedScorer(model.model, model.parameters, compiled=CompiledLayers(model.model))
     before = bits(model.model)
     counters.clear()
     for number, rows in enumerate([((3, 5),), ((2, 9),), ((20, 30),), ((7, 4),)]):

@@ -10,9 +10,9 @@ from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.half_precision import with_half_products
 from fedmezo.zeroth_order.estimators import ESTIMATORS
-from fedmezo.zeroth_order.scoring import InPlaceScorer, LaneScorer, Scorer, SwapScorer
+from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, LoraBatchedScorer, Scorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
-from fedmezo.zeroth_order.scoring.disk_backup import kept_on_disk
+from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
 from tests.models.tiny import FAMILIES, make_batch, tiny_adapter, tiny_base
 
 pytestmark = [
@@ -27,7 +27,7 @@ def losses(kind: type[Scorer], family: str, device: str, *, half: bool = False, 
     """Return the losses of lanes around a point that is the same on every device."""
     base = tiny_base(torch.bfloat16 if half else torch.float32, family).to(device)
     base = with_half_products(base) if half else base
-    whole = kind is InPlaceScorer
+    whole = kind is LayerwiseScorer
     model = base.requires_grad_(True) if whole else attach_adapter(base, {"adapter_method": "lora", "r": 4}).to(device)
     parameters = FlatParameters(model)
     point = parameters.buffer if whole else tiny_adapter("lora", family=family).point.to(device)
@@ -37,7 +37,7 @@ def losses(kind: type[Scorer], family: str, device: str, *, half: bool = False, 
     return scorer.losses(point, LANES, Batch(ids, mask, labels, rows.indices))
 
 
-@pytest.mark.parametrize("kind", [LaneScorer, SwapScorer, InPlaceScorer])
+@pytest.mark.parametrize("kind", [LoraBatchedScorer, CopyInScorer, LayerwiseScorer])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_losses_are_those_of_the_cpu(kind: type[Scorer], family: str) -> None:
     assert losses(kind, family, "cuda") == pytest.approx(losses(kind, family, "cpu"), abs=1e-4)
@@ -45,19 +45,19 @@ def test_losses_are_those_of_the_cpu(kind: type[Scorer], family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_keeps_the_difference(family: str) -> None:
-    exact, halved = losses(LaneScorer, family, "cpu"), losses(LaneScorer, family, "cuda", half=True)
+    exact, halved = losses(LoraBatchedScorer, family, "cpu"), losses(LoraBatchedScorer, family, "cuda", half=True)
     wanted, g = ((found[0] - found[2]) / 0.01 for found in (exact, halved))
     assert g == pytest.approx(wanted, rel=0.1, abs=0.05)
 
 
 def test_compiled_layers() -> None:
-    wanted = losses(LaneScorer, "tiny-llama", "cpu")
-    assert losses(LaneScorer, "tiny-llama", "cuda", compiled=True) == pytest.approx(wanted, abs=1e-4)
+    wanted = losses(LoraBatchedScorer, "tiny-llama", "cpu")
+    assert losses(LoraBatchedScorer, "tiny-llama", "cuda", compiled=True) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_a_vector_on_the_device_comes_back(tmp_path: Path) -> None:
     vector = torch.randn(10_000, device="cuda")
     before = vector.clone()
-    with kept_on_disk(vector, tmp_path):
+    with backed_up_on_disk(vector, tmp_path):
         vector.zero_()
     assert torch.equal(vector, before)

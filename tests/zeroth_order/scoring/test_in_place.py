@@ -13,8 +13,8 @@ from fedmezo.data.batches import Batch
 from fedmezo.models.half_precision import Pairing, perturbed_product, with_half_products
 from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Lane
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Steps
-from fedmezo.zeroth_order.scoring import InPlaceScorer, Request, SwapScorer, layerwise, make_scorer
-from fedmezo.zeroth_order.scoring.disk_backup import kept_on_disk
+from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, Request, layerwise, make_scorer
+from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_base, tiny_lora, tuned
 
 LANES = [*ESTIMATORS["central"].lanes([3, 4], 1e-2), *ESTIMATORS["one-sided"].lanes([3], 1e-2)]
@@ -43,10 +43,10 @@ def test_losses_are_those_of_the_points(
     """Both signs of a direction in one forward, or lanes by themselves; the head in one part, or in several."""
     model = whole(family)
     directions = Directions(distribution)
-    wanted = SwapScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, lanes, batch)
+    wanted = CopyInScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, lanes, batch)
     for elements in (1 << 22, 64 * 20):
         monkeypatch.setattr(layerwise, "MOST_ELEMENTS", elements)
-        found = InPlaceScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, lanes, batch)
+        found = LayerwiseScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, lanes, batch)
         assert found == pytest.approx(wanted, abs=1e-6)
 
 
@@ -54,17 +54,17 @@ def test_scales_of_parts_act() -> None:
     model = whole()
     half = model.parameters.size // 2
     directions = Directions("gaussian", ((0, half, 0.1), (half, model.parameters.size, 3.0)))
-    found = InPlaceScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
-    wanted = SwapScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
+    found = LayerwiseScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
+    wanted = CopyInScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
     assert found == pytest.approx(wanted, abs=1e-6)
-    plain = InPlaceScorer(model.model, model.parameters).losses(model.parameters.buffer, LANES, BATCH)
+    plain = LayerwiseScorer(model.model, model.parameters).losses(model.parameters.buffer, LANES, BATCH)
     assert max(abs(a - b) for a, b in zip(found, plain, strict=True)) > 1e-4
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_thousand_losses_leave_no_trace(family: str) -> None:
     model, batch = whole(family), make_batch((2, 3))
-    scorer = InPlaceScorer(model.model, model.parameters)
+    scorer = LayerwiseScorer(model.model, model.parameters)
     before, where = bits(model.model), places(model.model)
     for _ in range(25):
         scorer.losses(model.parameters.buffer, ESTIMATORS["central"].lanes(range(20), 1e-2), batch)
@@ -79,7 +79,7 @@ def test_half_precision_keeps_the_signal(family: str, distribution: Distribution
     half, full = halves(family)
     rows = []
     for model in (half, full):
-        scorer = InPlaceScorer(model.model, model.parameters, Directions(distribution))
+        scorer = LayerwiseScorer(model.model, model.parameters, Directions(distribution))
         assert scorer.shares_rounding is (model is half)
         pairs = [
             scorer.losses(model.parameters.buffer, ESTIMATORS["central"].lanes([k], 1e-3), BATCH) for k in range(30)
@@ -105,7 +105,7 @@ def test_a_perturbed_product_is_that_of_both_points_to_second_order() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_many_losses_in_half_precision_leave_no_trace(family: str) -> None:
     model, batch = halves(family)[0], make_batch((2, 3))
-    scorer = InPlaceScorer(model.model, model.parameters)
+    scorer = LayerwiseScorer(model.model, model.parameters)
     before, where = bits(model.model), places(model.model)
     names: tuple[EstimatorName, ...] = (*("central",) * 10, "one-sided")
     for estimator in names:
@@ -122,7 +122,7 @@ def test_an_error_in_half_precision_leaves_no_trace(
     family: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = halves(family)[0]
-    scorer, before, where = InPlaceScorer(model.model, model.parameters), bits(model.model), places(model.model)
+    scorer, before, where = LayerwiseScorer(model.model, model.parameters), bits(model.model), places(model.model)
 
     def broken(*_: object, **__: object) -> Tensor:
         raise error("in the middle")
@@ -145,15 +145,15 @@ def test_an_error_in_half_precision_leaves_no_trace(
 def test_what_has_other_rows_than_examples_goes_one_sign_after_the_other() -> None:
     """OPT puts all tokens of all examples in one dimension."""
     half, full = halves("tiny-opt")
-    scorer = InPlaceScorer(half.model, half.parameters)
+    scorer = LayerwiseScorer(half.model, half.parameters)
     found = scorer.losses(half.parameters.buffer, PAIRS, BATCH)
-    assert found == InPlaceScorer(full.model, full.parameters).losses(full.parameters.buffer, PAIRS, BATCH)
+    assert found == LayerwiseScorer(full.model, full.parameters).losses(full.parameters.buffer, PAIRS, BATCH)
     assert not scorer._both_signs
 
 
 def test_an_error_inside_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     model = whole()
-    scorer, before, where = InPlaceScorer(model.model, model.parameters), bits(model.model), places(model.model)
+    scorer, before, where = LayerwiseScorer(model.model, model.parameters), bits(model.model), places(model.model)
 
     def broken(*_: object) -> Tensor:
         assert places(model.model) != where  # a layer stands in at this moment
@@ -173,8 +173,8 @@ def untouched(model: nn.Module) -> bool:
 
 def test_it_is_chosen_where_all_parameters_are_trained() -> None:
     model, lora = whole(), tiny_lora()
-    assert type(make_scorer(model.model, model.parameters, Directions(), movable=True)) is InPlaceScorer
-    assert type(make_scorer(model.model, model.parameters, Directions())) is SwapScorer
+    assert type(make_scorer(model.model, model.parameters, Directions(), movable=True)) is LayerwiseScorer
+    assert type(make_scorer(model.model, model.parameters, Directions())) is CopyInScorer
     assert layerwise.obstacle(lora.model, lora.parameters) == "an adapter is trained"
     model.model.get_input_embeddings().weight.requires_grad_(False)
     partly = tuned(model.model)
@@ -183,7 +183,7 @@ def test_it_is_chosen_where_all_parameters_are_trained() -> None:
 
 def test_together_means_one_after_the_other() -> None:
     model = whole()
-    scorer, point = InPlaceScorer(model.model, model.parameters), model.parameters.buffer
+    scorer, point = LayerwiseScorer(model.model, model.parameters), model.parameters.buffer
     requests = [Request(point, LANES, BATCH), Request(point, LANES[:1], make_batch((2, 2)))]
     assert scorer.losses_together(requests) == [scorer.losses(*request) for request in requests]
 
@@ -195,7 +195,7 @@ def test_a_kept_vector_comes_back_whatever_happens(
     monkeypatch.setattr("fedmezo.zeroth_order.scoring.disk_backup.CHUNK", 1000)
     vector = direction(1, 0, 4321).to(dtype)
     before = vector.clone()
-    with pytest.raises(RuntimeError, match="in the middle"), kept_on_disk(vector, tmp_path / "new"):
+    with pytest.raises(RuntimeError, match="in the middle"), backed_up_on_disk(vector, tmp_path / "new"):
         vector.mul_(torch.nan)
         raise RuntimeError("in the middle")
     assert torch.equal(vector, before)
@@ -238,6 +238,6 @@ def test_position_biases_with_a_row_for_every_head_are_not_divided(family: str, 
         built = AutoModelForCausalLM.from_config(kinds[family]).float().eval()
     model = tuned(built.requires_grad_(True))
     batch = make_batch(*((3, 5), (1, 9), (6, 2))[:examples])
-    found = InPlaceScorer(model.model, model.parameters).losses(model.parameters.buffer, PAIRS, batch)
-    wanted = SwapScorer(model.model, model.parameters).losses(model.parameters.buffer, PAIRS, batch)
+    found = LayerwiseScorer(model.model, model.parameters).losses(model.parameters.buffer, PAIRS, batch)
+    wanted = CopyInScorer(model.model, model.parameters).losses(model.parameters.buffer, PAIRS, batch)
     assert found == pytest.approx(wanted, abs=1e-6)

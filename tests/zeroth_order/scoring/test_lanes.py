@@ -12,7 +12,7 @@ from fedmezo.data.batches import Batch
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half_precision import with_half_products
 from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane
-from fedmezo.zeroth_order.scoring import LaneScorer, Request, Scorer, SwapScorer, lora_batched, make_scorer
+from fedmezo.zeroth_order.scoring import CopyInScorer, LoraBatchedScorer, Request, Scorer, lora_batched, make_scorer
 from fedmezo.zeroth_order.scoring.batching import packs
 from fedmezo.zeroth_order.scoring.scorer import Total
 from tests.models.tiny import (
@@ -51,8 +51,8 @@ def around(lora: Tuned, count: int, mu: float = 0.005) -> tuple[Tensor, list[Lan
 def test_lanes_are_pefts_own_losses(family: str, count: int, rows: tuple[tuple[int, int], ...]) -> None:
     lora, batch = tiny_adapter("lora", family=family), make_batch(*rows)
     theta, chosen = around(lora, count)
-    found = LaneScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
-    wanted = SwapScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
+    found = LoraBatchedScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
+    wanted = CopyInScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
     assert found == pytest.approx(wanted, abs=1e-5)
     half = count // 2
     for i in range(half):
@@ -65,8 +65,8 @@ def test_a_base_and_one_sided_lanes(family: str) -> None:
     lora, batch = tiny_adapter("lora", family=family), make_batch(*MIXED)
     theta, _ = around(lora, 1)
     lanes = ESTIMATORS["one-sided"].lanes([4, 5, 6], 0.01)
-    found = LaneScorer(lora.model, lora.parameters).losses(theta, lanes, batch)
-    assert found == pytest.approx(SwapScorer(lora.model, lora.parameters).losses(theta, lanes, batch), abs=1e-5)
+    found = LoraBatchedScorer(lora.model, lora.parameters).losses(theta, lanes, batch)
+    assert found == pytest.approx(CopyInScorer(lora.model, lora.parameters).losses(theta, lanes, batch), abs=1e-5)
     assert found[0] == pytest.approx(lora.scorer.loss(theta, batch), abs=1e-5)
 
 
@@ -85,7 +85,7 @@ def test_several_clients_share_forwards(family: str, half: bool) -> None:
         make_batch((3, 6)),
     ]
     requests = [Request(theta * (1 + 0.1 * i), chosen, batch) for i, batch in enumerate(batches)]
-    scorer = LaneScorer(lora.model, lora.parameters)
+    scorer = LoraBatchedScorer(lora.model, lora.parameters)
     sizes = [len(pack.places) for pack in packs(requests, scorer.most_tokens, always_paired=half)]
     assert sizes == [6, 2, 2]  # three of nearly the same length, the long one, and the one of two examples
     together = scorer.losses_together(requests)
@@ -100,8 +100,8 @@ def test_several_clients_share_forwards(family: str, half: bool) -> None:
 def test_micro_batches_sum_up(size: int) -> None:
     lora, batch = tiny_lora(), make_batch(*MIXED)
     theta, chosen = around(lora, 2)
-    whole = LaneScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
-    for kind in (LaneScorer, SwapScorer):
+    whole = LoraBatchedScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
+    for kind in (LoraBatchedScorer, CopyInScorer):
         found = kind(lora.model, lora.parameters, micro_batch_size=size).losses(theta, chosen, batch)
         assert found == pytest.approx(whole, abs=1e-5)
 
@@ -119,11 +119,11 @@ def test_micro_batches_sum_up(size: int) -> None:
 def test_ranks_scalings_and_places_are_those_of_the_layers(arguments: dict[str, Any]) -> None:
     lora, batch = tiny_lora(**arguments), make_batch(*MIXED)
     theta, chosen = around(lora, 4)
-    found = LaneScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
-    assert found == pytest.approx(SwapScorer(lora.model, lora.parameters).losses(theta, chosen, batch), abs=1e-5)
+    found = LoraBatchedScorer(lora.model, lora.parameters).losses(theta, chosen, batch)
+    assert found == pytest.approx(CopyInScorer(lora.model, lora.parameters).losses(theta, chosen, batch), abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", [LaneScorer, SwapScorer])
+@pytest.mark.parametrize("kind", [LoraBatchedScorer, CopyInScorer])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_a_thousand_losses_leave_no_trace(dtype: torch.dtype, kind: type[Scorer]) -> None:
     lora, batch = tiny_lora(dtype), make_batch((2, 3))
@@ -142,7 +142,7 @@ def test_an_error_inside_leaves_no_trace() -> None:
     def broken(logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
         raise RuntimeError("the criterion fails")
 
-    scorer = LaneScorer(lora.model, lora.parameters, criterion=broken)
+    scorer = LoraBatchedScorer(lora.model, lora.parameters, criterion=broken)
     before = bits(lora.model)
     with pytest.raises(RuntimeError, match="the criterion fails"):
         scorer.losses(*around(lora, 2), batch)
@@ -152,7 +152,7 @@ def test_an_error_inside_leaves_no_trace() -> None:
 def test_the_groups_of_a_forward_do_not_matter() -> None:
     """And both signs of a direction are in the same one, as long as two lanes fit."""
     lora, batch = tiny_lora(), make_batch(*MIXED)
-    scorer, chosen = LaneScorer(lora.model, lora.parameters), around(lora, 6)
+    scorer, chosen = LoraBatchedScorer(lora.model, lora.parameters), around(lora, 6)
     whole = scorer.losses(*chosen, batch)
     for most in (1, 60, 130):
         scorer.most_tokens = most
@@ -162,7 +162,9 @@ def test_the_groups_of_a_forward_do_not_matter() -> None:
 @pytest.mark.parametrize("method", sorted(SMALL))
 def test_the_scorer_is_chosen_by_the_adapter(method: str) -> None:
     adapted = tiny_adapter(method)
-    assert isinstance(make_scorer(adapted.model, adapted.parameters, Directions()), LaneScorer) is (method == "lora")
+    assert isinstance(make_scorer(adapted.model, adapted.parameters, Directions()), LoraBatchedScorer) is (
+        method == "lora"
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,22 +173,22 @@ def test_the_scorer_is_chosen_by_the_adapter(method: str) -> None:
 def test_what_is_not_plain_lora_is_swapped(arguments: dict[str, Any]) -> None:
     adapted = tiny_lora(**arguments)
     scorer = make_scorer(adapted.model, adapted.parameters, Directions())
-    assert type(scorer) is SwapScorer
+    assert type(scorer) is CopyInScorer
     assert lora_batched.obstacle(adapted.model, adapted.parameters)
 
 
 def test_micro_batches_of_one_client_never_share_a_forward(monkeypatch: pytest.MonkeyPatch) -> None:
     lora, batch = tiny_lora(), make_batch(*MIXED)
     seen: list[int] = []
-    plain = LaneScorer.totals
+    plain = LoraBatchedScorer.totals
 
-    def totals(self: LaneScorer, batch: Batch, lanes: int = 1) -> list[Total]:
+    def totals(self: LoraBatchedScorer, batch: Batch, lanes: int = 1) -> list[Total]:
         seen.append(len(batch.labels))
         return plain(self, batch, lanes)
 
-    monkeypatch.setattr(LaneScorer, "totals", totals)
-    LaneScorer(lora.model, lora.parameters, micro_batch_size=1).losses(*around(lora, 2), batch)
+    monkeypatch.setattr(LoraBatchedScorer, "totals", totals)
+    LoraBatchedScorer(lora.model, lora.parameters, micro_batch_size=1).losses(*around(lora, 2), batch)
     assert seen == [2, 2, 2]  # both signs of one example
     seen.clear()
-    LaneScorer(lora.model, lora.parameters).losses(*around(lora, 2), batch)
+    LoraBatchedScorer(lora.model, lora.parameters).losses(*around(lora, 2), batch)
     assert seen == [6]

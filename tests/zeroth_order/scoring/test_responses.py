@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import IGNORED
-from fedmezo.zeroth_order.scoring import SwapScorer
+from fedmezo.zeroth_order.scoring import CopyInScorer
 from fedmezo.zeroth_order.scoring.response_logits import Reader, Responses
 from tests.models.tiny import FAMILIES, make_batch, tiny_adapter, tiny_base
 
@@ -52,11 +52,11 @@ def test_only_a_criterion_of_single_tokens_is_asked_part_by_part(monkeypatch: py
         return cross_entropy(logits, labels, rows)
 
     lora, batch = tiny_adapter("lora"), make_batch(*ROWS)
-    monkeypatch.setattr(SwapScorer, "most_logits", 1)
-    whole = SwapScorer(lora.model, lora.parameters, criterion=longest).loss(lora.point, batch)
+    monkeypatch.setattr(CopyInScorer, "most_logits", 1)
+    whole = CopyInScorer(lora.model, lora.parameters, criterion=longest).loss(lora.point, batch)
     assert seen == [16]
     monkeypatch.setattr(longest, "tokenwise", True, raising=False)
-    parts = SwapScorer(lora.model, lora.parameters, criterion=longest).loss(lora.point, batch)
+    parts = CopyInScorer(lora.model, lora.parameters, criterion=longest).loss(lora.point, batch)
     assert seen == [16] + [1] * 16 and parts == pytest.approx(whole, abs=1e-6)
 
 

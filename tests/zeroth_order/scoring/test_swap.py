@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import log_softmax
 
-from fedmezo.zeroth_order.scoring import SwapScorer, token_losses
+from fedmezo.zeroth_order.scoring import CopyInScorer, token_losses
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
 
 SIZES = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=4)
@@ -76,7 +76,7 @@ def test_another_criterion_is_averaged_over_its_own_values(lora: Tuned) -> None:
         return torch.tensor([1.0, 2.0, 6.0])
 
     batch = make_batch(*ROWS)
-    scorer = SwapScorer(lora.model, lora.parameters, criterion=first_rows)
+    scorer = CopyInScorer(lora.model, lora.parameters, criterion=first_rows)
     assert scorer.loss(lora.point, batch) == 3.0
     assert scorer.example_scores(lora.point, batch).sums.tolist() == (
         lora.scorer.example_scores(lora.point, batch).sums.tolist()

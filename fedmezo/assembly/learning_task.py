@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from yacs.config import CfgNode
 
 from fedmezo.assembly.data import assemble_data
-from fedmezo.assembly.model import Tunable, assemble_model
+from fedmezo.assembly.model import TrainableModel, assemble_model
 from fedmezo.assembly.preflight import preflight
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.errors import ConfigurationError
@@ -19,7 +19,7 @@ from fedmezo.models.context_length import token_room
 
 
 @dataclass(frozen=True, eq=False)
-class Problem(Tunable):
+class LearningTask(TrainableModel):
     """What is trained, on what, where: everything but the federation.
 
     Args:
@@ -34,7 +34,7 @@ class Problem(Tunable):
         return batches.collate(self.data.encoded, indices, self.tokenizer.pad_id, device)
 
 
-def assemble_problem(cfg: CfgNode) -> Problem:
+def assemble_learning_task(cfg: CfgNode) -> LearningTask:
     """Load model and data.
 
     Raises:
@@ -43,14 +43,14 @@ def assemble_problem(cfg: CfgNode) -> Problem:
     """
     preflight(cfg)
     with during("loading the model"):
-        tunable = assemble_model(cfg)
-    data = assemble_data(cfg, tunable.tokenizer, cache_folder(cfg.llm.cache.model))
-    _check_lengths(tunable, int(np.diff(data.encoded.offsets).max()))
-    return Problem(**vars(tunable), data=data)
+        trainable = assemble_model(cfg)
+    data = assemble_data(cfg, trainable.tokenizer, cache_folder(cfg.llm.cache.model))
+    _check_lengths(trainable, int(np.diff(data.encoded.offsets).max()))
+    return LearningTask(**vars(trainable), data=data)
 
 
-def _check_lengths(tunable: Tunable, longest: int) -> None:
-    room = token_room(tunable.model)
+def _check_lengths(trainable: TrainableModel, longest: int) -> None:
+    room = token_room(trainable.model)
     if room is not None and longest > room:
         raise ConfigurationError(
             f"llm.tok_len\n    the longest example has {longest} tokens, and the model has positions for {room}; "

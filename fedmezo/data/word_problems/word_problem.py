@@ -36,7 +36,7 @@ class Template:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProblemKind:
     """A category of word problems, with the words its templates choose from."""
 
     category: str
@@ -54,7 +54,7 @@ class Calculation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Story:
+class WordProblem:
     """A word problem, its worked solution, and the numbers and calculations behind them."""
 
     category: str
@@ -69,13 +69,13 @@ class Story:
         return str(self.calculations[-1].value)
 
 
-def at_most(kinds: Sequence[Kind], steps: int) -> tuple[Kind, ...]:
+def at_most(kinds: Sequence[ProblemKind], steps: int) -> tuple[ProblemKind, ...]:
     """Return the kinds with only their templates of at most so many steps, without kinds that have none."""
     short = (replace(kind, templates=tuple(t for t in kind.templates if len(t.steps) <= steps)) for kind in kinds)
     return tuple(kind for kind in short if kind.templates)
 
 
-def tell(kinds: Sequence[Kind], generator: np.random.Generator) -> Story:
+def tell(kinds: Sequence[ProblemKind], generator: np.random.Generator) -> WordProblem:
     """Draw one story: its kind, template, numbers, words and wordings."""
     kind = _choose(kinds, generator)
     template = _choose(kind.templates, generator)
@@ -88,7 +88,7 @@ def tell(kinds: Sequence[Kind], generator: np.random.Generator) -> Story:
         for step, calculation in zip(template.steps, calculations, strict=True)
     ]
     ending = f"The answer is {calculations[-1].value}."
-    return Story(kind.category, problem, " ".join([*sentences, ending]), numbers, calculations)
+    return WordProblem(kind.category, problem, " ".join([*sentences, ending]), numbers, calculations)
 
 
 def _solvable_numbers(
@@ -129,7 +129,7 @@ def _apply(left: int, sign: str, right: int) -> tuple[int, int]:
     raise ValueError(f"no such operation: {sign!r}")
 
 
-def _words(kind: Kind, generator: np.random.Generator) -> dict[str, str]:
+def _words(kind: ProblemKind, generator: np.random.Generator) -> dict[str, str]:
     first, second = generator.choice(len(NAMES), size=2, replace=False)
     chosen = {slot: _choose(choices, generator) for slot, choices in kind.words.items()}
     return {"name": NAMES[first], "other": NAMES[second], **chosen}

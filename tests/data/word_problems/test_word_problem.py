@@ -8,10 +8,10 @@ import pytest
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data.load import load_dataset
-from fedmezo.data.sources.arithmetic import make_story
+from fedmezo.data.sources.arithmetic import make_word_problem
 from fedmezo.data.sources.source import Request
 from fedmezo.data.word_problems import KINDS
-from fedmezo.data.word_problems.story import Kind, Story, Template, at_most, tell
+from fedmezo.data.word_problems.word_problem import ProblemKind, Template, WordProblem, at_most, tell
 
 TEMPLATES = [(kind, template) for kind in KINDS for template in kind.templates]
 IDS = [f"{kind.category}-{number}" for kind in KINDS for number in range(len(kind.templates))]
@@ -62,8 +62,8 @@ ANSWERS: dict[str, list[Callable[..., float]]] = {
 }
 
 
-def stories(kind: Kind, template: Template, count: int = 40) -> list[Story]:
-    alone = [Kind(kind.category, kind.words, (template,))]
+def stories(kind: ProblemKind, template: Template, count: int = 40) -> list[WordProblem]:
+    alone = [ProblemKind(kind.category, kind.words, (template,))]
     return [tell(alone, generator(stream_key(7, "data", step=index))) for index in range(count)]
 
 
@@ -73,7 +73,7 @@ def evaluate(left: int, sign: str, right: int) -> float:
 
 
 @pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
-def test_every_calculation_is_right(kind: Kind, template: Template) -> None:
+def test_every_calculation_is_right(kind: ProblemKind, template: Template) -> None:
     for story in stories(kind, template):
         assert 2 <= len(story.calculations) <= 4
         for left, sign, right, value in story.calculations:
@@ -84,7 +84,7 @@ def test_every_calculation_is_right(kind: Kind, template: Template) -> None:
 
 
 @pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
-def test_the_answer_is_the_closed_form(kind: Kind, template: Template) -> None:
+def test_the_answer_is_the_closed_form(kind: ProblemKind, template: Template) -> None:
     answer = ANSWERS[kind.category][kind.templates.index(template)]
     for story in stories(kind, template):
         expected = answer(**story.numbers)
@@ -92,7 +92,7 @@ def test_the_answer_is_the_closed_form(kind: Kind, template: Template) -> None:
 
 
 @pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
-def test_every_operand_is_known_and_every_number_of_the_problem_is_used(kind: Kind, template: Template) -> None:
+def test_every_operand_is_known_and_every_number_of_the_problem_is_used(kind: ProblemKind, template: Template) -> None:
     constants = {2}
     for story in stories(kind, template):
         given = {int(number) for number in re.findall(r"\d+", story.problem)} - {100}
@@ -106,7 +106,7 @@ def test_every_operand_is_known_and_every_number_of_the_problem_is_used(kind: Ki
 
 
 @pytest.mark.parametrize(("kind", "template"), TEMPLATES, ids=IDS)
-def test_every_wording_can_be_filled_in(kind: Kind, template: Template) -> None:
+def test_every_wording_can_be_filled_in(kind: ProblemKind, template: Template) -> None:
     slots = {"name": "A", "other": "B", **{slot: words[0] for slot, words in kind.words.items()}}
     for problem in template.problems:
         filled = problem.format(**slots, **dict.fromkeys(template.numbers, 2))
@@ -142,9 +142,9 @@ def test_a_response_may_be_the_number_alone() -> None:
 @pytest.mark.parametrize(("steps", "found"), [(2, {2}), (3, {2, 3}), (4, {2, 3, 4}), (0, {2, 3, 4})])
 def test_the_steps_of_a_problem_may_be_limited(steps: int, found: set[int]) -> None:
     kinds = at_most(KINDS, steps) if steps else KINDS
-    lengths = {len(make_story(kinds, 0, index).calculations) for index in range(100)}
+    lengths = {len(make_word_problem(kinds, 0, index).calculations) for index in range(100)}
     assert lengths == found
-    expected = [make_story(kinds, 0, index).problem for index in range(100)]
+    expected = [make_word_problem(kinds, 0, index).problem for index in range(100)]
     assert [instruction for instruction, _, _ in arithmetic(100, steps=steps)] == expected
 
 

@@ -13,7 +13,7 @@ from fedmezo.core.documents.problems import Problems
 NULLS = ("null", "Null", "NULL", "~")
 
 
-class Kind(ABC):
+class FieldType(ABC):
     """A kind of value."""
 
     @abstractmethod
@@ -37,7 +37,7 @@ class Kind(ABC):
         return ""
 
 
-class ScalarKind(Kind):
+class ScalarType(FieldType):
     """A kind of single value."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class ScalarKind(Kind):
             return None
 
 
-class Textual(Kind):
+class Textual(FieldType):
     """A kind of text: on the command line it is taken as it is, unless it is in quotes."""
 
     def typed(self, text: str) -> Node:
@@ -66,10 +66,10 @@ class Textual(Kind):
 
 
 @dataclass(frozen=True)
-class Nullable(Kind):
+class Nullable(FieldType):
     """A kind, or null."""
 
-    kind: Kind
+    kind: FieldType
 
     def describe(self) -> str:
         """Return what is allowed."""
@@ -91,10 +91,10 @@ class Nullable(Kind):
 
 
 @dataclass(frozen=True)
-class OrWord(ScalarKind):
+class OrWord(ScalarType):
     """A kind of single value, or a word."""
 
-    kind: ScalarKind
+    kind: ScalarType
     word: str
 
     def describe(self) -> str:
@@ -107,10 +107,10 @@ class OrWord(ScalarKind):
 
 
 @dataclass(frozen=True)
-class Synonyms(Kind):
+class Synonyms(FieldType):
     """A kind some of whose values are only another way to say one of the others."""
 
-    kind: Kind
+    kind: FieldType
     meanings: Mapping[Any, Any]
 
     def describe(self) -> str:
