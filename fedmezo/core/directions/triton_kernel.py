@@ -1,7 +1,7 @@
 # mypy: disable-error-code="no-untyped-def,untyped-decorator,misc"
 """Directions on CUDA devices, compiled by Triton: one program a tile, which is read and written once for all terms.
 
-For fp32 vectors. Not run on a GPU so far: ``tests/core/directions/test_cuda.py`` holds it to the bits of
+For fp32 vectors. Not run on a GPU so far: ``tests/core/directions/test_triton_kernel.py`` holds it to the bits of
 :mod:`.eager` where there is one. ``enable_fp_fusion=False`` keeps multiplication and addition two roundings.
 """
 
