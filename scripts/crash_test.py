@@ -21,17 +21,13 @@ imports are over. Every 20th kill hits a fresh interpreter nevertheless, every 1
 """
 
 import argparse
-import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 from scripts.crash.bench import Bench
+from scripts.crash.campaign import campaign
 from scripts.crash.damages import damages
 from scripts.crash.full_disk import full_disk
 from scripts.crash.kills import kills, operations
-from scripts.crash.programs import preload
 from scripts.crash.tally import Tally
 
 
@@ -50,19 +46,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the parts that are asked for and return 0 if every target is met, else 1."""
     options = parser().parse_args()
-    scratch = Path(tempfile.mkdtemp(prefix="crash_test."))
-    os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "FEDMEZO_CACHE": str(scratch / "cache")}
-    preload()
-    bench = Bench(scratch, options.trainer, options.seed)
-    bench.measure()
-    print(f"{options.trainer}, seed {options.seed}, in {scratch}: the run takes {bench.wall:.2f} s", flush=True)
-    tallies = tested(bench, options)
-    failures = [failure for tally in tallies for failure in tally.failures]
-    print("".join(f"\n{tally.table()}\n" for tally in tallies))
-    print(f"{len(failures)} failures{f'; see {scratch}' if failures else ''}")
-    if not failures:
-        shutil.rmtree(scratch)
-    return 1 if failures else 0
+    return campaign("crash_test", options.trainer, options.seed, lambda bench: tested(bench, options))
 
 
 def tested(bench: Bench, options: argparse.Namespace) -> list[Tally]:

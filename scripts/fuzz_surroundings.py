@@ -5,20 +5,14 @@ python -m scripts.fuzz_surroundings [--folders 900] [--environments 300] [--sign
 The run is the tiny one of ``scripts.crash_test``. Whatever it meets, it ends with a documented exit code and no
 traceback; where it trains, its results are those of the run that nothing disturbs, bit for bit, at once or, after a
 signal, with ``--resume``. Environments and descriptors (and every tenth signal) meet an interpreter of their own, which
-takes seconds to start; the others a fork of this process, which has imported everything. Exit code 0: no finding; 1:
-see the kept folders.
+takes seconds to start; the others a fork of this process, which has imported everything. Exit code 0: nothing failed;
+1: see the kept folders.
 """
 
 import argparse
-import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
-from scripts.crash.bench import Bench
-from scripts.crash.programs import preload
-from scripts.crash.tally import Tally
+from scripts.crash.campaign import campaign
 from scripts.surroundings.descriptors import descriptors
 from scripts.surroundings.environment import environments
 from scripts.surroundings.model_folders import model_folders
@@ -40,21 +34,13 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run all sources and return 0 if nothing was found, else 1."""
     options = parser().parse_args()
-    scratch = Path(tempfile.mkdtemp(prefix="fuzz_surroundings."))
-    os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "FEDMEZO_CACHE": str(scratch / "cache")}
-    preload()
-    bench = Bench(scratch, "mezotrainer", options.seed)
-    bench.measure()
-    print(f"seed {options.seed}, in {scratch}: the run takes {bench.wall:.2f} s", flush=True)
-    tallies: list[Tally] = [
-        source(bench, wanted) for name, source in SOURCES.items() if (wanted := getattr(options, name))
-    ]
-    failures = [failure for tally in tallies for failure in tally.failures]
-    print("".join(f"\n{tally.table()}\n" for tally in tallies))
-    print(f"{len(failures)} findings{f'; see {scratch}' if failures else ''}")
-    if not failures:
-        shutil.rmtree(scratch)
-    return 1 if failures else 0
+    wanted = {source: count for name, source in SOURCES.items() if (count := getattr(options, name))}
+    return campaign(
+        "fuzz_surroundings",
+        "mezotrainer",
+        options.seed,
+        lambda bench: (source(bench, count) for source, count in wanted.items()),
+    )
 
 
 if __name__ == "__main__":

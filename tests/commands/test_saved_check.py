@@ -141,6 +141,18 @@ def whole(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder)
 
 
+def saving_others(change: Callable[[torch.Tensor], torch.Tensor], only: str = "") -> Callable[[Any, Path, Any], None]:
+    """Return a way to save that changes every tensor: in folders of one name, or in all."""
+
+    def save(model: Any, folder: Path, tokenizer: Any) -> None:
+        save_trained(model, folder, tokenizer)
+        if folder.name == (only or folder.name):
+            (path,) = folder.glob("*model.safetensors")
+            save_file({name: change(each) for name, each in load_file(path).items()}, path, metadata={"format": "pt"})
+
+    return save
+
+
 @pytest.mark.parametrize(("family", "method", "arguments"), CELLS, ids=lambda cell: cell if type(cell) is str else "")
 def test_what_is_saved_and_exported_is_what_was_reported(
     family: str, method: str, arguments: dict[str, Any], bases: Bases, tmp_path: Path, capsys: Captured
@@ -174,11 +186,7 @@ def test_half_precision_agrees_within_its_rounding_which_is_told(
 def test_a_file_that_is_another_than_was_trained_has_an_exit_code_of_its_own(
     method: str, bases: Bases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    def corrupted(model: Any, folder: Path, tokenizer: Any) -> None:
-        save_trained(model, folder, tokenizer)
-        (path,) = folder.glob("*model.safetensors")
-        save_file({name: 1.5 * tensor for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
-
+    corrupted = saving_others(lambda tensor: 1.5 * tensor)
     run = tmp_path / "run"
     monkeypatch.setattr("fedmezo.commands.train.save_trained", corrupted)
     assert main(["--cfg", str(configuration(tmp_path, bases("tiny-llama"), METHODS[method]))]) == 6
@@ -195,14 +203,7 @@ def test_a_file_that_is_another_than_was_trained_has_an_exit_code_of_its_own(
 def test_a_best_model_that_is_another_is_told(
     method: str, bases: Bases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    def corrupted(model: Any, folder: Path, tokenizer: Any) -> None:
-        save_trained(model, folder, tokenizer)
-        if folder.name == "adapter_best":
-            (path,) = folder.glob("*model.safetensors")
-            save_file(
-                {name: tensor + 1e-3 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"}
-            )
-
+    corrupted = saving_others(lambda tensor: tensor + 1e-3, "adapter_best")
     monkeypatch.setattr("fedmezo.commands.train.save_trained", corrupted)
     assert main(["--cfg", str(configuration(tmp_path, bases("tiny-llama"), METHODS[method]))]) == 6
     assert f"{tmp_path / 'run' / 'adapter_best'}\n    it is not what the ledger leads to" in capsys.readouterr().err
