@@ -77,7 +77,14 @@ NAMES = st.deferred(
     lambda: st.sampled_from(
         [
             name
-            for folder in ("trainers", "strategies", "data/splitters", "data/sources", "criteria", "engines")
+            for folder in (
+                "training",
+                "federation/strategies",
+                "data/splitters",
+                "data/sources",
+                "criteria",
+                "federation/engines",
+            )
             for name in registered(folder)
         ]
     )

@@ -15,7 +15,7 @@ CLIENTS = 3
 ROUNDS = 14
 CONFIGURATION: dict[str, Any] = {
     "expname": "run",
-    "extensions": [str(REPOSITORY / "tests" / "engines" / "faulty.py")],
+    "extensions": [str(REPOSITORY / "tests" / "federation" / "engines" / "faulty.py")],
     "model": {"type": "tiny-llama@random_llm"},
     "data": {"type": "arithmetic@llm", "num_examples": 60, "splits": [0.8, 0.1, 0.1]},
     "llm": {"tok_len": 420, "adapter": {"args": [{"adapter_package": "peft", "adapter_method": "lora", "r": 4}]}},

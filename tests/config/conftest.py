@@ -10,12 +10,12 @@ from fedmezo.config import load, names
 from fedmezo.core.errors import ConfigurationError
 
 REGISTERED = {
-    "trainers": ("mezotrainer", "llmtrainer"),
-    "strategies": ("frozen", "random", "round-wise", "five-round", "model-diff"),
+    "training": ("mezotrainer", "llmtrainer"),
+    "federation/strategies": ("frozen", "random", "round-wise", "five-round", "model-diff"),
     "data/splitters": ("iid", "meta", "lda"),
     "data/sources": ("gsm8k@llm", "alpaca@llm", "code_alpaca@llm", "arithmetic@llm"),
     "models/hubs": ("huggingface_llm", "package_llm", "random_llm"),
-    "engines": ("local",),
+    "federation/engines": ("local",),
     "criteria": ("cross_entropy", "accuracy"),
 }
 

@@ -77,13 +77,15 @@ def test_the_package_registers_every_name_that_the_tests_assume(monkeypatch: pyt
 
 
 def test_a_name_is_registered_by_its_file_alone(package: Path, load_text: Load) -> None:
-    new = package / "strategies" / "mine.py"
+    new = package / "federation" / "strategies" / "mine.py"
     source = "from fedmezo.federation.strategies import register\n@register('mine')\ndef rates(): ...\n"
     new.write_text(source, encoding="utf-8")
+    names.declared_names.cache_clear()
     try:
         assert load_text("", "train.train_strategy", "mine").train.train_strategy == "mine"
     finally:
         new.unlink()
+        names.declared_names.cache_clear()
 
 
 def test_a_folder_without_files_registers_nothing() -> None:
