@@ -6,7 +6,7 @@ All clients take part in every round: 3 of them, 30 steps, one query. The last r
 """
 
 from fedmezo.core.text import human
-from fedmezo.federation.projection import CLIENTS, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
+from fedmezo.federation.communication import CLIENTS, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
 
 SIZES = {
     "SmolLM2-135M, LoRA r=8": 460_800,

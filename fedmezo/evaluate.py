@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fedmezo.commands.arguments import add_run, moved_hint, positive, read_run, wanted_round
+from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import LOG, on_screen
-from fedmezo.core.user_code import named_mistakes
 from fedmezo.evaluation.tasks.tasks import LOCAL, check_tasks
 
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from fedmezo.commands.arguments import add_run, moved_hint, not_negative, positive, read_run, wanted_round
 from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.interrupt import graceful_stop
 from fedmezo.core.log import on_screen
-from fedmezo.core.side_by_side import compared
 from fedmezo.core.signals import Terminated
 from fedmezo.core.streams import output_lost
-from fedmezo.core.user_code import named_mistakes
+from fedmezo.core.text import compared
 
 if TYPE_CHECKING:
     from fedmezo.commands.load_run import Rebuilt

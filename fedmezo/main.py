@@ -22,10 +22,10 @@ from fedmezo import config
 from fedmezo.commands.arguments import moved_hint
 from fedmezo.core import run_folder
 from fedmezo.core.errors import ConfigurationError, FaultyModelError, FedmezoError, ModelUnavailableError
+from fedmezo.core.extensions import named_mistakes
+from fedmezo.core.files import check_folder
 from fedmezo.core.log import on_screen
 from fedmezo.core.run_folder import RunFolder
-from fedmezo.core.saving import check_folder
-from fedmezo.core.user_code import named_mistakes
 
 EXAMPLE = "python -m fedmezo.main --cfg configs/quickstart.yaml federate.total_round_num 5"
 EXIT_CODES = """exit codes:

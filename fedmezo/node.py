@@ -18,10 +18,10 @@ from pathlib import Path
 
 from fedmezo import config
 from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.installed import check_installed
 from fedmezo.core.interrupt import graceful_stop
 from fedmezo.core.log import LOG, on_screen
-from fedmezo.core.user_code import named_mistakes
 
 STOPPING = "finishing this order, then leaving (again to leave at once) ..."
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from fedmezo.commands.arguments import add_run, moved_hint, positive, read_run, wanted_round
 from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import on_screen
-from fedmezo.core.user_code import named_mistakes
 
 LEAST = {"batches": 3, "pairs": 2, "steps": 2}
 

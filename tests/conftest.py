@@ -14,8 +14,8 @@ from yacs.config import CfgNode
 
 from fedmezo import config, criteria, training
 from fedmezo.assembly import LearningTask, assemble_learning_task
+from fedmezo.core.extensions import PREFIX
 from fedmezo.core.signals import STOPPING
-from fedmezo.core.user_code import PREFIX
 from fedmezo.data import sources, splitters
 from fedmezo.federation import strategies
 

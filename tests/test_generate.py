@@ -14,7 +14,7 @@ import torch
 from fedmezo import config
 from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild
 from fedmezo.core.run_folder import RunFolder
-from fedmezo.core.side_by_side import compared, printable
+from fedmezo.core.text import compared, printable
 from fedmezo.generate import main
 from fedmezo.main import main as train
 from fedmezo.models.generation import Sampling

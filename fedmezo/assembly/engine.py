@@ -13,7 +13,7 @@ from fedmezo.assembly.identity import handshake
 from fedmezo.config import to_dict
 from fedmezo.federation import engines
 from fedmezo.federation.client import ClientExecutor
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Engine
 from fedmezo.federation.failure_policy import FailurePolicy
 from fedmezo.ledger.records import Header

@@ -12,16 +12,15 @@ from fedmezo.assembly.learning_task import LearningTask
 from fedmezo.assembly.model import TrainableModel
 from fedmezo.assembly.participation import Participation, assemble_participation, clients_in_a_round
 from fedmezo.assembly.trainer import assemble_trainer
+from fedmezo.core.extensions import instantiated
 from fedmezo.core.log import LOG
-from fedmezo.core.user_code import instantiated
 from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientExecutor, DirectionKeys, LocalData
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink, Uplink
 from fedmezo.federation.engine import Engine
 from fedmezo.federation.schedule import Schedule
 from fedmezo.federation.server import Rates, Server
-from fedmezo.federation.uplink import Uplink
 from fedmezo.federation.validation import AnswerValidation
 from fedmezo.ledger.records import Header
 from fedmezo.training import RETRIES

@@ -13,10 +13,10 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
 from fedmezo.assembly.device import base_dtype, chosen_device
-from fedmezo.assembly.extensions import import_extensions
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.extensions import import_extensions
 from fedmezo.criteria.make import make_criterion
 from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
 from fedmezo.models.faults import of_model

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from fedmezo.core.files import check_folder
 from fedmezo.core.installed import check_installed
-from fedmezo.core.saving import check_folder
 from fedmezo.data.prompts.file import SUFFIXES, read_template
 from fedmezo.reporting.wandb import check_usable
 

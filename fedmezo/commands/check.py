@@ -23,7 +23,7 @@ from fedmezo.core.text import duration, human
 from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient_fidelities
-from fedmezo.federation.projection import paper_bytes, round_traffic
+from fedmezo.federation.communication import paper_bytes, round_traffic
 
 PAIRS_PER_BATCH = 4
 

@@ -11,9 +11,9 @@ from yacs.config import CfgNode
 
 from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild, rounds_done
 from fedmezo.core.cache import cache_folder
+from fedmezo.core.files import saving
 from fedmezo.core.log import LOG
 from fedmezo.core.run_folder import RunFolder
-from fedmezo.core.saving import saving
 from fedmezo.core.text import when
 from fedmezo.data.sources.gsm8k import Gsm8k
 from fedmezo.data.sources.source import Request

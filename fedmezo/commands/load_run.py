@@ -10,10 +10,10 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly import TrainableModel, assemble_model, assemble_server, scalars_travel, trainable_hashes
 from fedmezo.assembly.arguments import prompt_day
-from fedmezo.assembly.extensions import import_extensions
 from fedmezo.assembly.identity import as_recorded, configuration
 from fedmezo.commands.best_model import load_best
 from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.extensions import import_extensions
 from fedmezo.core.log import LOG
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.data.examples import Example

@@ -11,8 +11,8 @@ from fedmezo.assembly.arguments import first_mapping
 from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild
 from fedmezo.commands.saved_check import data_of, few_examples, trained
 from fedmezo.core.errors import ConfigurationError, MalformedError, ResourceError
+from fedmezo.core.files import saving
 from fedmezo.core.run_folder import RunFolder
-from fedmezo.core.saving import saving
 from fedmezo.core.text import aligned, duration, when
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.models.adapters import merged, save_trained

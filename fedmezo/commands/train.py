@@ -32,8 +32,8 @@ from fedmezo.core.log import LOG, RESULT, in_file
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import aligned
 from fedmezo.federation.callbacks import Callbacks
+from fedmezo.federation.communication import paper_bytes
 from fedmezo.federation.evaluations import Evaluations
-from fedmezo.federation.projection import paper_bytes
 from fedmezo.federation.rounds import Outcome, Training
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import RoundRecord

@@ -9,7 +9,7 @@ from fedmezo.config.settings import Setting, Settings, read_group
 from fedmezo.core.documents.nodes import compose
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import syntax_problem
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 
 
 class _UnusableError(Exception):

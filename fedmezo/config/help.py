@@ -8,7 +8,7 @@ from fedmezo.config.key import Key
 from fedmezo.config.schema import GROUPS, KEYS, SECTIONS
 from fedmezo.config.tree import plain
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.nearest import nearest_key
+from fedmezo.core.text import nearest_key
 
 
 def help_config(key: str | None = None) -> str:

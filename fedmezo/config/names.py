@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedmezo.core.nearest import nearest
 from fedmezo.core.registry import declarations, declared_names
+from fedmezo.core.text import nearest
 
 PACKAGE = Path(__file__).parent.parent
 ROOT = "fedmezo."

@@ -22,7 +22,7 @@ from fedmezo.config.types import (
 )
 from fedmezo.core.documents.nodes import Scalar, UnfitError, items
 from fedmezo.core.documents.problems import Problems
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 
 PACKAGE, METHOD = "adapter_package", "adapter_method"
 

@@ -9,7 +9,7 @@ from fedmezo.config.schema import GROUPS, KEYS, OPEN_GROUPS, parent
 from fedmezo.config.types import Anything
 from fedmezo.core.documents.nodes import is_mapping, is_nothing, pairs
 from fedmezo.core.documents.problems import Problems
-from fedmezo.core.nearest import nearest_key
+from fedmezo.core.text import nearest_key
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fedmezo.core.errors import ConfigurationError, ResourceError
-from fedmezo.core.json_lines import finite
-from fedmezo.core.saving import SCRATCH, check_folder, saving
+from fedmezo.core.files import SCRATCH, check_folder, finite, saving
 
 LEDGER = "ledger.bin"
 

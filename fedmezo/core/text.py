@@ -1,6 +1,12 @@
-"""Numbers, times and tables as people read them."""
+"""Numbers, times, names and texts as people read them."""
 
-from collections.abc import Sequence
+import difflib
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+WIDE = 80  # columns of a terminal that has room for two texts
+BORDER = " | "
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
@@ -49,3 +55,47 @@ def duration(seconds: float) -> str:
         if seconds >= 1.5 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.3g} s"
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Return the end of a sentence that names the option closest to ``word``; empty where none is close."""
+    close = difflib.get_close_matches(word, list(options), n=1)
+    return f"; the nearest is {close[0]}" if close else ""
+
+
+def nearest_key(name: str, keys: Iterable[str]) -> str:
+    """Return the same for a dotted key: one with the same last part is nearer than any other."""
+    names = list(keys)
+    same_leaf = [key for key in names if key.rpartition(".")[2] == name.rpartition(".")[2]]
+    close = difflib.get_close_matches(name, same_leaf, n=1, cutoff=0.0)
+    return f"; the nearest is {close[0]}" if close else nearest(name, names)
+
+
+def listing(names: Iterable[str]) -> str:
+    """Return names as ``a, b, c``, or ``nothing``."""
+    return ", ".join(names) or "nothing"
+
+
+def compared(titles: tuple[str, str], texts: tuple[str, str], width: int | None) -> str:
+    """Return both texts under their titles.
+
+    Args:
+        titles: of the texts.
+        texts: of any number of lines; characters that a terminal would act on are replaced.
+        width: of the terminal in columns; None if the reader is none, and lines are to stay as they are.
+    """
+    left, right = map(printable, texts)
+    if width is None or width < WIDE:
+        return f"{titles[0]}:\n{left}\n\n{titles[1]}:\n{right}\n"
+    column = (width - len(BORDER)) // 2
+    rows = [titles, ("-" * column, "-" * column), *zip_longest(_wrapped(left, column), _wrapped(right, column))]
+    return "".join(f"{first or '':<{column}}{BORDER}{second or ''}".rstrip() + "\n" for first, second in rows)
+
+
+def printable(text: str) -> str:
+    """Return a text without what moves a cursor or changes colours: a model may say anything."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, width) or [""]]

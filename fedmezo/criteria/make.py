@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.user_code import culprit, defined_at, import_file
+from fedmezo.core.extensions import culprit, defined_at, import_file
 from fedmezo.criteria import Criterion, registry
 
 VOCABULARY = 8  # of the trial

@@ -1,7 +1,7 @@
 """From the name of a dataset to its examples."""
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.nearest import listing, nearest
+from fedmezo.core.text import listing, nearest
 from fedmezo.data.examples import Dataset
 from fedmezo.data.sources import hub, registry
 from fedmezo.data.sources.files import AnyFile

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fedmezo.core.json_lines import append_line, finite, whole_lines
+from fedmezo.core.files import append_line, finite, whole_lines
 from fedmezo.evaluation.losses import ExampleLosses
 
 ARRAYS = ("indices", "sums", "tokens", "correct")

@@ -11,8 +11,8 @@ from torch import Tensor
 from fedmezo.core.randomness import ABSENT, stream_key
 from fedmezo.data.batches import Batch
 from fedmezo.data.client_batches import batch_indices, batch_span, epoch_batches
+from fedmezo.federation.communication import Uplink
 from fedmezo.federation.messages import Message, Reply, Task
-from fedmezo.federation.uplink import Uplink
 from fedmezo.training import LocalUpdate, LocalWork, TogetherTrainer, Trainer
 from fedmezo.training.validation import checked_update
 

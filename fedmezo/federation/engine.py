@@ -7,8 +7,8 @@ from typing import NoReturn, Protocol
 from torch import Tensor
 
 from fedmezo.core.errors import ClientError, FedmezoError
+from fedmezo.core.extensions import culprit
 from fedmezo.core.out_of_memory import advised, first_line, ran_out
-from fedmezo.core.user_code import culprit
 from fedmezo.federation.messages import Plan, Reply, Task
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from fedmezo.core.errors import DivergedError
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.federation.callbacks import Callback, RoundReport
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Engine
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.federation.failure_policy import FailurePolicy

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo.core.errors import ConfigurationError, MalformedError, ResourceError
+from fedmezo.core.files import saving
 from fedmezo.core.log import LOG
-from fedmezo.core.saving import saving
 from fedmezo.ledger.chain import PREAMBLE, Found, Link, first_chain, sealed, walk
 from fedmezo.ledger.codec import configuration_text
 from fedmezo.ledger.records import EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord

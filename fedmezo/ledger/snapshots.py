@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fedmezo.core.saving import saving
+from fedmezo.core.files import saving
 from fedmezo.models.flat_parameters import point_hash
 
 KEPT = 2

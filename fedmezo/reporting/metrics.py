@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fedmezo.core.json_lines import finite, whole_lines
-from fedmezo.core.saving import saving
+from fedmezo.core.files import finite, saving, whole_lines
 from fedmezo.federation.callbacks import Callback, RoundReport
 
 

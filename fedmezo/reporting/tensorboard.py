@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fedmezo.core.saving import saving
+from fedmezo.core.files import saving
 from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.reporting.metrics import metrics_row

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from torch import Tensor
 
-from fedmezo.core.user_code import defined_at
+from fedmezo.core.extensions import defined_at
 from fedmezo.training import LocalUpdate, LocalWork, Trainer
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fedmezo.core.errors import MalformedError
+from fedmezo.federation.communication import CLIENTS, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
 from fedmezo.federation.messages import Message, Task, pack_answer, pack_order, unpack_answer, unpack_order
-from fedmezo.federation.projection import CLIENTS, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
 from fedmezo.ledger.codec import pack
 from fedmezo.ledger.records import ClientRecord, RoundRecord
 from fedmezo.training import LocalUpdate

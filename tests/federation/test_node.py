@@ -6,12 +6,12 @@ import torch
 
 from fedmezo.core.directions import direction
 from fedmezo.core.errors import ConfigurationError, MalformedError
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink
 from fedmezo.federation.messages import Message, Reply, Task, pack_answer
 from fedmezo.federation.node import Node, Stale
 from fedmezo.training import LocalUpdate
 from tests.federation.engines.alone import Alone
-from tests.federation.test_downlink import CLIENTS, NAME, STEPS, a_round, aggregation, taking_part
+from tests.federation.test_communication import CLIENTS, NAME, STEPS, a_round, aggregation, taking_part
 
 
 def a_node(size: int, seen: list[torch.Tensor], *, in_place: bool = False) -> Node:

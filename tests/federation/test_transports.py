@@ -21,11 +21,11 @@ from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientExecutor, DirectionKeys, LocalData
+from fedmezo.federation.communication import Uplink
 from fedmezo.federation.engines.local import LocalEngine
 from fedmezo.federation.messages import Message, Reply
 from fedmezo.federation.sampling import sample_clients
 from fedmezo.federation.server import Rates, Server
-from fedmezo.federation.uplink import Uplink
 from fedmezo.federation.validation import AnswerValidation
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.models.flat_parameters import Span

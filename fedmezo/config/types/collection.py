@@ -22,7 +22,7 @@ from fedmezo.core.documents.nodes import (
     typed,
 )
 from fedmezo.core.documents.problems import Problems
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 
 
 @dataclass(frozen=True)

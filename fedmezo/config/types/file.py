@@ -11,8 +11,8 @@ from fedmezo.config.types.field_type import Textual
 from fedmezo.config.types.text import Choice, Text
 from fedmezo.core.documents.nodes import full_path
 from fedmezo.core.documents.problems import Problems
-from fedmezo.core.nearest import nearest
 from fedmezo.core.run_folder import LEDGER
+from fedmezo.core.text import nearest
 
 
 class PythonFile(Textual):

@@ -13,7 +13,7 @@ from fedmezo.config.names import fault, registered
 from fedmezo.config.types.field_type import ScalarType, Textual
 from fedmezo.core.documents.nodes import Scalar, UnfitError, full_path
 from fedmezo.core.documents.problems import Problems
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 
 
 class Boolean(ScalarType):

@@ -10,7 +10,7 @@ from yaml.constructor import ConstructorError
 
 from fedmezo.core.documents.nodes import NUMERIC, DecimalLoader, located
 from fedmezo.core.documents.problems import Problem, Problems
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 
 
 class _Loader(DecimalLoader):

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.nearest import listing, nearest
+from fedmezo.core.text import listing, nearest
 from fedmezo.data.prompts.template import PLACEHOLDER, Template
 
 SUFFIXES = (".yaml", ".yml")

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 from fedmezo.data.prompts.chat import ChatPrompt, ChatTokenizer
 from fedmezo.data.prompts.file import SUFFIXES, read_template
 from fedmezo.data.prompts.prompt import Prompt

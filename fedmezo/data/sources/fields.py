@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from fedmezo.core.errors import ConfigurationError, ResourceError
-from fedmezo.core.nearest import listing, nearest
+from fedmezo.core.text import listing, nearest
 from fedmezo.data.examples import Example
 from fedmezo.data.sources.rows import NoNumber, Repeating, Row, type_name
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedmezo.core.errors import ConfigurationError, ResourceError
-from fedmezo.core.nearest import listing, nearest
+from fedmezo.core.text import listing, nearest
 from fedmezo.data.download import DownloadError, WebFile, fetch
 from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.sources.fields import Fields, to_examples

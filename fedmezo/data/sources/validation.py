@@ -1,7 +1,7 @@
 """What is checked of a dataset's answer."""
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.user_code import defined_at
+from fedmezo.core.extensions import defined_at
 from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.sources.source import Source
 

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.nearest import listing, nearest
+from fedmezo.core.text import listing, nearest
 from fedmezo.data.splitters import registry
 from fedmezo.data.splitters.splitter import Splitter
 

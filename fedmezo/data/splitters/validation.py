@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.user_code import defined_at
+from fedmezo.core.extensions import defined_at
 from fedmezo.data.splitters.splitter import Indices, Splitter
 
 

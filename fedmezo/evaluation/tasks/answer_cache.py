@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedmezo.core.json_lines import append_line, whole_lines
+from fedmezo.core.files import append_line, whole_lines
 
 
 class KeptAnswers:

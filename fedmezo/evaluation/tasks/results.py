@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmezo.core.json_lines import finite, whole_lines
+from fedmezo.core.files import finite, whole_lines
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.evaluation.paired import mean_difference
 

@@ -11,7 +11,7 @@ from fedmezo.core.documents.nodes import Pair, is_mapping, items, pairs, place
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import read_text, syntax_problem
 from fedmezo.core.errors import ResourceError
-from fedmezo.core.nearest import listing, nearest
+from fedmezo.core.text import listing, nearest
 
 SUFFIXES = (".yaml", ".yml")
 STRUCTURE = ("group", "task_list", "class", "<<")  # fields that lm_eval takes out before it makes a task of the others

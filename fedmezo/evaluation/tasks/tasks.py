@@ -15,7 +15,7 @@ from fedmezo.core.errors import ConfigurationError, FedmezoError, ResourceError
 from fedmezo.core.huggingface import hub_reachable
 from fedmezo.core.installed import check_installed
 from fedmezo.core.log import LOG
-from fedmezo.core.nearest import listing, nearest
+from fedmezo.core.text import listing, nearest
 from fedmezo.evaluation.tasks.task_files import SUFFIXES, check_task_file
 
 LOCAL = ("gsm8k_local",)

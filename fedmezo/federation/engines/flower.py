@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.core.signals import leave_to_others, take_back
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Failure
 from fedmezo.federation.engines import register
 from fedmezo.federation.engines.membership import Membership

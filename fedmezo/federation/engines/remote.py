@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from fedmezo.core.errors import MalformedError, OutOfMemoryError
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Failure, place
 from fedmezo.federation.engines.membership import Membership, Session
 from fedmezo.federation.engines.transport import Answered, Failed, HandshakeResponse, Lost, Response, Transport

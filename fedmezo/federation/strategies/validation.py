@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.user_code import defined_at
+from fedmezo.core.extensions import defined_at
 from fedmezo.federation.strategies import Strategy
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fedmezo.core.json_lines import finite
+from fedmezo.core.files import finite
 
 Kind = Literal["lines", "steps", "bars", "stack"]
 Unit = Literal["", "B", "s", "MiB"]

@@ -11,7 +11,7 @@ from fedmezo.config.files import read_file
 from fedmezo.config.schema import DEFAULTS, earlier
 from fedmezo.core.documents.problems import Problems
 from fedmezo.core.errors import ResourceError
-from fedmezo.core.json_lines import whole_lines
+from fedmezo.core.files import whole_lines
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import number_of_rounds
 from fedmezo.data.partition import SPLITS

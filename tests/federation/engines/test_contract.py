@@ -10,7 +10,7 @@ from torch import Tensor
 from fedmezo.core.errors import ClientError, DivergedError, FedmezoError, OutOfMemoryError
 from fedmezo.federation import engines
 from fedmezo.federation.aggregation import WeightAggregation, Weighting
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Engine, Failure
 from fedmezo.federation.engines.flower import Flower, FlowerSimulation, _GridEngine
 from fedmezo.federation.engines.local import LocalEngine

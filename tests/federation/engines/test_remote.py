@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedmezo.federation.downlink import Downlink
+from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Failure
 from fedmezo.federation.engines import membership as roster_module
 from fedmezo.federation.engines.membership import Membership

@@ -8,7 +8,7 @@ from typing import Any
 from fedmezo.commands.experiments.suites.interval import Interval, interval
 from fedmezo.commands.experiments.suites.results import UNITS, Finished
 from fedmezo.commands.experiments.suites.suite import Arm, Suite
-from fedmezo.core.saving import saving
+from fedmezo.core.files import saving
 from fedmezo.reporting.dispensable import new_figure
 
 FORMATS = ("png", "pdf")

@@ -13,7 +13,7 @@ from fedmezo.commands.experiments.suites.jobs import Job, jobs, run_all
 from fedmezo.commands.experiments.suites.options import options_of_many, resumable
 from fedmezo.commands.experiments.suites.suite import Suite, load
 from fedmezo.core.errors import ConfigurationError, ResourceError
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 from fedmezo.evaluation.tasks.tasks import check_tasks
 
 SCALES = ("smoke", "cpu", "paper")

@@ -8,7 +8,7 @@ from typing import Any
 
 from fedmezo.commands.experiments.suites.jobs import Job
 from fedmezo.core.errors import ResourceError
-from fedmezo.core.json_lines import whole_lines
+from fedmezo.core.files import whole_lines
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
 

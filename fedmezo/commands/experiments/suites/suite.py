@@ -31,7 +31,7 @@ from typing import Any
 from fedmezo.commands.experiments.suites.evaluation import Evaluation, read_evaluation
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import check_keys, read_document
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 
 KEYS = ("title", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
 SCALE_KEYS = ("cfg", "set", "axes", "baseline", "columns", "evaluate", "seeds", "note")

@@ -27,7 +27,7 @@ from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import check_keys, read_document
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.installed import check_installed
-from fedmezo.core.nearest import nearest
+from fedmezo.core.text import nearest
 
 KEYS = ("title", "cfg", "set", "space", "sampler", "trials", "metric", "goal", "seed")
 NEEDED = ("cfg", "space")

@@ -1,10 +1,11 @@
 """Python files of the user's own: importing them, and saying where in them something went wrong."""
 
 import hashlib
+import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +13,10 @@ from typing import Any, TypeVar
 
 from fedmezo.core.errors import ConfigurationError, FedmezoError
 from fedmezo.core.out_of_memory import ran_out
+from fedmezo.core.registry import declarations
 
 PREFIX = "fedmezo_user_"
+PACKAGE = "fedmezo."
 Made = TypeVar("Made")
 
 
@@ -36,6 +39,19 @@ def import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise ConfigurationError(f"{culprit(error, path)}\n    {type(error).__name__}: {error}") from error
     return module
+
+
+def import_extensions(paths: Iterable[str]) -> None:
+    """Import files, which enters what they hold into the registries.
+
+    Raises:
+        ConfigurationError: a file fails, or does not register what it declares; the message names file and line.
+    """
+    for path in map(Path, paths):
+        import_file(path)
+        for each in declarations(path):
+            if each.package.startswith(PACKAGE) and each.name not in importlib.import_module(each.package).registry:
+                raise ConfigurationError(f"{path}:{each.line}\n    importing the file does not register {each.name}")
 
 
 @contextmanager
