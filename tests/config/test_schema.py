@@ -8,6 +8,7 @@ import yaml
 from fedmezo import config
 from fedmezo.config import dump, names
 from fedmezo.config.schema import DEFAULTS, GROUPS, KEYS, OPEN_GROUPS, SECTIONS, parent
+from fedmezo.core.registry import declared_names
 
 from .conftest import REGISTERED, Load
 
@@ -80,12 +81,12 @@ def test_a_name_is_registered_by_its_file_alone(package: Path, load_text: Load) 
     new = package / "federation" / "strategies" / "mine.py"
     source = "from fedmezo.federation.strategies import register\n@register('mine')\ndef rates(): ...\n"
     new.write_text(source, encoding="utf-8")
-    names.declared_names.cache_clear()
+    declared_names.cache_clear()
     try:
         assert load_text("", "train.train_strategy", "mine").train.train_strategy == "mine"
     finally:
         new.unlink()
-        names.declared_names.cache_clear()
+        declared_names.cache_clear()
 
 
 def test_a_folder_without_files_registers_nothing() -> None:
