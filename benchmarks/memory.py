@@ -23,7 +23,7 @@ from yacs.config import CfgNode
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.core.memory import peak_memory_mib
-from fedmezo.federation.client import LocalData
+from fedmezo.data.client_batches import LocalData
 
 ALL = ["llm.adapter.use", "False"]
 HALF = ["train.is_enable_half", "True"]

@@ -20,14 +20,13 @@ import torch
 from fedmezo.core.directions import Distribution
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation import ScalarAggregation, Weighting
-from fedmezo.federation.client import DirectionKeys
 from fedmezo.ledger.codec import HASHES
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.models.hubs import load_base_model
-from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 
 SIZES = {"LoRA r=8": 460_800, "LoRA r=128": 7_372_800, "all parameters": 134_515_008}
 MOST = 4_000_000_000  # directions x parameters in a repeat

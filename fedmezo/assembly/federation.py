@@ -14,9 +14,10 @@ from fedmezo.assembly.participation import Participation, assemble_participation
 from fedmezo.assembly.trainer import assemble_trainer
 from fedmezo.core.extensions import instantiated
 from fedmezo.core.log import LOG
+from fedmezo.data.client_batches import LocalData
 from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
-from fedmezo.federation.client import ClientExecutor, DirectionKeys, LocalData
+from fedmezo.federation.client import ClientExecutor
 from fedmezo.federation.communication import Downlink, Uplink
 from fedmezo.federation.engine import Engine
 from fedmezo.federation.schedule import Schedule
@@ -24,7 +25,7 @@ from fedmezo.federation.server import Rates, Server
 from fedmezo.federation.validation import AnswerValidation
 from fedmezo.ledger.records import Header
 from fedmezo.training import RETRIES
-from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 from fedmezo.zeroth_order.scoring import LoraBatchedScorer, Scorer
 
 MOST_TOGETHER = 16  # clients in step with engine.lanes auto; each holds a point of its own

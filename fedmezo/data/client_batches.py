@@ -1,11 +1,14 @@
-"""The order in which a client meets its examples: a function of position, not of history."""
+"""The batches of a client, in an order that is a function of position, not of history."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedmezo.core.randomness import generator, stream_key
+from fedmezo.data.batches import Batch
 
 
 def batch_indices(
@@ -56,3 +59,51 @@ def epoch_batches(n: int, batch_size: int) -> int:
 @lru_cache(maxsize=16)
 def _permutation(n: int, seed: int, client: int, epoch: int) -> NDArray[np.int64]:
     return generator(stream_key(seed, "data", client=client, step=epoch)).permutation(n)
+
+
+@dataclass(frozen=True)
+class LocalData:
+    """The training examples of every client, as batches by position.
+
+    Args:
+        examples: indices of each client's training examples, of those that there are data for.
+        collate: makes a batch of examples.
+        seed, batch_size, shuffle: of the order (:func:`batch_indices`).
+        local_steps: H of a round, or epochs if ``by_epoch``.
+        short: the last batch of an epoch is short, so that each epoch meets each example once.
+        attempts: batches that a step may try while its loss is not finite.
+    """
+
+    examples: Mapping[int, NDArray[np.int64]]
+    collate: Callable[[NDArray[np.int64]], Batch]
+    seed: int
+    batch_size: int
+    shuffle: bool
+    local_steps: int
+    by_epoch: bool
+    short: bool = False
+    attempts: int = 1
+
+    def steps(self, client: int) -> int:
+        """Return H of a client."""
+        if not self.by_epoch:
+            return self.local_steps
+        return self.local_steps * epoch_batches(len(self.examples[client]), self.batch_size)
+
+    def most_examples(self, client: int, steps: int) -> int:
+        """Return how many examples so many steps of a round train on, at most."""
+        sizes = [self._span(client, index)[1] for index in range(steps + self.attempts - 1)]
+        return sum(max(sizes[step : step + self.attempts]) for step in range(steps))
+
+    def indices(self, client: int, index: int) -> NDArray[np.int64]:
+        """Return the examples of the client's batch number ``index``, counted from the start of the run."""
+        own = self.examples[client]
+        first, size = self._span(client, index)
+        return own[batch_indices(len(own), size, first, self.seed, client, self.shuffle)]
+
+    def batch(self, client: int, index: int) -> Batch:
+        """Return the client's batch number ``index``."""
+        return self.collate(self.indices(client, index))
+
+    def _span(self, client: int, index: int) -> tuple[int, int]:
+        return batch_span(len(self.examples[client]), self.batch_size, index, short=self.short)

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.randomness import stream_key
-from fedmezo.federation.client import DirectionKeys
 from fedmezo.federation.distance import update_distances
 from fedmezo.federation.messages import Plan, Task
 from fedmezo.ledger.records import ClientRecord, Rejection, RoundRecord
 from fedmezo.models.flat_parameters import Span, point_hash
 from fedmezo.training import LocalUpdate
-from fedmezo.zeroth_order.replay import Replay, Steps
+from fedmezo.zeroth_order.replay import DirectionKeys, Replay, Steps
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,37 @@ from torch import Tensor
 
 from fedmezo.core.directions import rounded
 from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.randomness import ABSENT, stream_key
 
 PROBE, PROBED = 1 << 18, 8  # elements and directions that show how fast a replay is
 
 Runs = Sequence[tuple[int, int, bool]]  # (start, stop, decays) of the flat index, covering it in order
+
+
+@dataclass(frozen=True)
+class DirectionKeys:
+    """Stream keys of the directions.
+
+    Args:
+        seed: ``zo.seed``, or the run's seed.
+        queries: Q directions a step.
+        shared: True leaves the client out of the key, so that all clients use the same directions.
+    """
+
+    seed: int
+    queries: int = 1
+    shared: bool = False
+
+    def __call__(self, round_index: int, client: int, steps: int) -> list[list[int]]:
+        """Return the keys of a client's round, [H][Q]."""
+        who = ABSENT if self.shared else client
+        return [
+            [
+                stream_key(self.seed, "direction", round_index=round_index, client=who, step=step, query=query)
+                for query in range(self.queries)
+            ]
+            for step in range(steps)
+        ]
 
 
 @dataclass(frozen=True)

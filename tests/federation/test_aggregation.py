@@ -9,14 +9,13 @@ import torch
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation import Aggregation, Result, ScalarAggregation, WeightAggregation, Weighting
-from fedmezo.federation.client import DirectionKeys
 from fedmezo.federation.distance import update_distances
 from fedmezo.federation.messages import Plan, Task
 from fedmezo.ledger.codec import pack, unpack
 from fedmezo.ledger.records import RoundRecord
 from fedmezo.models.flat_parameters import Span
 from fedmezo.training import LocalUpdate
-from fedmezo.zeroth_order.replay import Replay, Steps
+from fedmezo.zeroth_order.replay import DirectionKeys, Replay, Steps
 
 SIZE = 50
 START = direction(1, 0, SIZE)

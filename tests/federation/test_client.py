@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedmezo.assembly import LearningTask
-from fedmezo.federation.client import DirectionKeys, LocalData
+from fedmezo.data.client_batches import LocalData
+from fedmezo.zeroth_order.replay import DirectionKeys
 
 
 @given(t=st.integers(0, 1000), client=st.integers(0, 1000), steps=st.integers(1, 5), queries=st.integers(1, 3))

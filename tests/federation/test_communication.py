@@ -7,12 +7,11 @@ import torch
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation import ScalarAggregation, Weighting
-from fedmezo.federation.client import DirectionKeys
 from fedmezo.federation.communication import Downlink
 from fedmezo.federation.messages import Message, Task, pack_answer, unpack_order
 from fedmezo.ledger.records import ClientRecord, RoundRecord
 from fedmezo.training import LocalUpdate
-from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 
 NAME = b"identity"
 KEYS = DirectionKeys(seed=9)

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
+from fedmezo.data.client_batches import LocalData
 from fedmezo.federation import strategies
 from fedmezo.federation.aggregation import ScalarAggregation, WeightAggregation, Weighting
-from fedmezo.federation.client import ClientExecutor, DirectionKeys, LocalData
+from fedmezo.federation.client import ClientExecutor
 from fedmezo.federation.communication import Uplink
 from fedmezo.federation.engines.local import LocalEngine
 from fedmezo.federation.messages import Message, Reply
@@ -31,7 +32,7 @@ from fedmezo.ledger.records import RoundRecord
 from fedmezo.models.flat_parameters import Span
 from fedmezo.training import LocalUpdate
 from fedmezo.training.mezo import MezoTrainer
-from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 from fedmezo.zeroth_order.scoring import Request
 from tests.federation.engines.alone import replies
 

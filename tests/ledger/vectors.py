@@ -9,12 +9,11 @@ import torch
 
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation import ScalarAggregation, Weighting
-from fedmezo.federation.client import DirectionKeys
 from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import HASHES, configuration_text
 from fedmezo.ledger.records import ClientRecord, HashRecord, Header, Record, Rejection, RoundRecord
 from fedmezo.models.flat_parameters import point_hash
-from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 from tests import ledger_reader
 
 LAYOUT = {"layer.bias": (2,), "layer.weight": (2, 2)}
