@@ -19,6 +19,8 @@ from fedmezo import config
 from fedmezo.assembly import assemble_learning_task
 from fedmezo.commands.check import PAIRS_PER_BATCH, fidelity_batches
 from fedmezo.evaluation.fidelity import Setting, gradient_fidelities
+from fedmezo.zeroth_order.estimators import registry
+from fedmezo.zeroth_order.estimators.make import make_estimator
 
 COLUMNS = ("model", "trainable", "batch", "dtype", "estimator", "mu", "fidelity", "exact_std", "error_std", "pairs")
 
@@ -39,7 +41,7 @@ def rows(options: argparse.Namespace, model: str, trainable: str, batch: int) ->
     chosen = [name for name in scorers if ("False" in options.half if name == "fp32" else True)]
     cases = list(product(chosen, options.estimator, options.mu))
     found = gradient_fidelities(
-        [Setting(scorers[dtype], mu, estimator) for dtype, estimator, mu in cases],
+        [Setting(scorers[dtype], mu, make_estimator(estimator)) for dtype, estimator, mu in cases],
         task.scorer,
         task.start,
         fidelity_batches(cfg, task, -(-options.pairs // PAIRS_PER_BATCH)),
@@ -60,7 +62,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--half", nargs="+", choices=("False", "True"), default=["False", "True"])
     parser.add_argument("--mu", nargs="+", type=float, default=[1e-3, 5e-3, 1e-2])
-    parser.add_argument("--estimator", nargs="+", choices=("central", "one-sided"), default=["central"])
+    parser.add_argument("--estimator", nargs="+", choices=registry.names(), default=["central"])
     parser.add_argument("--trainable", nargs="+", choices=TRAINABLE, default=["lora8"])
     parser.add_argument("--batch", nargs="+", type=int, default=[2])
     parser.add_argument("--model", nargs="+", default=["SmolLM2-135M-Instruct@package_llm"])

@@ -42,7 +42,8 @@ from fedmezo.data.batches import IGNORED, Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient, gradient_fidelities
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.hubs import load_base_model
-from fedmezo.zeroth_order.estimators import CentralDifference, estimate
+from fedmezo.zeroth_order.estimators.central import CentralDifference
+from fedmezo.zeroth_order.estimators.estimate import estimate
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
@@ -201,7 +202,7 @@ def fidelities(case: Case, task: LearningTask, mu: float, pairs: int) -> dict[st
     exact = case.task() if case.dtype == "fp32" else Case(**asdict(case) | {"dtype": "fp32"}).task()
     source = batches(task, case.batch)
     chosen = [next(source) for _ in range(-(-pairs // 4))]
-    setting = Setting(task.scorer, mu)
+    setting = Setting(task.scorer, mu, CentralDifference())
     (ours,) = gradient_fidelities([setting], exact.scorer, exact.start, chosen, directions_per_batch=4)
     return {"textbook": _textbook_fidelity(case, exact, chosen, mu).correlation, "ours": ours.correlation}
 

@@ -12,12 +12,11 @@ import torch
 import yaml
 from yacs.config import CfgNode
 
-from fedmezo import config, criteria, training
+from fedmezo import config
 from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.extensions import PREFIX
+from fedmezo.core.registry import Registry
 from fedmezo.core.signals import STOPPING
-from fedmezo.data import sources, splitters
-from fedmezo.federation import strategies
 
 for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -73,10 +72,10 @@ def own_cache(
 def nothing_of_users_stays() -> Iterator[None]:
     """Forget what was registered from outside the package."""
     yield
-    for kind in (strategies, training, splitters, sources, criteria):
-        entries: dict[str, object] = kind.registry._entries
-        for name in [name for name, entry in entries.items() if entry.__module__.startswith(PREFIX)]:
-            del entries[name]
+    found = [vars(module).get("registry") for module in list(sys.modules.values())]
+    for registry in [each for each in found if isinstance(each, Registry)]:
+        for name in registry._entries.keys() - registry.names().keys():
+            del registry._entries[name]
     for name in [name for name in sys.modules if name.startswith(PREFIX)]:
         del sys.modules[name]
 

@@ -7,6 +7,8 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import zeroth_order
 from fedmezo.assembly.device import base_dtype, chosen_device
+from fedmezo.zeroth_order.estimators import is_symmetric
+from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.scoring import Scorer
 
 RECOMMENDED_FIDELITY = 0.9
@@ -31,7 +33,7 @@ def precision_warnings(cfg: CfgNode, scorer: Scorer) -> list[str]:
     """Return what a user should know about the dtype; nothing where what was measured is good enough."""
     if not cfg.train.is_enable_half or not zeroth_order(cfg):
         return []
-    if scorer.in_place or (scorer.shares_rounding and cfg.zo.estimator == "central"):
+    if scorer.in_place or (scorer.shares_rounding and is_symmetric(make_estimator(cfg.zo.estimator))):
         return []  # in place, what is scored alone is scored in fp32
     device = chosen_device(cfg.use_gpu, cfg.device)
     dtype = str(base_dtype(True, device)).removeprefix("torch.")

@@ -9,6 +9,7 @@ from fedmezo import training
 from fedmezo.assembly.learning_task import LearningTask
 from fedmezo.config import to_dict
 from fedmezo.core.errors import ConfigurationError
+from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.replay import Replay
 
 OPTIMIZER_KEYS = ("type", "lr", "weight_decay")
@@ -48,7 +49,7 @@ def _resources(cfg: CfgNode, task: LearningTask, replay: Replay) -> dict[str, An
         "retry": cfg.llm.retry_on_nan_loss,
         "replay": replay,
         "mu": cfg.zo.mu,
-        "estimator": cfg.zo.estimator,
+        "estimator": make_estimator(cfg.zo.estimator),
         "seed": cfg.seed,
         "optimizer": optimizer["type"],
         "arguments": arguments,

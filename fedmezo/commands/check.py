@@ -24,6 +24,7 @@ from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient_fidelities
 from fedmezo.federation.communication import paper_bytes, round_traffic
+from fedmezo.zeroth_order.estimators.make import make_estimator
 
 PAIRS_PER_BATCH = 4
 
@@ -96,7 +97,7 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
     if not differentiable(learning_task.scorer.criterion):
         raise ConfigurationError("--fidelity\n    criterion.type has no gradient that it could be measured against")
     (found,) = gradient_fidelities(
-        [Setting(learning_task.scorer, cfg.zo.mu, cfg.zo.estimator)],
+        [Setting(learning_task.scorer, cfg.zo.mu, make_estimator(cfg.zo.estimator))],
         in_full_precision(cfg, learning_task).scorer,
         learning_task.start,
         fidelity_batches(cfg, learning_task, math.ceil(pairs / PAIRS_PER_BATCH)),

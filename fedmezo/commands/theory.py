@@ -28,6 +28,7 @@ from fedmezo.evaluation.theory.findings import Chosen, Findings
 from fedmezo.evaluation.theory.heterogeneity import LEAST_BATCHES, Constants, fit
 from fedmezo.evaluation.theory.report import page
 from fedmezo.ledger.ledger import Ledger
+from fedmezo.zeroth_order.estimators.make import make_estimator
 
 MOST_CLIENTS = 8
 LEAST_POINTS = 3  # of a line that says anything
@@ -103,7 +104,7 @@ def _bench(cfg: CfgNode, task: LearningTask, chosen: Chosen, sizes: Sizes, clien
         exact.scorer,
         task.scorer if zeroth_order(cfg) else None,
         cfg.zo.mu,
-        cfg.zo.estimator,
+        make_estimator(cfg.zo.estimator),
         [[exact.collate(indices) for indices in rows] for rows in batches],
         np.array(counts) / sum(counts),
         [exact.collate(np.array([index])) for index in examples],

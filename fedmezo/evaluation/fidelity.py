@@ -15,7 +15,8 @@ from torch import Tensor
 
 from fedmezo.core.randomness import stream_key
 from fedmezo.data.batches import Batch
-from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, estimate
+from fedmezo.zeroth_order.estimators import Estimator
+from fedmezo.zeroth_order.estimators.estimate import estimate
 from fedmezo.zeroth_order.scoring import Scorer
 
 
@@ -45,7 +46,7 @@ class Setting:
 
     scorer: Scorer
     mu: float
-    estimator: EstimatorName = "central"
+    estimator: Estimator
 
 
 def gradient_fidelities(
@@ -76,7 +77,7 @@ def gradient_fidelities(
         wanted += [float(slope @ z.double()) for z in directions]
         for setting, found in zip(settings, estimated, strict=True):
             losses = partial(setting.scorer.losses, batch=batch)
-            learnt = estimate(ESTIMATORS[setting.estimator], losses, point, keys, setting.mu)
+            learnt = estimate(setting.estimator, losses, point, keys, setting.mu)
             found += [projection.gradient for projection in learnt]
     return [_fidelity(np.array(found), np.array(wanted)) for found in estimated]
 

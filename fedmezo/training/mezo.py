@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fedmezo.core.randomness import stream_key
 from fedmezo.training import RETRIES, LocalUpdate, LocalWork, mean_loss, register, step_context
-from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Projection
+from fedmezo.zeroth_order.estimators import Estimator, Projection
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 from fedmezo.zeroth_order.scoring import Request, Scorer
 
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
 @register("mezotrainer")
 @dataclass(frozen=True)
 class MezoTrainer:
-    """The step theta <- theta - eta (g z + wd theta), g a central difference.
+    """The step theta <- theta - eta (g z + wd theta), g estimated along z.
 
     Args:
         scorer: losses of parameter points.
@@ -50,7 +50,7 @@ class MezoTrainer:
     scorer: Scorer
     replay: Replay
     mu: float
-    estimator: EstimatorName = "central"
+    estimator: Estimator
     clip: float | None = None
     retry: bool = False
     seed: int = 0
@@ -120,11 +120,11 @@ class MezoTrainer:
         self, point: Tensor, keys: list[int], work: LocalWork, step: int
     ) -> Generator[Asked, list[float], tuple[list[Projection | None], int, int]]:
         """Return the queries of a step (None where not finite), its number of examples, and the failures."""
-        estimator, failed = ESTIMATORS[self.estimator], 0
+        failed = 0
         for attempt in range(RETRIES if self.retry else 1):
             batch = work.batch(step + attempt)
-            losses = yield Asked(step, Request(point, estimator.lanes(keys, self.mu), batch))
-            found = zip(estimator.projections(losses, self.mu), keys, strict=True)
+            losses = yield Asked(step, Request(point, self.estimator.lanes(keys, self.mu), batch))
+            found = zip(self.estimator.projections(losses, self.mu), keys, strict=True)
             queries = [self._bounded(query, key, point) for query, key in found]
             failed += sum(query is None for query in queries)
             if all(queries):

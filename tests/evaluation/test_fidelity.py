@@ -5,7 +5,9 @@ from torch import Tensor
 
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient, gradient_fidelities
-from fedmezo.zeroth_order.estimators import Projection
+from fedmezo.zeroth_order.estimators import Estimator, Projection
+from fedmezo.zeroth_order.estimators.central import CentralDifference
+from fedmezo.zeroth_order.estimators.one_sided import OneSided
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
 
 BATCHES = [make_batch(*ROWS, first=10 * number) for number in range(6)]
@@ -17,7 +19,7 @@ def lora() -> Tuned:
 
 
 def fidelity(scored: Tuned, exact: Tuned, mu: float) -> Fidelity:
-    settings = [Setting(scored.scorer, mu)]
+    settings = [Setting(scored.scorer, mu, CentralDifference())]
     (found,) = gradient_fidelities(settings, exact.scorer, exact.point, BATCHES, directions_per_batch=4)
     return found
 
@@ -90,7 +92,9 @@ def test_the_numbers_are_those_of_the_pairs(lora: Tuned, monkeypatch: pytest.Mon
 
 
 def test_settings_are_measured_side_by_side(lora: Tuned) -> None:
-    settings = [Setting(lora.scorer, 1e-2), Setting(lora.scorer, 1e-2, "one-sided"), Setting(lora.scorer, 1e-3)]
+    central, one_sided = CentralDifference(), OneSided()
+    cases: list[tuple[float, Estimator]] = [(1e-2, central), (1e-2, one_sided), (1e-3, central)]
+    settings = [Setting(lora.scorer, mu, estimator) for mu, estimator in cases]
     found = gradient_fidelities(settings, lora.scorer, lora.point, BATCHES, directions_per_batch=4)
     assert found[0] == fidelity(lora, lora, mu=1e-2) and found[2] == fidelity(lora, lora, mu=1e-3)
     assert found[1].error_std > found[0].error_std  # a bias of order mu

@@ -32,6 +32,7 @@ from fedmezo.ledger.records import RoundRecord
 from fedmezo.models.flat_parameters import Span
 from fedmezo.training import LocalUpdate
 from fedmezo.training.mezo import MezoTrainer
+from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 from fedmezo.zeroth_order.scoring import Request
 from tests.federation.engines.alone import replies
@@ -85,7 +86,7 @@ def a_federation(case: Case, scalars: bool) -> tuple[Server, LocalEngine]:
     replay = Replay(RUNS, case.decay, Directions("gaussian"))
     keys = DirectionKeys(5, case.queries, case.shared)
     examples = [np.arange(client, 20 + 5 * client, dtype=np.int64) for client in range(case.clients)]
-    trainer = MezoTrainer(Smooth(replay.directions), replay, mu=1e-3)  # type: ignore[arg-type]
+    trainer = MezoTrainer(Smooth(replay.directions), replay, 1e-3, CentralDifference())  # type: ignore[arg-type]
     data = LocalData(dict(enumerate(examples)), a_batch, 0, 2, True, STEPS, False)
     work = ClientExecutor(trainer, data, keys, Uplink(NAME, None if scalars else replay), lambda loss: None)
     strategy = strategies.registry[case.strategy]()

@@ -6,12 +6,12 @@ import torch
 from fedmezo.core.directions import direction
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half_precision import Pairing, join, pairing_of, with_half_products
-from fedmezo.zeroth_order.estimators import ESTIMATORS
+from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.scoring import CopyInScorer, LoraBatchedScorer
 from tests.models.tiny import FAMILIES, SMALL, Tuned, make_batch, tiny_base, tuned
 
 MU = 1e-3
-CENTRAL = ESTIMATORS["central"]
+CENTRAL = CentralDifference()
 BATCH = make_batch((3, 5), (1, 9), (6, 2))
 
 

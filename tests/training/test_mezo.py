@@ -13,6 +13,7 @@ from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.training import LocalWork
 from fedmezo.training.mezo import MezoTrainer
+from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.replay import Replay
 from tests.training.conftest import FaultyScorer
 
@@ -21,7 +22,7 @@ Work = Callable[..., LocalWork]
 
 def trainer(task: LearningTask, **changes: object) -> MezoTrainer:
     replay = Replay(task.parameters.decay_runs(), 0.0, Directions("gaussian"))
-    return replace(MezoTrainer(task.scorer, replay, mu=0.005), **changes)  # type: ignore[arg-type]
+    return replace(MezoTrainer(task.scorer, replay, mu=0.005, estimator=CentralDifference()), **changes)  # type: ignore[arg-type]
 
 
 def test_a_step_is_the_formula(tiny_problem: LearningTask, work: Work) -> None:

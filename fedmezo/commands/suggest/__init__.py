@@ -23,6 +23,7 @@ from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Setting, gradient_fidelities
 from fedmezo.evaluation.theory.measured import Measured, mean
+from fedmezo.zeroth_order.estimators.make import make_estimator
 
 MU_FACTORS = (0.1, 1 / 3, 1.0, 3.0, 10.0)
 FIDELITY_BATCHES = 2
@@ -58,9 +59,10 @@ def _mu(cfg: CfgNode, task: LearningTask) -> tuple[float, str]:
     if not differentiable(task.scorer.criterion):
         return configured, f"mu: {configured:g} as configured; criterion.type has no gradient to compare with"
     scales = sorted({configured, *(two_digits(configured * factor) for factor in MU_FACTORS)})
+    estimator = make_estimator(cfg.zo.estimator)
     with _bar(FIDELITY_BATCHES, "mu") as bar:
         found = gradient_fidelities(
-            [Setting(task.scorer, mu, cfg.zo.estimator) for mu in scales],
+            [Setting(task.scorer, mu, estimator) for mu in scales],
             in_full_precision(cfg, task).scorer,
             task.start,
             _told(fidelity_batches(cfg, task, FIDELITY_BATCHES), bar),

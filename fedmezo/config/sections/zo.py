@@ -1,7 +1,7 @@
 """Zeroth-order estimation."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.types import Arguments, Choice, Integer, ListOf, Nullable, Number, Text
+from fedmezo.config.types import Arguments, Choice, Integer, ListOf, Nullable, Number, Registered, Text
 
 SECTION = Section(
     "zo",
@@ -18,7 +18,7 @@ SECTION = Section(
         Key(
             "zo.estimator",
             "central",
-            Choice(("central", "one-sided")),
+            Registered("zeroth_order/estimators"),
             "central: a pair of losses a direction; one-sided: one loss a direction, and one that all share.",
         ),
         Key(

@@ -20,7 +20,7 @@ from fedmezo.evaluation.theory.landscape import Landscape, NotFiniteError
 from fedmezo.evaluation.theory.measured import Measured
 from fedmezo.evaluation.theory.smoothness import secant_smoothness
 from fedmezo.evaluation.theory.variance import Variance, measure_variance
-from fedmezo.zeroth_order.estimators import EstimatorName
+from fedmezo.zeroth_order.estimators import Estimator
 from fedmezo.zeroth_order.scoring import Scorer
 
 VECTORS, ESTIMATES = -2, -3  # the "client" of streams that no client draws from
@@ -69,7 +69,7 @@ class Bench:
     exact: Scorer
     estimating: Scorer | None
     mu: float
-    estimator: EstimatorName
+    estimator: Estimator
     batches: Sequence[Sequence[Batch]]
     weights: NDArray[np.float64]
     examples: Sequence[Batch]

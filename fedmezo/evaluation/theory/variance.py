@@ -22,7 +22,8 @@ from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.theory.landscape import NotFiniteError
 from fedmezo.evaluation.theory.measured import Measured, mean
-from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, estimate
+from fedmezo.zeroth_order.estimators import Estimator
+from fedmezo.zeroth_order.estimators.estimate import estimate
 from fedmezo.zeroth_order.scoring import Scorer
 
 
@@ -55,7 +56,7 @@ def measure_variance(
     keys: Sequence[Sequence[Sequence[int]]],
     *,
     mu: float,
-    estimator: EstimatorName,
+    estimator: Estimator,
     on_estimate: Callable[[], object] = lambda: None,
 ) -> Variance:
     """Estimate gradients as a run's steps do.
@@ -78,7 +79,7 @@ def measure_variance(
     for batch, exact, own in zip(batches, squared_norms, keys, strict=True):
         for some in own:
             losses = partial(scorer.losses, batch=batch)
-            found = estimate(ESTIMATORS[estimator], losses, point, some, mu)
+            found = estimate(estimator, losses, point, some, mu)
             total = torch.zeros(point.numel(), device=point.device)
             Directions(distribution).add(total, some, [each.gradient / queries for each in found])
             squares.append(float(total.double().square().sum()))

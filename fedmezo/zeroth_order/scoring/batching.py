@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fedmezo.data.batches import IGNORED, Batch
-from fedmezo.zeroth_order.estimators import pairs
+from fedmezo.zeroth_order.estimators import mirrored
 from fedmezo.zeroth_order.scoring.scorer import Request
 
 MOST_PADDING = 0.25  # of the tokens of a forward
@@ -81,10 +81,10 @@ def packs(
 
 def _units(number: int, request: Request, most_tokens: int, always_paired: bool) -> list[_Unit]:
     shape = (request.batch.labels.shape[0], request.batch.labels.shape[1])
-    half = pairs(request.lanes)
-    if half and (always_paired or 2 * shape[0] * shape[1] <= most_tokens):
-        return [_Unit([Place(number, i), Place(number, half + i)], shape) for i in range(half)]
-    return [_Unit([Place(number, i)], shape) for i in range(len(request.lanes))]
+    together = mirrored(request.lanes) if always_paired or 2 * shape[0] * shape[1] <= most_tokens else []
+    apart = set(range(len(request.lanes))).difference(*together)
+    groups = [*together, *((lane,) for lane in sorted(apart))]
+    return [_Unit([Place(number, lane) for lane in group], shape) for group in groups]
 
 
 def _fit(group: list[_Unit], most_tokens: int) -> bool:

@@ -5,6 +5,7 @@ from fedmezo.core.directions import Distribution
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.core.randomness import stream_key
 from fedmezo.evaluation.theory.variance import Variance, measure_variance, second_moment
+from fedmezo.zeroth_order.estimators.central import CentralDifference
 from tests.evaluation.theory.least_squares import least_squares, rows
 
 SIZE, EACH = 6, 700
@@ -20,7 +21,7 @@ def measured(distribution: Distribution, queries: int, parts: tuple[tuple[int, i
         [[stream_key(number, "direction", step=step, query=query) for query in range(queries)] for step in range(EACH)]
         for number in range(len(batches))
     ]
-    return measure_variance(scorer, point, batches, exact, keys, mu=1e-2, estimator="central")  # type: ignore[arg-type]
+    return measure_variance(scorer, point, batches, exact, keys, mu=1e-2, estimator=CentralDifference())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])

@@ -8,12 +8,12 @@ from transformers import AutoModelForCausalLM
 from fedmezo.core.errors import ResourceError
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half_precision import with_half_products
-from fedmezo.zeroth_order.estimators import ESTIMATORS
+from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.scoring import LoraBatchedScorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from tests.models.tiny import Tuned, bits, make_batch, tiny_base, tuned
 
-LANES = ESTIMATORS["central"].lanes([5], 0.005)
+LANES = CentralDifference().lanes([5], 0.005)
 
 
 def lora(*, half: bool) -> Tuned:

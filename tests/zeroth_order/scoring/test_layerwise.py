@@ -11,14 +11,16 @@ from fedmezo.core.directions import Distribution, direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.batches import Batch
 from fedmezo.models.half_precision import Pairing, perturbed_product, with_half_products
-from fedmezo.zeroth_order.estimators import ESTIMATORS, EstimatorName, Lane
+from fedmezo.zeroth_order.estimators import Estimator, Lane
+from fedmezo.zeroth_order.estimators.central import CentralDifference
+from fedmezo.zeroth_order.estimators.one_sided import OneSided
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Steps
 from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, Request, layerwise, make_scorer
 from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_base, tiny_lora, tuned
 
-LANES = [*ESTIMATORS["central"].lanes([3, 4], 1e-2), *ESTIMATORS["one-sided"].lanes([3], 1e-2)]
-PAIRS = ESTIMATORS["central"].lanes([3, 4], 1e-2)
+LANES = [*CentralDifference().lanes([3, 4], 1e-2), *OneSided().lanes([3], 1e-2)]
+PAIRS = CentralDifference().lanes([3, 4], 1e-2)
 BATCH = make_batch((3, 5), (1, 9), (6, 2))
 
 
@@ -67,7 +69,7 @@ def test_a_thousand_losses_leave_no_trace(family: str) -> None:
     scorer = LayerwiseScorer(model.model, model.parameters)
     before, where = bits(model.model), places(model.model)
     for _ in range(25):
-        scorer.losses(model.parameters.buffer, ESTIMATORS["central"].lanes(range(20), 1e-2), batch)
+        scorer.losses(model.parameters.buffer, CentralDifference().lanes(range(20), 1e-2), batch)
     assert bits(model.model) == before and places(model.model) == where
     assert untouched(model.model)
 
@@ -81,10 +83,8 @@ def test_half_precision_keeps_the_signal(family: str, distribution: Distribution
     for model in (half, full):
         scorer = LayerwiseScorer(model.model, model.parameters, Directions(distribution))
         assert scorer.shares_rounding is (model is half)
-        pairs = [
-            scorer.losses(model.parameters.buffer, ESTIMATORS["central"].lanes([k], 1e-3), BATCH) for k in range(30)
-        ]
-        alone = scorer.losses(model.parameters.buffer, ESTIMATORS["one-sided"].lanes([3, 4], 1e-3), BATCH)
+        pairs = [scorer.losses(model.parameters.buffer, CentralDifference().lanes([k], 1e-3), BATCH) for k in range(30)]
+        alone = scorer.losses(model.parameters.buffer, OneSided().lanes([3, 4], 1e-3), BATCH)
         rows.append(([above - below for above, below in pairs], [above for above, _ in pairs], alone))
     (found, losses, single), (wanted, exact, exact_single) = rows
     assert torch.corrcoef(torch.tensor([found, wanted]))[0, 1] > 0.999
@@ -107,9 +107,9 @@ def test_many_losses_in_half_precision_leave_no_trace(family: str) -> None:
     model, batch = halves(family)[0], make_batch((2, 3))
     scorer = LayerwiseScorer(model.model, model.parameters)
     before, where = bits(model.model), places(model.model)
-    names: tuple[EstimatorName, ...] = (*("central",) * 10, "one-sided")
-    for estimator in names:
-        scorer.losses(model.parameters.buffer, ESTIMATORS[estimator].lanes(range(20), 1e-2), batch)
+    estimators: list[Estimator] = [*[CentralDifference()] * 10, OneSided()]
+    for estimator in estimators:
+        scorer.losses(model.parameters.buffer, estimator.lanes(range(20), 1e-2), batch)
         scorer.example_scores(model.parameters.buffer, batch)
     assert bits(model.model) == before and places(model.model) == where
     assert not any("forward" in vars(module) for module in model.model.modules())

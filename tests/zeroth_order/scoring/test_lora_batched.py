@@ -11,7 +11,9 @@ from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.batches import Batch
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.half_precision import with_half_products
-from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane
+from fedmezo.zeroth_order.estimators import Lane
+from fedmezo.zeroth_order.estimators.central import CentralDifference
+from fedmezo.zeroth_order.estimators.one_sided import OneSided
 from fedmezo.zeroth_order.scoring import CopyInScorer, LoraBatchedScorer, Request, Scorer, lora_batched, make_scorer
 from fedmezo.zeroth_order.scoring.batching import packs
 from fedmezo.zeroth_order.scoring.scorer import Total
@@ -42,7 +44,7 @@ def untouched(lora: Tuned) -> bool:
 def around(lora: Tuned, count: int, mu: float = 0.005) -> tuple[Tensor, list[Lane]]:
     """Return a point with factors of standard deviation 0.05, and lanes: pairs of signs, or one lane."""
     theta = 0.05 * direction(3, 0, lora.parameters.size)
-    return theta, ESTIMATORS["central"].lanes(range(20, 20 + (count + 1) // 2), mu)[:count]
+    return theta, CentralDifference().lanes(range(20, 20 + (count + 1) // 2), mu)[:count]
 
 
 @pytest.mark.parametrize("rows", [MIXED, LONG], ids=["short", "long"])
@@ -64,7 +66,7 @@ def test_lanes_are_pefts_own_losses(family: str, count: int, rows: tuple[tuple[i
 def test_a_base_and_one_sided_lanes(family: str) -> None:
     lora, batch = tiny_adapter("lora", family=family), make_batch(*MIXED)
     theta, _ = around(lora, 1)
-    lanes = ESTIMATORS["one-sided"].lanes([4, 5, 6], 0.01)
+    lanes = OneSided().lanes([4, 5, 6], 0.01)
     found = LoraBatchedScorer(lora.model, lora.parameters).losses(theta, lanes, batch)
     assert found == pytest.approx(CopyInScorer(lora.model, lora.parameters).losses(theta, lanes, batch), abs=1e-5)
     assert found[0] == pytest.approx(lora.scorer.loss(theta, batch), abs=1e-5)

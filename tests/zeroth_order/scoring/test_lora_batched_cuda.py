@@ -9,7 +9,7 @@ from fedmezo.data.batches import Batch
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.half_precision import with_half_products
-from fedmezo.zeroth_order.estimators import ESTIMATORS
+from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, LoraBatchedScorer, Scorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
-LANES = ESTIMATORS["central"].lanes([3, 4], 0.005)
+LANES = CentralDifference().lanes([3, 4], 0.005)
 ROWS = ((3, 5), (1, 9), (6, 2))
 
 

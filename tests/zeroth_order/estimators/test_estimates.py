@@ -11,12 +11,13 @@ from torch import Tensor
 
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
-from fedmezo.zeroth_order.estimators import ESTIMATORS, Lane, Losses, estimate, pairs
+from fedmezo.zeroth_order.estimators import Estimator, Lane
+from fedmezo.zeroth_order.estimators.central import CentralDifference
+from fedmezo.zeroth_order.estimators.estimate import Losses, estimate
+from fedmezo.zeroth_order.estimators.one_sided import OneSided
 
 MATRIX = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64))
-
-
-CENTRAL, ONE_SIDED = ESTIMATORS["central"], ESTIMATORS["one-sided"]
+CENTRAL, ONE_SIDED = CentralDifference(), OneSided()
 
 
 def each(loss: Callable[[Tensor], float], directions: Directions = Directions()) -> Losses:  # noqa: B008
@@ -92,18 +93,12 @@ def test_g_z_is_unbiased_with_the_variance_of_the_formula(distribution: str) -> 
     torch.testing.assert_close(rows.var(0), variance, rtol=0.1, atol=0)
 
 
-def test_lanes_that_mirror_each_other_are_pairs() -> None:
-    assert pairs(CENTRAL.lanes([5, 6, 7], 0.1)) == 3
-    assert pairs(ONE_SIDED.lanes([5], 0.1)) == 0
-    assert pairs([Lane(5, 0.1)]) == 0 and pairs([Lane(5, 0.1), Lane(6, -0.1)]) == 0
-
-
-@pytest.mark.parametrize("name", ["central", "one-sided"])
-def test_scales_of_parts_bend_the_directions(name: str) -> None:
+@pytest.mark.parametrize("estimator", [CENTRAL, ONE_SIDED])
+def test_scales_of_parts_bend_the_directions(estimator: Estimator) -> None:
     """g is the derivative along S z; a step along S z is then unbiased for S^2 times the gradient."""
     scaled = Directions("gaussian", ((0, 3, 0.5), (3, 8, 2.0)))
     point, mu = direction(1, 0, 8), 1e-3
-    (found,) = estimate(ESTIMATORS[name], each(quadratic, scaled), point, [9], mu)  # type: ignore[index]
+    (found,) = estimate(estimator, each(quadratic, scaled), point, [9], mu)
     bent = direction(9, 0, 8) * torch.tensor([0.5] * 3 + [2.0] * 5)
     assert torch.equal(scaled.values(9, 0, 8), bent)
     assert torch.equal(scaled.values(9, 2, 5), bent[2:5])
