@@ -43,7 +43,7 @@ def clashes(extensions: Sequence[str]) -> Iterator[str]:
     for path in extensions:
         for each in declarations(Path(path)):
             place, folder = f"{path}:{each.line}", each.package.removeprefix(ROOT).replace(".", "/")
-            if each.package.startswith(ROOT) and each.name in registered(folder):
+            if each.package.startswith(ROOT) and each.name.lower() in map(str.lower, registered(folder)):
                 yield f"{place}: {each.name} is one of the package's own names; choose another"
             elif (each.package, each.name) in first:
                 yield f"{place}: {each.name} is registered twice; the first is at {first[each.package, each.name]}"

@@ -17,6 +17,7 @@ REGISTERED = {
     "models/hubs": ("huggingface_llm", "package_llm", "random_llm"),
     "federation/engines": ("local",),
     "criteria": ("cross_entropy", "accuracy"),
+    "zeroth_order/estimators": ("central", "one-sided"),
 }
 
 Load = Callable[..., CfgNode]

@@ -110,10 +110,10 @@ class Registered(Textual, ScalarType):
         return f"{full_path(found['file'], node)}{value[found.end('file') :]}"
 
     def accept(self, value: Scalar) -> str:
-        """Return the name, which :meth:`objection` looks up."""
+        """Return the name, which :meth:`objection` looks up; one of the package's own may be in any case."""
         if not isinstance(value, str):
             raise UnfitError
-        return value
+        return next((name for name in registered(self.folder) if name.lower() == value.lower()), value)
 
     def objection(self, value: Any, extensions: Sequence[str]) -> str:
         """Return the names there are, where ``value`` is not one of them."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from numbers import Real
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.user_code import defined_at, instantiated
+from fedmezo.core.extensions import defined_at, instantiated
 from fedmezo.zeroth_order.estimators import Estimator, Lane, Projection, registry
 
 MU = 0.5  # of the trial

@@ -19,8 +19,8 @@ from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, Request,
 from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_base, tiny_lora, tuned
 
-LANES = [*CentralDifference().lanes([3, 4], 1e-2), *OneSided().lanes([3], 1e-2)]
 PAIRS = CentralDifference().lanes([3, 4], 1e-2)
+LANES = [Lane(3, 1e-2), Lane(4, -1e-2), *OneSided().lanes([3], 1e-2)]  # none mirrors another
 BATCH = make_batch((3, 5), (1, 9), (6, 2))
 
 
