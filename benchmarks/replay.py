@@ -19,7 +19,7 @@ import torch
 
 from fedmezo.core.directions import Distribution
 from fedmezo.core.directions.scaled import Directions
-from fedmezo.federation.aggregation import ScalarAggregation, Weighting
+from fedmezo.federation.aggregation.folding import ScalarAggregation, Weighting
 from fedmezo.ledger.codec import HASHES
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, RoundRecord
@@ -107,7 +107,7 @@ def going_on() -> list[tuple[str, str]]:
             point = start.parameters
             assert point is not None and start.rounds_done == 499
             for record in rounds[start.rounds_done :]:
-                point = folding.apply(record, point)
+                point, _ = folding.apply(record, point)
 
         restore()
         restoring = seconds(restore)

@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,19 +81,20 @@ def nothing_of_users_stays() -> Iterator[None]:
         del sys.modules[name]
 
 
+def write_tiny(folder: Path, **sections: Any) -> Path:
+    """Write the tiny configuration into a folder, with sections updated by keyword, and return its path."""
+    content: dict[str, Any] = {"outdir": str(folder / "runs")} | {key: dict(value) for key, value in TINY.items()}
+    for name, section in sections.items():
+        content[name] = content.get(name, {}) | section if isinstance(section, dict) else section
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def tiny_yaml(tmp_path: Path) -> Callable[..., Path]:
     """Write the tiny configuration, with sections updated by keyword, and return its path."""
-
-    def write(**sections: Any) -> Path:
-        content: dict[str, Any] = {"outdir": str(tmp_path / "runs")} | {key: dict(value) for key, value in TINY.items()}
-        for name, section in sections.items():
-            content[name] = content.get(name, {}) | section if isinstance(section, dict) else section
-        path = tmp_path / "tiny.yaml"
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return path
-
-    return write
+    return partial(write_tiny, tmp_path)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import scalars_travel
@@ -12,11 +13,12 @@ from fedmezo.assembly.learning_task import LearningTask
 from fedmezo.assembly.model import TrainableModel
 from fedmezo.assembly.participation import Participation, assemble_participation, clients_in_a_round
 from fedmezo.assembly.trainer import assemble_trainer
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import instantiated
 from fedmezo.core.log import LOG
 from fedmezo.data.client_batches import LocalData
-from fedmezo.federation import strategies
-from fedmezo.federation.aggregation import Aggregation, ScalarAggregation, WeightAggregation, Weighting
+from fedmezo.federation import aggregation, strategies
+from fedmezo.federation.aggregation.folding import Aggregation, ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientExecutor
 from fedmezo.federation.communication import Downlink, Uplink
 from fedmezo.federation.engine import Engine
@@ -62,7 +64,7 @@ def assemble_federation(
     """
     scalars, header = scalars_travel(cfg), assemble_header(cfg, task)
     work = assemble_client_executor(cfg, task, header, on_step)
-    sample = assemble_participation(cfg, work.data.steps)
+    sample = assemble_participation(cfg, work.data.steps, [len(own) for own in work.data.examples.values()])
     server = assemble_server(cfg, task, work.uplink.identity, work.data, sample)
     downlink = _downlink(work, header, scalars, server)
     return Federation(server, assemble_engine(cfg, header, work, downlink), downlink, work, header, scalars)
@@ -96,7 +98,8 @@ def assemble_client_executor(
 
 
 def _downlink(work: ClientExecutor, header: Header, scalars: bool, server: Server) -> Downlink:
-    return Downlink(work.uplink.identity, header.size, scalars, server.parameters.element_size())
+    stateful = server.aggregation.rule.stateful
+    return Downlink(work.uplink.identity, header.size, scalars, server.parameters.element_size(), stateful)
 
 
 def assemble_server(
@@ -182,6 +185,22 @@ def _aggregation(cfg: CfgNode, trainable: TrainableModel, sizes: Sequence[int]) 
     weighting = Weighting(sizes, cfg.federate.weight_by == "dataset", cfg.federate.ignore_weight)
     measured = strategies.registry[cfg.train.train_strategy].needs_update_distance
     spans = trainable.parameters.spans if measured else ()
+    rule = _rule(cfg, trainable)
     if scalars_travel(cfg):
-        return ScalarAggregation(_replay(cfg, trainable), _keys(cfg), weighting, spans, cfg.seed)
-    return WeightAggregation(weighting, spans)
+        return ScalarAggregation(_replay(cfg, trainable), _keys(cfg), weighting, spans, cfg.seed, rule)
+    return WeightAggregation(weighting, spans, rule)
+
+
+def _rule(cfg: CfgNode, trainable: TrainableModel) -> aggregation.Rule:
+    name, arguments = cfg.federate.method, dict(cfg.federate.method_args)
+    try:
+        rule = aggregation.registry[name](**arguments)
+    except (TypeError, ValueError) as error:
+        told = f"federate.method_args = {arguments}\n    {name} refuses them: {error}"
+        raise ConfigurationError(told) from error
+    if trainable.start.dtype != torch.float32 and name != "fedavg":
+        raise ConfigurationError(
+            f"federate.method = {name}\n    wants parameters in full precision: train.is_enable_half False, or "
+            "llm.adapter.use True; those in half precision are averaged by fedavg alone"
+        )
+    return rule

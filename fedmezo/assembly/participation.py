@@ -1,32 +1,36 @@
 """Who takes part in a run's rounds: drawn from its seed, or as another run recorded it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from yacs.config import CfgNode
 
 from fedmezo.core.errors import ConfigurationError, MalformedError
+from fedmezo.core.extensions import instantiated
 from fedmezo.core.run_folder import LEDGER
-from fedmezo.federation.sampling import participants, sample_clients
+from fedmezo.federation import sampling
+from fedmezo.federation.sampling import Draw, participants
+from fedmezo.federation.sampling.validation import checked_clients
 from fedmezo.ledger.ledger import Ledger
 
 Participation = Callable[[int], Mapping[int, int]]  # of a round: its clients, with the local steps of each
 
 
-def assemble_participation(cfg: CfgNode, steps: Callable[[int], int]) -> Participation:
+def assemble_participation(cfg: CfgNode, steps: Callable[[int], int], sizes: Sequence[int]) -> Participation:
     """Return who takes part in each round.
 
     Args:
         cfg: of the run.
         steps: local steps of a client.
+        sizes: examples of each client.
 
     Raises:
         ConfigurationError: the recorded participation is not one of this run's rounds and clients.
     """
     if cfg.federate.participation:
         return _Recorded(_recorded(cfg, steps), steps)
-    return partial(_drawn, _sampler(cfg), steps)
+    return partial(_drawn, _sampler(cfg, sizes), steps)
 
 
 def clients_in_a_round(cfg: CfgNode) -> int:
@@ -51,8 +55,14 @@ def _drawn(sample: Callable[[int], list[int]], steps: Callable[[int], int], roun
     return {client: steps(client) for client in sample(round_index)}
 
 
-def _sampler(cfg: CfgNode) -> Callable[[int], list[int]]:
-    return partial(sample_clients, cfg.seed, client_num=cfg.federate.client_num, count=clients_in_a_round(cfg))
+def _sampler(cfg: CfgNode, sizes: Sequence[int]) -> Callable[[int], list[int]]:
+    sampler, count = instantiated(sampling.registry[cfg.federate.sampler]), clients_in_a_round(cfg)
+
+    def sample(round_index: int) -> list[int]:
+        draw = Draw(cfg.seed, round_index, count, sizes)
+        return checked_clients(sampler, sampler.clients(draw), draw)
+
+    return sample
 
 
 def _recorded(cfg: CfgNode, steps: Callable[[int], int]) -> list[dict[int, int]]:

@@ -140,7 +140,7 @@ def _server_seconds(cfg: CfgNode, learning_task: LearningTask, federation: Feder
     with learning_task.scorer.restoring(learning_task.start):
         started = time.perf_counter()
         out = learning_task.start if federation.server.in_place else None
-        federation.server.aggregation.apply(record, learning_task.start, out)
+        federation.server.aggregation.apply(record, learning_task.start, out, federation.server.state)
         seconds = time.perf_counter() - started
     if not federation.scalars:
         return seconds * len(federation.server.sample(0))

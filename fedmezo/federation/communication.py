@@ -50,12 +50,14 @@ class Downlink:
         size: number of parameters d.
         scalars: whether scalars travel; otherwise every client is sent the parameters.
         itemsize: bytes of a parameter.
+        stateful: whether the aggregation rule has a state, which only the log of all rounds rebuilds.
     """
 
-    def __init__(self, identity: bytes, size: int, scalars: bool, itemsize: int = 4) -> None:
+    def __init__(self, identity: bytes, size: int, scalars: bool, itemsize: int = 4, stateful: bool = False) -> None:
         self._identity = identity
         self._weights = itemsize * size  # bytes of all parameters
         self._scalars = scalars
+        self._stateful = stateful
         self._rounds: list[RoundRecord] = []
         self._bytes = [0]  # of the logs of the first n rounds
         self._known: dict[int, int] = {}  # rounds whose effect a client knows
@@ -94,7 +96,7 @@ class Downlink:
         return traffic
 
     def _log_pays(self, first: int) -> bool:
-        return self._scalars and self._bytes[-1] - self._bytes[first] <= self._weights
+        return self._scalars and (self._stateful or self._bytes[-1] - self._bytes[first] <= self._weights)
 
     def _down(self, record: RoundRecord, client: ClientRecord) -> int:
         task = Task(record.round_index, client.client, client.learning_rate, 0)

@@ -1,11 +1,13 @@
 """A process that works for clients, away from the server: it replays what it is sent to keep the global parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.federation.aggregation import Aggregation
+from fedmezo.federation.aggregation import State
+from fedmezo.federation.aggregation.folding import Aggregation
+from fedmezo.federation.aggregation.validation import checked_state
 from fedmezo.federation.engine import Executor
 from fedmezo.federation.messages import Message, Order, Reply, unpack_order
 
@@ -28,6 +30,7 @@ class Node:
         parameters: global parameters [d], at first the run's initial ones.
         in_place: whether they stay the same tensor, whose values change.
         rounds: done.
+        state: of the aggregation rule, where scalars travel; where parameters do, the server alone has it.
     """
 
     work: Executor
@@ -36,6 +39,12 @@ class Node:
     parameters: Tensor
     in_place: bool = False
     rounds: int = 0
+    state: State = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with the state of the aggregation rule for the initial parameters."""
+        rule = self.aggregation.rule
+        self.state = checked_state(rule, rule.init(self.parameters))
 
     def __call__(self, message: Message) -> Reply | Stale:
         """Do what an order asks for.
@@ -55,9 +64,11 @@ class Node:
     def _catch_up(self, order: Order) -> None:
         out = self.parameters if self.in_place else None
         if order.parameters is not None:
+            if self.state and order.first < self.rounds:
+                raise ConfigurationError("this node knows of more rounds than the server; start it again")
             given = order.parameters.to(self.parameters.device)
             self.parameters = given if out is None else out.copy_(given)
             self.rounds = order.first
         for record in order.missed[self.rounds - order.first :]:
-            self.parameters = self.aggregation.apply(record, self.parameters, out)
+            self.parameters, self.state = self.aggregation.apply(record, self.parameters, out, self.state)
             self.rounds = record.rounds_done

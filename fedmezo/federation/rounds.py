@@ -56,7 +56,7 @@ class Training:
         for round_index in range(self.server.rounds_done, self.total_rounds):
             self._round(round_index)
             ending = self._ending(stop_requested)
-            self.store.keep(self.server.rounds_done, self.server.parameters, last=ending is not None)
+            self.store.keep(self.server.rounds_done, self.server.parameters, self.server.state, last=ending is not None)
             self._check_divergence()
             if ending is not None:
                 return ending

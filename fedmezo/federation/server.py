@@ -9,7 +9,9 @@ from torch import Tensor
 from fedmezo.core.errors import ResourceError
 from fedmezo.core.interrupt import undisturbed
 from fedmezo.core.log import LOG
-from fedmezo.federation.aggregation import Aggregation, Result
+from fedmezo.federation.aggregation import State
+from fedmezo.federation.aggregation.folding import Aggregation, Result
+from fedmezo.federation.aggregation.validation import checked_state
 from fedmezo.federation.engine import Failure
 from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.federation.strategies import History, Observation, Strategy
@@ -57,6 +59,7 @@ class Server:
         aggregation: how updates are combined.
         seed: of the run.
         in_place: whether the parameters stay the same tensor, whose values change.
+        state: of the aggregation rule.
     """
 
     parameters: Tensor
@@ -69,6 +72,12 @@ class Server:
     rounds_done: int = 0
     nonfinite: int = 0
     observations: list[Observation] = field(default_factory=list)
+    state: State = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with the state of the aggregation rule for the initial parameters."""
+        rule = self.aggregation.rule
+        self.state = checked_state(rule, rule.init(self.parameters))
 
     def plan(self, round_index: int) -> Plan:
         """Return the tasks of a round."""
@@ -79,7 +88,7 @@ class Server:
 
     def aggregate(self, plan: Plan, results: Iterable[Reply | Failure]) -> RoundRecord:
         """Fold the results of a round into its record; the server's own state is not changed yet."""
-        return self.aggregation.aggregate(plan, map(self._result, _once(results)), self.parameters)
+        return self.aggregation.aggregate(plan, map(self._result, _once(results)), self.parameters, self.state)
 
     def _result(self, found: Reply | Failure) -> Result:
         if isinstance(found, Failure):
@@ -92,7 +101,7 @@ class Server:
             undisturbed() if self.in_place else nullcontext()
         ):  # half of them moved would be saved as if it were a model
             target = self.parameters if self.in_place else None
-            self.parameters = self.aggregation.apply(record, self.parameters, target)
+            self.parameters, self.state = self.aggregation.apply(record, self.parameters, target, self.state)
             self.observe(record)
 
     def observe(self, record: RoundRecord) -> None:
@@ -124,6 +133,7 @@ class Server:
         start = store.nearest(rounds, size, cost)
         if start.parameters is not None:
             self._move(start.parameters)
+            self.state = {name: value.to(self.parameters.device) for name, value in start.state.items()}
         for record in rounds[: start.rounds_done]:
             self.observe(record)
         hashes = store.ledger.hashes()

@@ -85,6 +85,7 @@ class RoundRecord:
         rejected: answers that were not.
         digest: BLAKE2b of 16 bytes of the parameters after the round, where weights travel.
         parameters: those parameters, fp32 [d] (not written to the ledger: a snapshot holds them).
+        state: of the aggregation rule after the round, likewise.
     """
 
     round_index: int
@@ -92,6 +93,7 @@ class RoundRecord:
     rejected: tuple[Rejection, ...] = ()
     digest: bytes | None = None
     parameters: "Tensor | None" = None
+    state: "Mapping[str, Tensor]" = field(default_factory=dict)
 
     @property
     def rounds_done(self) -> int:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +21,8 @@ from fedmezo.core.files import saving
 from fedmezo.models.flat_parameters import point_hash
 
 KEPT = 2
+STATE = "state."  # begins the names of a rule's tensors in the file
+NO_STATE: Mapping[str, Tensor] = MappingProxyType({})
 PROBE = 1 << 22  # bytes read to learn how fast a snapshot can be
 
 
@@ -33,15 +36,24 @@ class Snapshots:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, rounds_done: int, parameters: Tensor, chain: bytes) -> None:
-        """Keep the parameters [d] as they are after ``rounds_done`` rounds, ``chain`` being the ledger's hash there."""
+    def write(self, rounds_done: int, parameters: Tensor, chain: bytes, state: Mapping[str, Tensor] = NO_STATE) -> None:
+        """Keep what there is after ``rounds_done`` rounds.
+
+        Args:
+            rounds_done: rounds.
+            parameters: [d].
+            chain: the ledger's hash there.
+            state: of the aggregation rule, named tensors.
+        """
         target = self._path(rounds_done)
         scratch = target.with_suffix(".tmp")
         held = parameters.detach().cpu().contiguous()
         metadata = {"chain": chain.hex(), "parameters": point_hash(held).hex()}
+        tensors = {f"{STATE}{name}": value.detach().cpu().contiguous() for name, value in state.items()}
+        metadata |= {name: point_hash(value).hex() for name, value in tensors.items()}
         with saving(target):
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_file({"parameters": held}, scratch, metadata)
+            save_file({"parameters": held, **tensors}, scratch, metadata)
             with scratch.open("rb") as file:
                 os.fsync(file.fileno())
             scratch.replace(target)
@@ -57,13 +69,16 @@ class Snapshots:
         """Return the snapshots of a ledger's rounds, ``chains`` being its hashes by the rounds done."""
         return [number for number in self.rounds() if number in chains and self._chain(number) == chains[number].hex()]
 
-    def load(self, rounds_done: int, size: int) -> Tensor | None:
-        """Return the parameters [size] of a snapshot; None if it is damaged, or of another size."""
+    def load(self, rounds_done: int, size: int) -> tuple[Tensor, dict[str, Tensor]] | None:
+        """Return the parameters [size] and the rule's state; None if the snapshot is damaged, or of another size."""
         with suppress(SafetensorError, OSError, KeyError), safe_open(self._path(rounds_done), framework="pt") as file:
-            parameters: Tensor = file.get_tensor("parameters")
-            whole = (file.metadata() or {}).get("parameters") == point_hash(parameters).hex()
+            tensors, hashes = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            parameters = tensors.pop("parameters")
+            whole = hashes.get("parameters") == point_hash(parameters).hex()
+            whole = whole and all(hashes.get(name) == point_hash(value).hex() for name, value in tensors.items())
+            whole = whole and sum(name.startswith(STATE) for name in hashes) == len(tensors)
             if whole and parameters.shape == (size,) and parameters.dtype in (torch.float32, torch.bfloat16):
-                return parameters
+                return parameters, {name.removeprefix(STATE): value for name, value in tensors.items()}
         return None
 
     def seconds(self, rounds_done: int) -> float:

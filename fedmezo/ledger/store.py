@@ -1,7 +1,7 @@
 """What a run keeps on disk to go on from: the ledger, and snapshots where replaying it is not enough or not quick."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -32,7 +32,7 @@ class Store:
     def append(self, record: RoundRecord) -> None:
         """Make a round durable. Weights that no scalars could rebuild are on the disk before their record is."""
         if record.parameters is not None:
-            self.snapshots.write(record.rounds_done, record.parameters, self.ledger.following(record))
+            self.snapshots.write(record.rounds_done, record.parameters, self.ledger.following(record), record.state)
         self.ledger.append(record)
 
     def hash_due(self, rounds_done: int) -> bool:
@@ -44,14 +44,14 @@ class Store:
         """Record the hash of the parameters [d] after so many rounds."""
         self.ledger.append(HashRecord(rounds_done, point_hash(parameters)))
 
-    def keep(self, rounds_done: int, parameters: Tensor, last: bool) -> None:
-        """Write a snapshot of the parameters after a round if one is due."""
+    def keep(self, rounds_done: int, parameters: Tensor, state: Mapping[str, Tensor], last: bool) -> None:
+        """Write a snapshot of the parameters, and of the rule's state, after a round if one is due."""
         due = self.every > 0 and rounds_done % self.every == 0
         if not (due or last):
             return
         chains = self.ledger.chains()
         if rounds_done in chains and rounds_done not in self.snapshots.belonging(chains):
-            self.snapshots.write(rounds_done, parameters, chains[rounds_done])
+            self.snapshots.write(rounds_done, parameters, chains[rounds_done], state)
 
     def nearest(self, rounds: list[RoundRecord], size: int, cost: Callable[[RoundRecord], float]) -> "Start":
         """Return where to replay from: the snapshot, or the beginning, from which it takes least time.
@@ -69,11 +69,11 @@ class Store:
             replay = sum(map(cost, rounds[:done]))
             if replay <= self.snapshots.seconds(done) and not _weights(rounds[:done]):
                 break  # the snapshots before it would be no quicker
-            parameters = self.snapshots.load(done, size)
-            if parameters is None:  # an older one and a replay will do
+            held = self.snapshots.load(done, size)
+            if held is None:  # an older one and a replay will do
                 LOG.warning(f"{self.snapshots.folder}: the snapshot after round {done} is damaged, and passed over")
             elif not _weights(rounds[done:]):
-                return Start(done, parameters)
+                return Start(done, *held)
         if _weights(rounds):
             raise ResourceError(
                 f"{self.snapshots.folder}\n    the snapshot after round {len(rounds)} is missing or damaged; "
@@ -94,10 +94,11 @@ class Store:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where a replay begins: the parameters [d] after so many rounds; None for the run's own beginning."""
+    """Where a replay begins: parameters [d] and rule's state after so many rounds; None for the run's own beginning."""
 
     rounds_done: int
     parameters: Tensor | None
+    state: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def _weights(rounds: list[RoundRecord]) -> bool:

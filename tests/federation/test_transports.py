@@ -7,7 +7,6 @@ through trainer, messages, server and replay.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,12 +19,13 @@ from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.client_batches import LocalData
 from fedmezo.federation import strategies
-from fedmezo.federation.aggregation import ScalarAggregation, WeightAggregation, Weighting
+from fedmezo.federation.aggregation.folding import ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.client import ClientExecutor
 from fedmezo.federation.communication import Uplink
 from fedmezo.federation.engines.local import LocalEngine
 from fedmezo.federation.messages import Message, Reply
-from fedmezo.federation.sampling import sample_clients
+from fedmezo.federation.sampling import Draw
+from fedmezo.federation.sampling.uniform import Uniform
 from fedmezo.federation.server import Rates, Server
 from fedmezo.federation.validation import AnswerValidation
 from fedmezo.ledger.records import RoundRecord
@@ -93,10 +93,9 @@ def a_federation(case: Case, scalars: bool) -> tuple[Server, LocalEngine]:
     spans = SPANS if strategy.needs_update_distance else ()
     weighting = Weighting([len(own) for own in examples], by_dataset=case.partial)
     count = case.clients // 2 + 1 if case.partial else case.clients
-    sampled = partial(sample_clients, 3, client_num=case.clients, count=count)
     server = Server(
         parameters=direction(1, 0, SIZE).to(case.dtype),
-        sample=lambda index: dict.fromkeys(sampled(index), STEPS),
+        sample=lambda t: dict.fromkeys(Uniform().clients(Draw(3, t, count, [1] * case.clients)), STEPS),
         rates=Rates(strategy, 0.02, 0.01, lambda index: 1.0),
         validation=AnswerValidation(NAME, SIZE, case.queries if scalars else 0, data.most_examples, 1e6, case.dtype),
         aggregation=(
@@ -166,6 +165,6 @@ def test_a_round_from_the_same_start_in_single_precision(case: Case) -> None:
                 c = share * row.learning_rate * abs(float(row.gradients[step, query]))
                 summed += c * direction(keys[step][query], 0, SIZE).double().abs()
         averaging.parameters = start
-        mean = averaging.aggregation.apply(averaging.aggregate(plan, replies), start)
+        mean = averaging.aggregation.apply(averaging.aggregate(plan, replies), start)[0]
         apart = (server.parameters - mean).abs().numpy()
         assert (apart <= 2 * np.finfo(np.float32).eps * summed.numpy()).all()

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fedmezo.core.errors import ResourceError
@@ -24,11 +25,16 @@ def names(snapshots: Snapshots) -> list[str]:
     return sorted(path.name for path in snapshots.folder.iterdir())
 
 
+def loaded(snapshots: Snapshots, rounds_done: int, size: int) -> torch.Tensor | None:
+    found = snapshots.load(rounds_done, size)
+    return None if found is None else found[0]
+
+
 def test_parameters_come_back_bit_for_bit(tmp_path: Path) -> None:
     parameters = torch.tensor([1.0, -0.0, torch.nan, torch.inf, 1e-45])
     snapshots = Snapshots(tmp_path)
     snapshots.write(5, parameters, b"c")
-    found = snapshots.load(5, 5)
+    found = loaded(snapshots, 5, 5)
     assert found is not None and torch.equal(found.view(torch.int32), parameters.view(torch.int32))
 
 
@@ -70,14 +76,14 @@ def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path: Path, monkeypat
         with pytest.raises(ResourceError, match="no space"):
             snapshots.write(number, torch.zeros(SIZE), b"c")
     assert snapshots.belonging(CHAINS) == [4]
-    found = snapshots.load(4, SIZE)
+    found = loaded(snapshots, 4, SIZE)
     assert found is not None and found.tolist() == [4.0] * SIZE
 
 
 def test_a_view_is_written_as_what_it_shows(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path)
     snapshots.write(1, torch.arange(6.0, requires_grad=True)[::2], b"c")
-    found = snapshots.load(1, 3)
+    found = loaded(snapshots, 1, 3)
     assert found is not None and found.tolist() == [0.0, 2.0, 4.0]
 
 
@@ -98,3 +104,21 @@ def test_every_flipped_bit_of_a_value_is_noticed(tmp_path: Path) -> None:
         damaged[len(whole) - 4 * SIZE + bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         assert Snapshots(path.parent).load(4, SIZE) is None
+
+
+def test_a_state_comes_back_by_name_and_one_that_is_damaged_is_none(tmp_path: Path) -> None:
+    snapshots, state = Snapshots(tmp_path), {"momentum": torch.tensor([1.0, -0.0]), "count": torch.tensor([3.0])}
+    snapshots.write(1, torch.zeros(2), b"c", state)
+    found = snapshots.load(1, 2)
+    assert found is not None and found[1].keys() == state.keys()
+    assert all(torch.equal(found[1][name], value) for name, value in state.items())
+    path = tmp_path / "000001.safetensors"
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors["state.momentum"] += 1
+    save_file(tensors, path, metadata)
+    assert snapshots.load(1, 2) is None
+    del tensors["state.momentum"]
+    save_file(tensors, path, metadata)
+    assert snapshots.load(1, 2) is None

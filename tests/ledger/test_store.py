@@ -22,7 +22,7 @@ def make_store(folder: Path, every: int = 0, hash_every: int = 0) -> Store:
 def run_scalars(store: Store, rounds: int, last: int | None = None) -> Store:
     for index in range(rounds):
         store.append(scalar_round(index))
-        store.keep(index + 1, parameters_after(index + 1), last=index + 1 == last)
+        store.keep(index + 1, parameters_after(index + 1), {}, last=index + 1 == last)
     return store
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fedmezo.core.directions.scaled import Directions
-from fedmezo.federation.aggregation import ScalarAggregation, Weighting
+from fedmezo.federation.aggregation.folding import ScalarAggregation, Weighting
 from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import HASHES, configuration_text
 from fedmezo.ledger.records import ClientRecord, HashRecord, Header, Record, Rejection, RoundRecord
@@ -83,8 +83,8 @@ def vector() -> Vector:
     record = RoundRecord(0, clients, (Rejection(1, "a value that is not finite"),))
     seed = CONFIGURATION["seed"]
     aggregation = ScalarAggregation(REPLAY, DirectionKeys(seed), Weighting([1, 1, 3]), seed=seed)
-    after = aggregation.apply(record, torch.from_numpy(START.copy()))
-    half = aggregation.apply(record, torch.from_numpy(START).bfloat16())
+    after = aggregation.apply(record, torch.from_numpy(START.copy()))[0]
+    half = aggregation.apply(record, torch.from_numpy(START).bfloat16())[0]
     header = Header(hashes, len(START), CONFIGURATION)
     return Vector([header, record, HashRecord(1, point_hash(after))], after.numpy(), bits_of(half))
 

@@ -68,7 +68,7 @@ class Probe:
         record = self._at_rate(rate)
         with self._problem.scorer.restoring(start):
             out = start if self.federation.server.in_place else None
-            point = self.federation.server.aggregation.apply(record, start, out)
+            point, _ = self.federation.server.aggregation.apply(record, start, out, self.federation.server.state)
             after = self._losses(point)
         return after - self._before
 

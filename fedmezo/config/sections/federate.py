@@ -1,7 +1,7 @@
 """Clients, rounds, aggregation and saving."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.types import Boolean, Choice, Integer, Number, RunOrLedger, Synonyms, Text
+from fedmezo.config.types import Arguments, Boolean, Choice, Integer, Number, Registered, RunOrLedger, Synonyms, Text
 
 SECTION = Section(
     "federate",
@@ -13,7 +13,8 @@ SECTION = Section(
             Choice(("standalone",)),
             "One machine plays server and clients; how their work is executed is engine.type.",
         ),
-        Key("federate.method", "fedavg", Choice(("fedavg",)), "How the clients' results are aggregated."),
+        Key("federate.method", "fedavg", Registered("federation/aggregation"), "How clients' updates are aggregated."),
+        Key("federate.method_args", {}, Arguments(), "Arguments of that rule, by name.", since="0.3.0", before={}),
         Key("federate.client_num", 3, Integer(low=1), "Number of clients."),
         Key(
             "federate.sample_client_num",
@@ -26,6 +27,14 @@ SECTION = Section(
             -1.0,
             Number(above=0, high=1, also=(-1,)),
             "The same as a fraction of all clients; -1: not used.",
+        ),
+        Key(
+            "federate.sampler",
+            "uniform",
+            Registered("federation/sampling"),
+            "How the clients of a round are drawn.",
+            since="0.3.0",
+            before="uniform",
         ),
         Key("federate.total_round_num", 500, Integer(low=1), "Number of rounds."),
         Key("federate.share_local_model", False, Boolean(), "one model serves all clients.", no_effect=True),

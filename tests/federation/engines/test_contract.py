@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fedmezo.core.errors import ClientError, DivergedError, FedmezoError, OutOfMemoryError
 from fedmezo.federation import engines
-from fedmezo.federation.aggregation import WeightAggregation, Weighting
+from fedmezo.federation.aggregation.folding import WeightAggregation, Weighting
 from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Engine, Failure
 from fedmezo.federation.engines.flower import Flower, FlowerSimulation, _GridEngine

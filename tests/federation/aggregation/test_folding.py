@@ -8,8 +8,8 @@ import torch
 
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
-from fedmezo.federation.aggregation import Aggregation, Result, ScalarAggregation, WeightAggregation, Weighting
-from fedmezo.federation.distance import update_distances
+from fedmezo.federation.aggregation.distance import update_distances
+from fedmezo.federation.aggregation.folding import Aggregation, Result, ScalarAggregation, WeightAggregation, Weighting
 from fedmezo.federation.messages import Plan, Task
 from fedmezo.ledger.codec import pack, unpack
 from fedmezo.ledger.records import RoundRecord
@@ -51,7 +51,7 @@ def results(scalars: bool, examples: tuple[int, ...] = (4, 8, 4)) -> tuple[Plan,
 
 def apply(aggregation: Aggregation, scalars: bool, examples: tuple[int, ...] = (4, 8, 4)) -> torch.Tensor:
     plan, answers = results(scalars, examples)
-    return aggregation.apply(aggregation.aggregate(plan, iter(answers), START), START)
+    return aggregation.apply(aggregation.aggregate(plan, iter(answers), START), START)[0]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_record_holds_all_that_applying_needs() -> None:
     record = aggregation.aggregate(plan, iter(answers), START)
     copied = unpack(*pack(record))
     assert isinstance(copied, RoundRecord)
-    assert torch.equal(aggregation.apply(copied, START), aggregation.apply(record, START))
+    assert torch.equal(aggregation.apply(copied, START)[0], aggregation.apply(record, START)[0])
 
 
 @pytest.mark.parametrize("scalars", [True, False])
