@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmezo.core.directions import Distribution, direction
+from fedmezo.core.directions import direction
 
 SIZE = 1 << 24
 KEYS = 64
@@ -17,12 +17,12 @@ MOMENTS = {"gaussian": (0, 1, 0, 3, 0, 15), "rademacher": (0, 1, 0, 1, 0, 1)}
 Values = NDArray[np.float64]
 
 
-def values(key: int, distribution: Distribution, size: int = SIZE) -> Values:
+def values(key: int, distribution: str, size: int = SIZE) -> Values:
     """Return z(key)[0:size] in fp64."""
     return direction(key, 0, size, distribution).numpy().astype(np.float64)
 
 
-def moments(z: Values, distribution: Distribution) -> list[list[object]]:
+def moments(z: Values, distribution: str) -> list[list[object]]:
     """Return rows of the first six moments, and how many standard errors they are off."""
     rows: list[list[object]] = []
     for order, wanted in enumerate(MOMENTS[distribution], start=1):
@@ -54,7 +54,7 @@ def kolmogorov_smirnov(z: Values) -> tuple[float, float]:
     return distance, min(1.0, max(0.0, p))
 
 
-def correlations(distribution: Distribution) -> list[list[object]]:
+def correlations(distribution: str) -> list[list[object]]:
     """Return rows of correlations with neighbours and between keys, times sqrt(n): standard normal if independent"""
     z = values(1, distribution)
     rows: list[list[object]] = [

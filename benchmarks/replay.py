@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fedmezo.core.directions import Distribution
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation.folding import ScalarAggregation, Weighting
 from fedmezo.ledger.codec import HASHES
@@ -43,7 +42,7 @@ def a_round(index: int, steps: int = STEPS) -> RoundRecord:
     return RoundRecord(index, tuple(rows))
 
 
-def aggregation(size: int, distribution: Distribution) -> ScalarAggregation:
+def aggregation(size: int, distribution: str) -> ScalarAggregation:
     """Return the server's arithmetic for so many parameters."""
     replay = Replay(((0, size, False),), 0.0, Directions(distribution))
     return ScalarAggregation(replay, DirectionKeys(0), Weighting((1,) * CLIENTS))

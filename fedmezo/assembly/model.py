@@ -14,9 +14,12 @@ from yacs.config import CfgNode
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
 from fedmezo.assembly.device import base_dtype, chosen_device
 from fedmezo.core.cache import cache_folder
+from fedmezo.core.directions.distributions.validation import check_distribution
 from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.task import COMPILED
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import import_extensions
+from fedmezo.core.log import LOG
 from fedmezo.criteria.make import make_criterion
 from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
 from fedmezo.models.faults import of_model
@@ -166,7 +169,7 @@ def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:
     """Return the directions of a run, with the scale of each parameter.
 
     Raises:
-        ConfigurationError: a scale is of no parameter.
+        ConfigurationError: a scale is of no parameter, or the distribution does not keep its contract.
     """
     names = [entry["name"] for entry in cfg.zo.scales]
     used = set()
@@ -183,4 +186,7 @@ def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:
                 f"zo.scales[{i}].name = {name}\n    it is in the name of no trainable parameter that none of the list "
                 f"before it is in; the first parameter is {parameters.spans[0].name}"
             )
+    if cfg.zo.distribution not in COMPILED:
+        check_distribution(cfg.zo.distribution)
+        LOG.info(f"zo.distribution = {cfg.zo.distribution} has no compiled kernel: directions are exact, but slower")
     return Directions(cfg.zo.distribution, parts if names else ())

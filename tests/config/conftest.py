@@ -18,6 +18,7 @@ REGISTERED = {
     "federation/engines": ("local",),
     "criteria": ("cross_entropy", "accuracy"),
     "zeroth_order/estimators": ("central", "one-sided"),
+    "core/directions/distributions": ("gaussian", "rademacher"),
 }
 
 Load = Callable[..., CfgNode]

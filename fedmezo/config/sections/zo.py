@@ -24,7 +24,7 @@ SECTION = Section(
         Key(
             "zo.distribution",
             "gaussian",
-            Choice(("gaussian", "rademacher")),
+            Registered("core/directions/distributions"),
             "Distribution of the directions.",
         ),
         Key(

@@ -4,9 +4,9 @@ The bits come from Philox4x32-10 (Salmon et al., "Parallel random numbers: as ea
 63-bit stream key as its key and the block number as its counter, in integer arithmetic. From bits to values:
 
 - ``gaussian``: element i takes word i % 4 of block i // 4. Its top bit is the sign; its other 31 bits v are a tail
-  probability (v + 1/2) / 2**32, whose normal quantile is read from a table (:mod:`.table`). The only floating-point
-  operations are one fp32 multiplication and one fp32 addition, each rounded, so the value is the same on every device;
-  ``log`` and ``cos`` would differ in the last bit between libraries.
+  probability (v + 1/2) / 2**32, whose normal quantile is read from a table (:mod:`.quantile_table`). The only
+  floating-point operations are one fp32 multiplication and one fp32 addition, each rounded, so the value is the same on
+  every device; ``log`` and ``cos`` would differ in the last bit between libraries.
 - ``rademacher``: element i takes bit i % 32 of word (i // 32) % 4 of block i // 128; 1 means -1.
 
 A vector may be bf16, where a model is its own master in half precision. It is read as what it is in fp32; sums are
@@ -16,8 +16,9 @@ sum become (b + u) >> 16: up with the probability that keeps the mean. What bf16
 stays finite: one that is as large as the largest bf16 is cut off.
 
 Values do not depend on device, dtype of a target, thread count, chunking, tensor order or torch version: three
-implementations give the same bits: plain torch (:mod:`.eager`, any device), numba (:mod:`.compiled`, the CPU) and
-Triton (:mod:`.cuda`).
+implementations give the same bits: plain torch (:mod:`.torch_kernel`, any device), numba (:mod:`.numba_kernel`, the
+CPU) and Triton (:mod:`.triton_kernel`). Further distributions are registered (:mod:`.distributions`); they are made by
+plain torch alone.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.directions import torch_kernel
-from fedmezo.core.directions.task import Distribution, Task
+from fedmezo.core.directions.task import COMPILED, Task
 
 try:
     from fedmezo.core.directions import numba_kernel
@@ -50,7 +51,7 @@ def accumulate(
     total: Tensor,
     keys: Sequence[int],
     coefficients: Sequence[float],
-    distribution: Distribution = "gaussian",
+    distribution: str = "gaussian",
     start: int = 0,
     *,
     source: Tensor | None = None,
@@ -68,7 +69,7 @@ def accumulate(
         total: contiguous fp32 [n], written to (or fp64, as what fp32 is compared with: every vector then is), or bf16.
         keys: stream keys of :func:`fedmezo.core.randomness.stream_key`, [K].
         coefficients: fp32 values, [K].
-        distribution: of the directions.
+        distribution: of the directions, a registered name.
         start: flat index of the first element.
         source: contiguous fp32 or bf16 [n]; ``total`` itself if left out.
         factor: of the source, an fp32 value.
@@ -89,7 +90,7 @@ def accumulate(
         raise ValueError(f"{len(keys)} keys and {len(coefficients)} coefficients, {len(source)} to {len(total)} values")
     terms = tuple(keys), tuple(coefficients)
     task = Task(total.detach(), source.detach(), factor, *terms, distribution, start, mirror, rounding)
-    if total.dtype == torch.float64:
+    if total.dtype == torch.float64 or distribution not in COMPILED:
         torch_kernel.accumulate(task)
     elif total.device.type == "cpu" and numba_kernel is not None:
         numba_kernel.accumulate(task, torch.get_num_threads())
@@ -108,7 +109,7 @@ def direction(
     key: int,
     start: int,
     stop: int,
-    distribution: Distribution = "gaussian",
+    distribution: str = "gaussian",
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Return z(key)[start:stop] as an fp32 tensor [stop - start].
@@ -116,7 +117,7 @@ def direction(
     Args:
         key: stream key of :func:`fedmezo.core.randomness.stream_key`.
         start, stop: flat indices, 0 <= start <= stop.
-        distribution: ``gaussian`` (mean 0, variance 1) or ``rademacher`` (-1 or +1).
+        distribution: a registered name; of mean 0 and variance 1.
         device: where to compute.
 
     Examples:
@@ -128,4 +129,4 @@ def direction(
     return z
 
 
-__all__ = ["Distribution", "accumulate", "direction", "rounded"]
+__all__ = ["accumulate", "direction", "rounded"]

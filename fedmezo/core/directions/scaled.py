@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fedmezo.core.directions import Distribution, accumulate, rounded
+from fedmezo.core.directions import accumulate, rounded
 
 Parts = tuple[tuple[int, int, float], ...]  # (start, stop, scale) of the flat index, covering it in order
 
@@ -23,7 +23,7 @@ class Directions:
         parts: their scales; 1 everywhere if left out.
     """
 
-    distribution: Distribution = "gaussian"
+    distribution: str = "gaussian"
     parts: Parts = ()
 
     def add(

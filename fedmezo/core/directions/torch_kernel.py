@@ -1,21 +1,18 @@
 """Directions in plain torch operations: on any device, and what the compiled kernels are compared with."""
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
-from fedmezo.core.directions.quantile_table import CELL_BITS, CELLS, quantile_table
+from fedmezo.core.directions.distributions import registry
 from fedmezo.core.directions.task import Task
 
 INFINITE = 0x7F800000  # the bits of fp32's infinity; what has larger ones is not a number
 LARGEST = 0x7F7F0000  # the bits of the largest bf16, in fp32
-CHUNK = 1 << 20  # elements made at a time; a multiple of 128, so that chunks begin at block borders
+CHUNK = 1 << 20  # elements made at a time
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
-_PER_BLOCK = {"gaussian": 4, "rademacher": 128}
 
 
 def accumulate(task: Task) -> None:
@@ -63,12 +60,11 @@ def _halves(key: int, start: int, size: int, device: torch.device) -> Tensor:
 
 def values(key: int, start: int, stop: int, distribution: str, device: torch.device | str = "cpu") -> Tensor:
     """Return z(key)[start:stop], fp32."""
-    per_block = _PER_BLOCK[distribution]
-    first_block = start // per_block
-    words = philox(key, first_block, -(-stop // per_block) - first_block, device)
-    found = _gaussian(words) if distribution == "gaussian" else _rademacher(words)
-    offset = first_block * per_block
-    return found.flatten()[start - offset : stop - offset]
+    kind = registry[distribution]()
+    first_block = start // kind.per_block
+    words = philox(key, first_block, -(-stop // kind.per_block) - first_block, device)
+    offset = first_block * kind.per_block
+    return kind.values(words).flatten()[start - offset : stop - offset]
 
 
 def philox(key: int, first_block: int, blocks: int, device: torch.device | str = "cpu") -> Tensor:
@@ -94,26 +90,3 @@ def philox(key: int, first_block: int, blocks: int, device: torch.device | str =
         c2, c3 = ((p0 >> 32) & _MASK).bitwise_xor_(c3).bitwise_xor_(k1), p0.bitwise_and_(_MASK)
         k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
     return torch.stack((c0, c1, c2, c3), dim=1)
-
-
-@lru_cache(maxsize=8)
-def table_on(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the quantile table on a device."""
-    heights, slopes = quantile_table()
-    return torch.from_numpy(heights).to(device), torch.from_numpy(slopes).to(device)
-
-
-def _gaussian(words: Tensor) -> Tensor:
-    heights, slopes = table_on(words.device)
-    v = words & 0x7FFFFFFF
-    # the exponent field of a float64 is floor(log2 v) + 1023, exactly; cells below 64 hold single values
-    shift = (((v | CELLS).double().view(torch.int64) >> 52) - (1023 + CELL_BITS)).clamp_(min=0)
-    cell = (v >> shift) + (shift << CELL_BITS)
-    within = (v - ((v >> shift) << shift)).float()  # below 2**25 and a multiple of 2: exact in fp32
-    magnitude = slopes[cell].mul_(within).add_(heights[cell])
-    return torch.where(words > 0x7FFFFFFF, -magnitude, magnitude)
-
-
-def _rademacher(words: Tensor) -> Tensor:
-    bits = torch.arange(32, device=words.device)
-    return 1.0 - 2.0 * ((words.unsqueeze(-1) >> bits) & 1).float()

@@ -2,7 +2,7 @@
 """Directions on CUDA devices, compiled by Triton: one program a tile, which is read and written once for all terms.
 
 For fp32 vectors. Not run on a GPU so far: ``tests/core/directions/test_triton_kernel.py`` holds it to the bits of
-:mod:`.eager` where there is one. ``enable_fp_fusion=False`` keeps multiplication and addition two roundings.
+:mod:`.torch_kernel` where there is one. ``enable_fp_fusion=False`` keeps multiplication and addition two roundings.
 """
 
 from typing import Any
@@ -11,8 +11,8 @@ import torch
 import triton
 import triton.language as tl
 
+from fedmezo.core.directions.distributions.gaussian import table_on
 from fedmezo.core.directions.task import Task
-from fedmezo.core.directions.torch_kernel import table_on
 
 TILE = 1024
 

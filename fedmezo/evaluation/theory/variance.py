@@ -2,10 +2,10 @@
 
 The estimate of a step is g = (1/Q) sum_q (z_q . grad f_b) z_q. Given the batch, its mean is grad f_b, and
 
-    E ||g||^2 = (d + 1 + Q) / Q ||grad f_b||^2      Gaussian directions
-    E ||g||^2 = (d - 1 + Q) / Q ||grad f_b||^2      Rademacher directions
+    E ||g||^2 = (d + k - 2 + Q) / Q ||grad f_b||^2
 
-up to O(mu^2) and the rounding of losses: a variance of (d + 1) / Q, or (d - 1) / Q, times ||grad f_b||^2. Over batches
+up to O(mu^2) and the rounding of losses, k being the kurtosis of the directions (3 for Gaussian ones, 1 for Rademacher
+ones): a variance of (d + k - 2) / Q times ||grad f_b||^2. Over batches
 ||grad f_b||^2 has the mean ||grad f||^2 + the variance of the batches.
 """
 
@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from fedmezo.core.directions import Distribution
+from fedmezo.core.directions.distributions import registry
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.theory.landscape import NotFiniteError
@@ -27,10 +27,9 @@ from fedmezo.zeroth_order.estimators.estimate import estimate
 from fedmezo.zeroth_order.scoring import Scorer
 
 
-def second_moment(distribution: Distribution, size: int, queries: int) -> float:
+def second_moment(distribution: str, size: int, queries: int) -> float:
     """Return E ||g||^2 / ||grad f_b||^2 of the mean of Q queries in d dimensions."""
-    own = size + 2 if distribution == "gaussian" else size
-    return (own + queries - 1) / queries
+    return (size + registry[distribution].kurtosis - 2 + queries) / queries
 
 
 @dataclass(frozen=True)

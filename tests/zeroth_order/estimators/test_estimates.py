@@ -83,10 +83,10 @@ def test_g_z_is_unbiased_with_the_variance_of_the_formula(distribution: str) -> 
     slope, count = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64), 20_000
     kurtosis = {"gaussian": 3, "rademacher": 1}[distribution]
     keys = list(range(count))
-    linear = each(lambda at: float(slope @ at.double()), Directions(distribution))  # type: ignore[arg-type]
+    linear = each(lambda at: float(slope @ at.double()), Directions(distribution))
     found = estimate(CENTRAL, linear, torch.zeros(4), keys, 1.0)
     rows = torch.stack(
-        [query.gradient * direction(key, 0, 4, distribution).double() for key, query in zip(keys, found, strict=True)]  # type: ignore[arg-type]
+        [query.gradient * direction(key, 0, 4, distribution).double() for key, query in zip(keys, found, strict=True)]
     )
     variance = slope @ slope + (kurtosis - 2) * slope**2
     assert ((rows.mean(0) - slope).abs() < 4.5 * (variance / count).sqrt()).all()

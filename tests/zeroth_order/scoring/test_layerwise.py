@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, BloomConfig, MptConfig, PreTrainedConfig
 
-from fedmezo.core.directions import Distribution, direction
+from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.batches import Batch
 from fedmezo.models.half_precision import Pairing, perturbed_product, with_half_products
@@ -40,7 +40,7 @@ def halves(family: str = "tiny-llama") -> tuple[Tuned, Tuned]:
 @pytest.mark.parametrize("lanes", [PAIRS, LANES], ids=["both signs", "single lanes"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_losses_are_those_of_the_points(
-    family: str, lanes: list[Lane], batch: Batch, distribution: Distribution, monkeypatch: pytest.MonkeyPatch
+    family: str, lanes: list[Lane], batch: Batch, distribution: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both signs of a direction in one forward, or lanes by themselves; the head in one part, or in several."""
     model = whole(family)
@@ -76,7 +76,7 @@ def test_a_thousand_losses_leave_no_trace(family: str) -> None:
 
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_half_precision_keeps_the_signal(family: str, distribution: Distribution) -> None:
+def test_half_precision_keeps_the_signal(family: str, distribution: str) -> None:
     """Both signs in one forward: projected gradients are those of fp32. A lane alone: so is its loss, to the bit."""
     half, full = halves(family)
     rows = []
