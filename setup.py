@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-CONFIG = ["yacs>=0.1.8", "pyyaml>=6.0", "numpy>=2.0"]
+CONFIG = ["yacs>=0.1.8", "pyyaml>=6.0", "numpy>=2.0", "argcomplete>=3.5"]
 LLM = [
     "torch>=2.10",
     "transformers>=5.23",
@@ -59,7 +59,7 @@ setup(
             "reporting/html/web/*",
         ]
     },
-    entry_points={"console_scripts": ["fedmezo-node=fedmezo.node:program"]},
+    entry_points={"console_scripts": ["fedmezo=fedmezo.__main__:program", "fedmezo-node=fedmezo.node:program"]},
     install_requires=CONFIG,
     extras_require={
         "llm": LLM,

@@ -6,20 +6,21 @@ if __name__ == "__main__":
     begin()  # also for the imports below
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.commands.arguments import add_run, moved_hint, positive, read_run, wanted_round
+from fedmezo.commands.arguments import add_run, described, moved_hint, positive, read_run, wanted_round
 from fedmezo.core.extensions import named_mistakes
-from fedmezo.core.log import LOG, on_screen
+from fedmezo.core.log import on_screen
 from fedmezo.evaluation.tasks.tasks import LOCAL, check_tasks
 
+PROGRAM = "python -m fedmezo.evaluate"
 
-def parser() -> argparse.ArgumentParser:
+
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m fedmezo.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program, description=described(__doc__, PROGRAM, program))
     add_run(parser)
     parser.add_argument(
         "--round",
@@ -51,16 +52,16 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
     """Run the command line and return the exit code."""
-    options = parser().parse_args(arguments)
+    options = parser(program).parse_args(arguments)
     return exit_code(lambda: execute(options), moved_hint)
 
 
 @named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Ask, and print the scores."""
-    folder, cfg = read_run(options)
+    folder, cfg = read_run(options.run, options.model)
     tasks = tuple(dict.fromkeys(options.tasks))
     with on_screen(1):
         check_tasks(tasks)
@@ -74,14 +75,9 @@ def execute(options: argparse.Namespace) -> int:
             options.limit,
             options.run_code,
         )
-        try:
-            print(evaluate(cfg, folder, options.round, questions))
-        except KeyboardInterrupt:
-            LOG.warning("fedmezo: what was answered is kept; the same command goes on from there")
-            raise
+        print(evaluate(cfg, folder, options.round, questions))
     return 0
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sys.exit(run_program(main))

@@ -6,19 +6,20 @@ if __name__ == "__main__":
     begin()  # also for the imports below
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.commands.arguments import add_run, moved_hint, read_run, wanted_round
+from fedmezo.commands.arguments import add_run, described, moved_hint, read_run, wanted_round
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import on_screen
 
+PROGRAM = "python -m fedmezo.replay"
 
-def parser() -> argparse.ArgumentParser:
+
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m fedmezo.replay", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program, description=described(__doc__, PROGRAM, program))
     add_run(parser)
     parser.add_argument(
         "--round", metavar="R", type=wanted_round, default="final", help="after how many rounds; final (default), best"
@@ -37,16 +38,16 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
     """Run the command line and return the exit code."""
-    options = parser().parse_args(arguments)
+    options = parser(program).parse_args(arguments)
     return exit_code(lambda: execute(options), moved_hint)
 
 
 @named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Rebuild, and say what was found."""
-    folder, cfg = read_run(options)
+    folder, cfg = read_run(options.run, options.model)
     with on_screen(1):
         from fedmezo.commands.replay import replay
 
@@ -56,5 +57,4 @@ def execute(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sys.exit(run_program(main))

@@ -1,77 +1,13 @@
-"""The quantities of the convergence analysis, measured on a run: python scripts/theory.py RUN
+"""The quantities of the convergence analysis, measured on a run: ``fedmezo theory`` from a checkout."""
 
-Effective rank and smoothness of the Hessian, how batches and clients differ, the variance of the gradient estimate, and
-the step-size condition next to the chosen rate. Written to RUN/theory.md and RUN/theory.json; docs/theory.md explains.
-"""
-
-from fedmezo.core.process import begin, exit_code, raise_on_interrupt, run_program
+from fedmezo.core.process import begin, run_program
 
 if __name__ == "__main__":
     begin()  # also for the imports below
 
-import argparse
-import os
 import sys
-from collections.abc import Sequence
 
-from fedmezo.commands.arguments import add_run, moved_hint, positive, read_run, wanted_round
-from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.extensions import named_mistakes
-from fedmezo.core.log import on_screen
-
-LEAST = {"batches": 3, "pairs": 2, "steps": 2}
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/theory.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_run(parser)
-    parser.add_argument(
-        "--round", metavar="R", type=wanted_round, nargs="+", default=[0, "final"],
-        help="after how many rounds, final, or best; several, for what is between them (default: 0 final)",
-    )  # fmt: skip
-    for name, default, what in (
-        ("batches", 5, "of each client, for gradients"),
-        ("estimates", 1, "of the gradient on each batch, for their variance"),
-        ("examples", 3, "whose mean loss the Hessian is of"),
-        ("pairs", 3, "of random vectors, for the trace"),
-        ("steps", 6, "of Lanczos' method, for the eigenvalues"),
-    ):
-        parser.add_argument(
-            f"--{name}", metavar="N", type=positive, default=default, help=f"{what} (default {default})"
-        )
-    return parser
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command line and return the exit code."""
-    options = parser().parse_args(arguments)
-    return exit_code(lambda: execute(options), moved_hint)
-
-
-@named_mistakes()
-def execute(options: argparse.Namespace) -> int:
-    """Measure, and print what was found."""
-    for name, least in LEAST.items():
-        if getattr(options, name) < least:
-            raise ConfigurationError(f"--{name} {getattr(options, name)}\n    expected {least} at least")
-    folder, cfg = read_run(options)
-    with on_screen(1):
-        from fedmezo.commands.theory import measure
-        from fedmezo.evaluation.theory.bench import Sizes
-
-        raise_on_interrupt()
-        sizes = Sizes(options.batches, options.estimates, options.examples, options.pairs, options.steps)
-        found = measure(cfg, folder, options.round, sizes)
-    print(found.page, flush=True)  # before what a full disk or a folder of somebody else's may prevent
-    folder.write_json("theory.json", found.values)
-    folder.write_text("theory.md", found.page + "\n")
-    print(f"\nwritten: {folder.path / 'theory.md'}, {folder.path / 'theory.json'}")
-    return 0
-
+from fedmezo.commands.subcommands.theory import main
 
 if __name__ == "__main__":
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sys.exit(run_program(main))

@@ -18,13 +18,13 @@ from lm_eval.tasks import TaskManager
 
 from fedmezo import config
 from fedmezo.commands.arguments import READING
+from fedmezo.commands.generate import never
 from fedmezo.commands.load_run import rebuild
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts.template import ALPACA
 from fedmezo.evaluate import main
 from fedmezo.evaluation.tasks import tasks
-from fedmezo.generate import never
 from fedmezo.main import main as train
 from fedmezo.models.generation import Sampling
 from tests.evaluation.tasks.gsm import ROWS, trained

@@ -8,12 +8,12 @@ import pytest
 import yaml
 from safetensors.torch import load_file, save_file
 
+from fedmezo.commands.subcommands.theory import main as theory
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.evaluate import main as evaluate
 from fedmezo.generate import main as generate
 from fedmezo.main import main
 from fedmezo.replay import main as replay
-from scripts.theory import main as theory
 from tests.conftest import TINY
 from tests.model_folders import write_model
 

@@ -1,6 +1,7 @@
-"""Arguments that several programs take: a run, a round, numbers."""
+"""Arguments that several programs take: a configuration, overrides of its keys, a run, a round, numbers."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,33 @@ if TYPE_CHECKING:
 READING = ("federate.participation", "''")  # whose participation a run repeated is not needed to read it
 
 
+def described(text: str | None, program: str, called: str) -> str:
+    """Return the text of a program's module with the program as it was called."""
+    return (text or "").replace(program, called)
+
+
+def add_configuration(parser: argparse.ArgumentParser, example: str) -> None:
+    """Let a command line name a configuration, and overrides of it; to be parsed by ``parse_intermixed_args``."""
+    parser.add_argument(
+        "configuration",
+        metavar="CONFIGURATION",
+        help="a YAML file, or the name of a shipped configuration (fedmezo config list)",
+    )
+    add_overrides(parser, example)
+
+
+def add_overrides(parser: argparse.ArgumentParser, example: str) -> None:
+    """Let a command line end in ``key value ...``; to be parsed by ``parse_intermixed_args``."""
+    # argparse takes -1 for a value but -1e-5 for an option, unless told what a number is
+    parser._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+    parser.add_argument("overrides", metavar="key value", nargs="*", help=f"overrides, as in {example}")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Let a command line ask for errors only."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only (RUN/run.log has the rest)")
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Let a command line name a run, and where its base model is."""
     parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
@@ -25,15 +53,19 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_run(options: argparse.Namespace) -> tuple[RunFolder, CfgNode]:
-    """Return the folder and the configuration of the run that a command line names.
+def read_run(path: Path, model: str | None = None) -> tuple[RunFolder, CfgNode]:
+    """Return the folder and the configuration of a run.
+
+    Args:
+        path: of the folder.
+        model: where the run's base model is now, if elsewhere.
 
     Raises:
         ResourceError: there is no run.
         ConfigurationError: its configuration is wrong, or the model is none.
     """
-    folder = run_folder.existing(options.run)
-    moved = () if options.model is None else ("model.type", options.model)
+    folder = run_folder.existing(path)
+    moved = () if model is None else ("model.type", model)
     return folder, config.load(folder.config, (*READING, *moved), recorded=True)
 
 

@@ -65,7 +65,11 @@ def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], q
     """
     points = {rounds_done(cfg, folder, wanted): wanted for wanted in rounds}
     local = {name: _data_file(questions.data) for name in questions.tasks if name in LOCAL}
-    results = [_results(cfg, folder, wanted, questions, local) for wanted in points.values()]
+    try:
+        results = [_results(cfg, folder, wanted, questions, local) for wanted in points.values()]
+    except KeyboardInterrupt:
+        LOG.warning("fedmezo: what was answered is kept; the same command goes on from there")
+        raise
     return "\n".join(results_table(found) for found in zip(*results, strict=True))
 
 

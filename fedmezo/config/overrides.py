@@ -1,6 +1,8 @@
 """Settings from the command line: ``key value`` pairs."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -10,6 +12,11 @@ from fedmezo.config.types import Anything, Arguments, FieldType
 from fedmezo.core.documents.nodes import COMMAND_LINE
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import syntax_problem
+
+
+def as_words(values: Mapping[str, Any]) -> list[str]:
+    """Return values of keys as ``key value ...``."""
+    return [word for key, value in values.items() for word in (key, json.dumps(value, ensure_ascii=False))]
 
 
 def read_overrides(words: Sequence[str], problems: Problems) -> Settings:

@@ -17,6 +17,16 @@ from fedmezo.core.signals import STOPPING, Terminated, heeded, interrupt
 from fedmezo.core.streams import guard_progress_bars, guard_streams, output_lost
 from fedmezo.core.user import prepare_user_folders
 
+EXIT_CODES = """exit codes:
+  0    done
+  1    a defect of the program
+  2    the configuration or the command line is wrong
+  3    data, a model, memory or disk space cannot be had, or stdout could not be written
+  4    the run diverged
+  5    a client failed
+  6    what was saved is not what was trained
+  130  interrupted; --resume goes on
+  141  done, but the reader of the output has gone"""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 AGAIN = 0.02  # seconds after which a signal is repeated whose exception was lost
@@ -24,6 +34,7 @@ AGAIN = 0.02  # seconds after which a signal is repeated whose exception was los
 
 def begin() -> None:
     """Make the process ready for what may come, before anything heavy is imported."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else tokenizers warn where a process is forked
     guard_streams()
     guard_progress_bars()
     leave_on_interrupt()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.theory import main
+from fedmezo.commands.subcommands.theory import main
 from tests.test_main import Run, train
 
 Write = Callable[..., Path]

@@ -11,19 +11,12 @@ from fedmezo.core.documents.reading import check_keys
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is asked of a run, as options of ``python -m fedmezo.evaluate``."""
+    """What is asked of a run, as by ``python -m fedmezo.evaluate``."""
 
     tasks: tuple[str, ...]
     rounds: tuple[int | str, ...] = (0, "final")
     limit: int | None = None
     run_code: bool = False
-
-    @property
-    def words(self) -> list[str]:
-        """The options."""
-        limit = [] if self.limit is None else ["--limit", str(self.limit)]
-        code = ["--run-code"] if self.run_code else []
-        return ["--tasks", *self.tasks, "--round", *map(str, self.rounds), *limit, *code]
 
 
 def read_evaluation(path: Path, asked: Any, problems: Problems, where: str) -> Evaluation | None:

@@ -3,7 +3,7 @@
 import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -12,9 +12,14 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from fedmezo.commands.arguments import read_run
 from fedmezo.commands.experiments.suites.evaluation import Evaluation
 from fedmezo.commands.experiments.suites.suite import Arm, Suite
-from fedmezo.core.process import begin, leave_on_interrupt
+from fedmezo.commands.runner import Prepared, begun_run, new_run, train
+from fedmezo.config.overrides import as_words
+from fedmezo.core.extensions import named_mistakes
+from fedmezo.core.log import on_screen
+from fedmezo.core.process import begin, exit_code, leave_on_interrupt, raise_on_interrupt
 from fedmezo.core.signals import handled_by
 from fedmezo.evaluation.tasks.tasks import task_name
 
@@ -87,16 +92,11 @@ class Job:
         keys: dict[str, Any] = {"seed": self.seed, **self.arm.overrides, "expname": self.folder.name}
         return [*as_words(keys), "outdir", str(self.folder.parent), *more]
 
-    def command(self, more: Sequence[str] = ()) -> list[str]:
-        """Return the arguments of the runner: of a new run, or of what is left of one."""
+    def prepared(self, more: Sequence[str] = ()) -> Prepared:
+        """Return its run, new or gone on with; ``more``: overrides of a new one."""
         if self.config.exists():
-            return ["--resume", str(self.folder), "--quiet"]
-        return ["--cfg", str(self.arm.cfg), "--quiet", *self.beginning(more)]
-
-
-def as_words(values: Mapping[str, Any]) -> list[str]:
-    """Return values of keys as overrides of a command line."""
-    return [word for key, value in values.items() for word in (key, json.dumps(value, ensure_ascii=False))]
+            return begun_run(self.folder, ())
+        return new_run(self.arm.cfg, self.beginning(more))
 
 
 def jobs(suite: Suite, out: Path) -> list[Job]:
@@ -171,7 +171,6 @@ def _begin() -> None:
 
 
 def _run(job: Job, more: Sequence[str]) -> int:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         return _trained(job, more) or _evaluated(job)
     finally:
@@ -179,15 +178,31 @@ def _run(job: Job, more: Sequence[str]) -> int:
 
 
 def _trained(job: Job, more: Sequence[str]) -> int:
-    from fedmezo.main import main
+    return 0 if job.trained else exit_code(lambda: _train(job, more))
 
-    return 0 if job.trained else main(job.command(more))
+
+@named_mistakes()
+def _train(job: Job, more: Sequence[str]) -> int:
+    return train(job.prepared(more), quiet=True)
 
 
 def _evaluated(job: Job) -> int:
-    from fedmezo.evaluate import main
-
-    if job.evaluation is None:
+    asked = job.evaluation
+    if asked is None:
         return 0
     with (job.folder / "evaluation.log").open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-        return main([str(job.folder), *job.evaluation.words])
+        return exit_code(lambda: _evaluate(job.folder, asked))
+
+
+@named_mistakes()
+def _evaluate(path: Path, asked: Evaluation) -> int:
+    from fedmezo.commands.evaluate import Questions, evaluate
+
+    raise_on_interrupt()
+    folder, cfg = read_run(path)
+    questions = Questions(
+        tuple(dict.fromkeys(asked.tasks)), Path(cfg.data.root), cfg.eval.batch_size, asked.limit, asked.run_code
+    )
+    with on_screen(1):
+        print(evaluate(cfg, folder, asked.rounds, questions))
+    return 0

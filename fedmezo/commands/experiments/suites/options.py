@@ -10,18 +10,21 @@ from fedmezo.commands.arguments import positive
 from fedmezo.core.process import INTERRUPTED, exit_code, raise_on_interrupt
 
 
-def options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options of a command line; key-value pairs for all runs come after ``--``.
-
-    Args:
-        parser: of the program's own options; takes those that are shared: ``workers``, ``threads``, ``resume``, and
-            ``overrides``, to which the threads are added; ``given`` is what was given, from ``--`` on.
-        arguments: of the command line.
-    """
+def add_options_of_many(parser: argparse.ArgumentParser) -> None:
+    """Let a command line say how many runs there are at a time, and what holds for all of them, after ``--``."""
     parser.add_argument("--workers", metavar="N", type=positive, help="runs at a time (default: one for each core)")
     parser.add_argument("--threads", metavar="N", type=positive, default=1, help="threads of a run (default 1)")
     parser.add_argument("--resume", action="store_true", help="go on with the runs that are there")
     parser.add_argument("overrides", metavar="-- key value", nargs="*", help="for all runs, as in -- data.root FOLDER")
+
+
+def parse_options_of_many(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command line: ``given`` is what was given, from ``--`` on; ``overrides`` has the threads.
+
+    Args:
+        parser: with :func:`add_options_of_many`.
+        arguments: of the command line.
+    """
     words = list(arguments)
     at = words.index("--") if "--" in words else len(words)
     options = parser.parse_intermixed_args(words[:at])  # options may stand between names
@@ -44,6 +47,6 @@ def resumable(program: str, arguments: Sequence[str], work: Callable[[], int]) -
     if code == INTERRUPTED:
         at = arguments.index("--") if "--" in arguments else len(arguments)
         resume = [] if "--resume" in arguments[:at] else ["--resume"]
-        command = shlex.join(["python", program, *arguments[:at], *resume, *arguments[at:]])
+        command = shlex.join([*shlex.split(program), *arguments[:at], *resume, *arguments[at:]])
         print(f"to go on: {command}", file=sys.stderr)
     return code

@@ -1,4 +1,10 @@
-"""The program of ``scripts/sweep.py``."""
+"""Many runs over a grid, or a space that is searched, given in a YAML file; see configs/sweeps.
+
+python scripts/sweep.py SWEEP [--workers N] [--resume] [-- key value ...]
+
+Trials are ordinary runs in results/sweeps/NAME/runs; what they gave is in trials.csv and README.md beside it, the best
+first. --resume goes on where a sweep stopped.
+"""
 
 import argparse
 import shlex
@@ -6,32 +12,40 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fedmezo.commands import shipped
+from fedmezo.commands.arguments import described
 from fedmezo.commands.experiments.suites.checks import check_jobs
-from fedmezo.commands.experiments.suites.jobs import Job, as_words, run_all
-from fedmezo.commands.experiments.suites.options import options_of_many, resumable
+from fedmezo.commands.experiments.suites.jobs import Job, run_all
+from fedmezo.commands.experiments.suites.options import add_options_of_many, parse_options_of_many, resumable
 from fedmezo.commands.experiments.sweeps.sweep import load
+from fedmezo.config.overrides import as_words
 from fedmezo.core.errors import ConfigurationError, ResourceError
 
+PROGRAM = "python scripts/sweep.py"
 
-def parser(description: str | None) -> argparse.ArgumentParser:
+
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="scripts/sweep.py", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=program,
+        description=described(__doc__, PROGRAM, program),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sweep", metavar="SWEEP", type=Path, help="a YAML file, as in configs/sweeps")
+    parser.add_argument("sweep", metavar="SWEEP", help="a YAML file, or the name of one in configs/sweeps")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="default: results/sweeps/NAME")
+    add_options_of_many(parser)
     return parser
 
 
-def main(arguments: Sequence[str], description: str | None = None) -> int:
+def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
     """Run the command line and return the exit code."""
-    options = options_of_many(parser(description), arguments)
-    return resumable("scripts/sweep.py", arguments, lambda: execute(options))
+    options = parse_options_of_many(parser(program), arguments)
+    return resumable(program, arguments, lambda: execute(options))
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the trials of a sweep that are to be run, and leave its tables."""
-    sweep = load(options.sweep, options.overrides)
+    sweep = load(shipped.find(options.sweep, "sweeps"), options.overrides)
     from fedmezo.commands.experiments.sweeps.tables import leave  # these take a second: mistakes are told before
     from fedmezo.commands.experiments.sweeps.trials import Trial, Trials
 

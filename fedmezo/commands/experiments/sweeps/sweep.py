@@ -22,7 +22,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from fedmezo import config
-from fedmezo.commands.experiments.suites.jobs import as_words
+from fedmezo.config.overrides import as_words
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import check_keys, read_document
 from fedmezo.core.errors import ConfigurationError

@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.commands.experiments.suites.jobs import as_words
 from fedmezo.commands.experiments.suites.results import Row, write_csv
 from fedmezo.commands.experiments.suites.tables import markdown
 from fedmezo.commands.experiments.sweeps.sweep import Sweep
 from fedmezo.commands.experiments.sweeps.trials import Trial
+from fedmezo.config.overrides import as_words
 
 
 def leave(sweep: Sweep, ended: Sequence[Trial], out: Path, overrides: Sequence[str]) -> None:

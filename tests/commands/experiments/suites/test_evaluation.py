@@ -40,7 +40,7 @@ def test_tasks_are_asked_of_every_run_and_again_only_where_answers_lack(
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
     words = ["mine", "--out", str(tmp_path / "out"), "--workers", "1"]
-    assert main(words, tmp_path) == 0
+    assert main(words, folder=tmp_path) == 0
     out = tmp_path / "out" / "mine" / "smoke"
     (run,) = (out / "runs").iterdir()
     found = {
@@ -60,7 +60,7 @@ def test_tasks_are_asked_of_every_run_and_again_only_where_answers_lack(
 
     (run / "evaluation" / "after_4" / "gsm8k_local.json").unlink()
     capfd.readouterr()
-    assert main([*words, "--resume"], tmp_path) == 0
+    assert main([*words, "--resume"], folder=tmp_path) == 0
     assert "1 runs, 1 of them to do" in capfd.readouterr().out and (out / "README.md").read_text() == page
-    assert main([*words, "--resume"], tmp_path) == 0
+    assert main([*words, "--resume"], folder=tmp_path) == 0
     assert "1 runs, 0 of them to do" in capfd.readouterr().out

@@ -50,7 +50,7 @@ def test_all_suites(tmp_path: Path) -> None:
 
 
 def test_an_unknown_suite_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["strategy"], FOLDER) == 2
+    assert main(["strategy"], folder=FOLDER) == 2
     assert "there is no such suite; the nearest is strategies" in capsys.readouterr().err
 
 
@@ -102,7 +102,7 @@ def test_a_signal_to_the_program_alone_ends_its_runs_with_their_round(tmp_path: 
 def test_what_makes_a_table_wrong_is_refused_once_and_before_anything_runs(
     tmp_path: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([words[0], "--out", str(tmp_path / "out"), *words[1:]], FOLDER) == 2
+    assert main([words[0], "--out", str(tmp_path / "out"), *words[1:]], folder=FOLDER) == 2
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 3 and not (tmp_path / "out").exists()
 
@@ -111,7 +111,7 @@ def test_what_makes_a_table_wrong_is_refused_once_and_before_anything_runs(
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two"])
 def test_numbers_of_options_are_checked(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["seeds", f"{option}={value}"], FOLDER)
+        main(["seeds", f"{option}={value}"], folder=FOLDER)
     assert ended.value.code == 2 and f"{value!r}: expected a whole number above 0" in capsys.readouterr().err
 
 
@@ -119,13 +119,13 @@ def test_runs_that_do_not_count_are_named(tmp_path: Path, capfd: pytest.CaptureF
     """Two seeds, of which one diverges: and neither a run of other settings nor a damaged folder is taken for one."""
     words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--seeds"]
     wild = ["--", "train.optimizer.lr", "1e30", "llm.max_nonfinite", "0"]
-    assert main([*words, "1", *wild], FOLDER) == 4
+    assert main([*words, "1", *wild], folder=FOLDER) == 4
     out, page, runs = tmp_path / "seeds" / "smoke", tmp_path / "seeds" / "smoke" / "README.md", "runs"
     assert "0 of 1 runs" in page.read_text() and "_seed1 (diverged)" in page.read_text()
     capfd.readouterr()
-    assert main([*words, "1", "--resume", *wild], FOLDER) == 0  # it would diverge again
+    assert main([*words, "1", "--resume", *wild], folder=FOLDER) == 0  # it would diverge again
     assert "1 runs, 0 of them to do" in capfd.readouterr().out
-    assert main([*words, "2", "--resume"], FOLDER) == 2
+    assert main([*words, "2", "--resume"], folder=FOLDER) == 2
     told = capfd.readouterr().err
     assert "train.optimizer.lr = 1e+30\n      this run was made so, and now it is 0.01" in told
     assert "llm.max_nonfinite = 0" in told and told.startswith("fedmezo: 2 mistakes")
@@ -133,20 +133,20 @@ def test_runs_that_do_not_count_are_named(tmp_path: Path, capfd: pytest.CaptureF
     (first,) = (out / runs).iterdir()
     shutil.rmtree(first)
     bearable = ["--", "train.optimizer.lr", "1e30", "llm.max_nonfinite", "1000"]
-    assert main([*words, "1", "--resume", *bearable], FOLDER) == 0
+    assert main([*words, "1", "--resume", *bearable], folder=FOLDER) == 0
     assert "its loss is not finite" in page.read_text() and "0 of 1" in page.read_text()
     shutil.rmtree(first)
-    assert main([*words, "1", "--resume"], FOLDER) == 0
+    assert main([*words, "1", "--resume"], folder=FOLDER) == 0
     assert "Not counted" not in page.read_text() and "| 1 |" in page.read_text()
 
     metrics = (first / "metrics.jsonl").read_bytes()
     (first / "metrics.jsonl").write_bytes(metrics[: len(metrics) // 2])
     capfd.readouterr()
-    assert main([*words, "1", "--report"], FOLDER) == 3
+    assert main([*words, "1", "--report"], folder=FOLDER) == 3
     assert f"{first / 'metrics.jsonl'}\n    is missing or damaged" in capfd.readouterr().err
     (first / "metrics.jsonl").write_bytes(metrics)
     (first / "ledger.bin").write_bytes((first / "ledger.bin").read_bytes()[:60])
-    assert main([*words, "1", "--report"], FOLDER) == 3
+    assert main([*words, "1", "--report"], folder=FOLDER) == 3
     assert f"{first / 'ledger.bin'}\n    is missing or damaged" in capfd.readouterr().err
 
 
@@ -163,12 +163,12 @@ def test_missing_data_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[
         "data.root",
         str(tmp_path),
     ]
-    assert main(words, FOLDER) == 3
+    assert main(words, folder=FOLDER) == 3
     told = capfd.readouterr()
     assert told.err.count("none.jsonl") == 1
     assert "stopped: data, a model or memory cannot be had; 2 runs are left" in told.err
 
 
 def test_nothing_to_report_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["mu", "--out", str(tmp_path), "--report"], FOLDER) == 0
+    assert main(["mu", "--out", str(tmp_path), "--report"], folder=FOLDER) == 0
     assert "mu: no run of it has come to its end" in capsys.readouterr().out

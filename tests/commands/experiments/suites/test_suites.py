@@ -43,8 +43,7 @@ def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_pa
     found = jobs(suite, tmp_path)
     assert len({job.folder for job in found}) == len(found) == suite.seeds * len(suite.arms)
     for job in found:
-        words = job.command()
-        cfg = config.load(job.arm.cfg, words[words.index("--quiet") + 1 :])
+        cfg = config.load(job.arm.cfg, job.beginning())
         assert cfg.seed == job.seed and Path(cfg.outdir) / cfg.expname == job.folder
         if scale == "cpu":
             assert (
@@ -61,8 +60,7 @@ def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_pa
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_the_papers_scale_has_the_published_settings(path: Path, tmp_path: Path) -> None:
     for job in jobs(load(path, "paper"), tmp_path):
-        words = job.command()
-        cfg = config.load(job.arm.cfg, words[words.index("--quiet") + 1 :])
+        cfg = config.load(job.arm.cfg, job.beginning())
         assert cfg.llm.adapter.args[0]["r"] == 128 and cfg.train.is_enable_half and "open_llama" in cfg.model.type
 
 
@@ -124,9 +122,15 @@ def test_a_run_is_finished_when_its_summary_says_so(tmp_path: Path) -> None:
     for outcome, done in (("interrupted", False), ("completed", True), ("stopped early", True), ("failed", False)):
         (job.folder / "summary.json").write_text(json.dumps({"outcome": outcome}))
         assert job.finished == done
-    assert job.command()[0] == "--cfg"
-    (job.folder / "config.yaml").touch()
-    assert job.command() == ["--resume", str(job.folder), "--quiet"]
+
+
+def test_a_run_begins_as_its_arm_says_and_goes_on_as_it_began(tmp_path: Path) -> None:
+    job = Job(load(write_suite(tmp_path), "smoke").arms[0], 1, tmp_path / "runs" / "one")
+    new = job.prepared(["zo.queries", "3"])
+    assert (new.cfg.zo.mu, new.cfg.zo.queries, new.cfg.expname) == (0.1, 3, "one")
+    assert new.make_folder().path == job.folder
+    begun = job.prepared(["zo.queries", "5"])
+    assert begun.cfg == new.cfg and begun.make_folder().path == job.folder
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=14))

@@ -1,0 +1,32 @@
+"""Train: a configuration becomes a run, in a folder of its own, which ``fedmezo resume`` can go on with."""
+
+import argparse
+from collections.abc import Sequence
+
+from fedmezo.commands import runner, shipped
+from fedmezo.commands.arguments import add_configuration, add_quiet
+from fedmezo.core.extensions import named_mistakes
+from fedmezo.core.process import exit_code
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog=program, description=__doc__, epilog=f"example: {program} quickstart federate.total_round_num 5"
+    )
+    add_configuration(parser, "train.optimizer.lr 1e-5")
+    add_quiet(parser)
+    return parser
+
+
+def main(arguments: Sequence[str], program: str) -> int:
+    """Run the command line and return the exit code."""
+    options = parser(program).parse_intermixed_args(arguments)
+    return exit_code(lambda: execute(options), lambda error: runner.embedded_hint(error, program, arguments))
+
+
+@named_mistakes()
+def execute(options: argparse.Namespace) -> int:
+    """Train."""
+    prepared = runner.new_run(shipped.find(options.configuration), options.overrides)
+    return runner.train(prepared, quiet=options.quiet)
