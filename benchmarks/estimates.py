@@ -30,9 +30,9 @@ def estimated(cfg: Path, overrides: list[str]) -> dict[str, float]:
     """Return what ``--check`` expects."""
     code = (
         "import json, sys; from pathlib import Path; from fedmezo import config;"
-        "from fedmezo.assembly import assemble_federation, assemble_problem;"
+        "from fedmezo.assembly import assemble_federation, assemble_learning_task;"
         "from fedmezo.commands.cost_estimate import estimate; cfg = config.load(Path(sys.argv[1]), sys.argv[2:]);"
-        "problem = assemble_problem(cfg); cost = estimate(cfg, problem, assemble_federation(cfg, problem));"
+        "task = assemble_learning_task(cfg); cost = estimate(cfg, task, assemble_federation(cfg, task));"
         "print(json.dumps({'seconds': cost.seconds, 'memory': cost.memory_mib}))"
     )
     command = [sys.executable, "-c", code, str(cfg), *overrides]

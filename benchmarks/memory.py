@@ -78,7 +78,7 @@ def run_case(cfg_path: Path, overrides: list[str], case: str) -> dict[str, float
 def plain_inference(cfg: CfgNode) -> dict[str, float]:
     """Run the model as peft and transformers have it on the batches of a round."""
     from fedmezo.assembly.arguments import first_mapping
-    from fedmezo.assembly.data import assemble_data
+    from fedmezo.assembly.task import assemble_data
     from fedmezo.core.cache import cache_folder
     from fedmezo.data.batches import collate
     from fedmezo.models.adapters import attach_adapter

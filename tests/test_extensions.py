@@ -52,7 +52,8 @@ from fedmezo.training import LocalUpdate, register
 @register("mine")
 class Mine:
     sends = "scalars"
-    def __init__(self, scorer): self.scorer = scorer
+    @classmethod
+    def create(cls, resources): return cls()
     def train(self, start, work):
         return {0}
 """
@@ -134,14 +135,14 @@ BROKEN = [
     (DATASET, "Dataset('x', (), 0, '')", 2, 6, "load returned no examples"),
     (DATASET, "Dataset('x', (Example('a', '', 'b', None),), 2, '')", 2, 6, "num_own_test = 2, of 1 examples"),
     (DATASET, "request.size", 2, 7, "AttributeError"),
-    (TRAINER, "None", 5, 8, "train returned NoneType, expected LocalUpdate"),
-    (TRAINER, "LocalUpdate(1.0, 4, 0, np.zeros((9, 1)))", 5, 8, "no array of gradients of shape [1 to 2, 1]"),
-    (TRAINER, "LocalUpdate(1.0, 4, 0, np.full((2, 1), np.nan))", 5, 8, "gradients that are not finite"),
-    (TRAINER, "LocalUpdate(1.0, 4, 0, point=start)", 5, 8, "or a point beside it"),
-    (TRAINER, "LocalUpdate(1.0, -4, 0, np.zeros((2, 1)))", 5, 8, "examples = -4"),
-    (TRAINER, "1 / 0", 5, 9, "round 0, client 0: ZeroDivisionError: division by zero"),
-    (TRAINER.replace("self, scorer)", "self, scorer, scorers)"), "None", 2, None, "it needs scorers"),
-    (TRAINER.replace("self.scorer = scorer", "1 / 0"), "None", 2, 7, "ZeroDivisionError"),
+    (TRAINER, "None", 5, 9, "train returned NoneType, expected LocalUpdate"),
+    (TRAINER, "LocalUpdate(1.0, 4, 0, np.zeros((9, 1)))", 5, 9, "no array of gradients of shape [1 to 2, 1]"),
+    (TRAINER, "LocalUpdate(1.0, 4, 0, np.full((2, 1), np.nan))", 5, 9, "gradients that are not finite"),
+    (TRAINER, "LocalUpdate(1.0, 4, 0, point=start)", 5, 9, "or a point beside it"),
+    (TRAINER, "LocalUpdate(1.0, -4, 0, np.zeros((2, 1)))", 5, 9, "examples = -4"),
+    (TRAINER, "1 / 0", 5, 10, "round 0, client 0: ZeroDivisionError: division by zero"),
+    (TRAINER.replace("resources)", "resources, pace)"), "None", 2, None, "it needs pace: set trainer.pace"),
+    (TRAINER.replace("return cls()", "1 / 0"), "None", 2, 8, "ZeroDivisionError"),
     (TRAINER.replace("    sends =", "    send ="), "None", 2, 4, "trainer 'mine' has no sends"),
     (STRATEGY.replace("rates", "rate"), "None", 2, 3, "learning-rate strategy 'mine' has no rates"),
     (STRATEGY + "    def __init__(self, pace): ...", "None", 2, 8, "missing 1 required positional argument: 'pace'"),

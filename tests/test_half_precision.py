@@ -93,7 +93,7 @@ def test_a_clients_steps_are_reproduced_and_leave_the_point(tiny_yaml: Write) ->
     learning_task = assemble_learning_task(cfg)
     federation, before = assemble_federation(cfg, learning_task), point_hash(learning_task.start)
     task = federation.server.plan(0).tasks[1]
-    messages = [bytes(federation.work(task, learning_task.start).message) for _ in range(2)]
+    messages = [bytes(federation.executor(task, learning_task.start).message) for _ in range(2)]
     assert messages[0] == messages[1] and point_hash(learning_task.start) == before
     assert learning_task.scorer.in_place and learning_task.start is learning_task.parameters.buffer
 
@@ -114,7 +114,7 @@ def test_a_client_moves_as_its_scalars_and_the_seed_say(tiny_yaml: Write, monkey
     start = bits_of(learning_task.start)
     for client in (0, 2):
         point, seen[:] = start, []
-        federation.work(federation.server.plan(0).tasks[client], learning_task.start)
+        federation.executor(federation.server.plan(0).tasks[client], learning_task.start)
         assert len(seen) == 2
         for step, (gradient, found) in enumerate(seen):
             z = numpy_replay.gaussian(numpy_replay.key(5, "direction", 0, client, step, 0), len(point))

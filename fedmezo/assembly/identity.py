@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from fedmezo.assembly.learning_task import LearningTask
 from fedmezo.assembly.model import TrainableModel
 from fedmezo.config.schema import earlier
 from fedmezo.config.tree import plain
@@ -32,34 +31,25 @@ SERVERS = ("data", "eval", "federate")
 SHARED_BY_ALL = ("federate.transport",)
 
 
-def assemble_header(cfg: CfgNode, task: LearningTask) -> Header:
-    """Return what a run starts from."""
-    found = {
-        "partition": bytes.fromhex(task.data.partition.digest()),
-        "data": bytes.fromhex(task.data.encoded.digest()),
-    }
-    return Header(trainable_hashes(cfg, task) | found, task.parameters.size, configuration(cfg))
-
-
 def as_recorded(keys: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's keys with those that counted when it was recorded, but do not today, as they were then."""
     return {name: value for name, value in recorded.items() if _under(name, INCIDENTAL)} | dict(keys)
 
 
-def trainable_hashes(cfg: CfgNode, trainable: TrainableModel) -> dict[str, bytes]:
+def trainable_hashes(keys: Mapping[str, Any], trainable: TrainableModel) -> dict[str, bytes]:
     """Return the hashes of configuration, base model, layout of the parameters, and starting point."""
     return {
-        "configuration": _hash(configuration_text(configuration(cfg)).encode()),
+        "configuration": _hash(configuration_text(keys).encode()),
         "model": trainable.base_hash,
         "parameters": bytes.fromhex(trainable.parameters.digest()),
         "initial": point_hash(trainable.start),
     }
 
 
-def identity(cfg: CfgNode, hashes: Mapping[str, bytes]) -> bytes:
+def identity(keys: Mapping[str, Any], hashes: Mapping[str, bytes]) -> bytes:
     """Return what messages name a run by: a hash of what server and clients have in common."""
     common = b"".join(hashes[name] for name in ("model", "parameters", "initial"))
-    return _hash(configuration_text(of_work(configuration(cfg))).encode() + common)[:IDENTITY_SIZE]
+    return _hash(configuration_text(of_work(keys)).encode() + common)[:IDENTITY_SIZE]
 
 
 def of_work(keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,11 +57,10 @@ def of_work(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keys.items() if name in SHARED_BY_ALL or not _under(name, SERVERS)}
 
 
-def handshake(cfg: CfgNode, header: Header, client: int = ANY, *, own_data: bool = False) -> Handshake:
+def handshake(header: Header, client: int = ANY, *, own_data: bool = False) -> Handshake:
     """Return what a node, or the server, works on.
 
     Args:
-        cfg: of the run.
         header: of the run, as it is here.
         client: that a node works for.
         own_data: whether a node's data are its own.

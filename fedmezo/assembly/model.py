@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
-from fedmezo.assembly.device import base_dtype, chosen_device
+from fedmezo.assembly.precision import base_dtype, chosen_device
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.directions.distributions.validation import check_distribution
 from fedmezo.core.directions.scaled import Directions
@@ -20,8 +20,9 @@ from fedmezo.core.directions.task import COMPILED
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import import_extensions
 from fedmezo.core.log import LOG
+from fedmezo.criteria import Criterion
 from fedmezo.criteria.make import make_criterion
-from fedmezo.models.adapters import attach_adapter, initial_parameters, initial_words, load_point
+from fedmezo.models.adapters import attach_adapter, initial_parameters, load_point, prompt_embeddings
 from fedmezo.models.faults import of_model
 from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import with_half_products
@@ -74,6 +75,9 @@ class TrainableModel:
 def assemble_model(cfg: CfgNode, *, movable: bool = True) -> TrainableModel:
     """Load the model and attach what is trained of it.
 
+    The order counts: extensions may hold the criterion; a model is shared before an adapter changes its modules; the
+    trained parameters move into one buffer before they get their initial values; and what scores them sees them there.
+
     Args:
         cfg: of the run.
         movable: whether there may be one point only, the model's own, where all parameters are trained without
@@ -86,46 +90,33 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> TrainableModel:
     """
     import_extensions(cfg.extensions)
     criterion = make_criterion(cfg.criterion.type)
+    _set_up_libraries(cfg)
+    loaded = load_model(cfg)
+    untouched = twin(loaded.model) if cfg.llm.adapter.use else None
+    model = trainable_model(cfg, loaded.model)
+    parameters = FlatParameters(model, loaded.model.get_input_embeddings().weight.device)
+    move_to_start(cfg, model, loaded.tokenizer, parameters)
+    scorer = assemble_scorer(cfg, model, parameters, criterion, movable=movable)
+    start = parameters.buffer if scorer.in_place else parameters.buffer.clone()
+    return TrainableModel(model, loaded.tokenizer, parameters, start, scorer, untouched)
+
+
+def _set_up_libraries(cfg: CfgNode) -> None:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     if cfg.engine.threads:
         torch.set_num_threads(cfg.engine.threads)
-    device = chosen_device(cfg.use_gpu, cfg.device)
-    base = base_model(cfg, device, cache_folder(cfg.llm.cache.model))
-    untouched = twin(base.model) if cfg.llm.adapter.use else None
-    model = trainable_model(cfg, base.model)
-    parameters = FlatParameters(model, base.model.get_input_embeddings().weight.device)
-    start = starting_point(cfg, model, base.tokenizer, parameters)
-    if start is not parameters.buffer:
-        parameters.write(start)
-    scorer = make_scorer(
-        model,
-        parameters,
-        assemble_directions(cfg, parameters),
-        criterion,
-        compiled=cfg.train.compile and zeroth_order(cfg),
-        micro_batch_size=cfg.dataloader.micro_batch_size,
-        movable=movable and zeroth_order(cfg),
-        folder=cache_folder(cfg.llm.cache.model),
-    )
-    if movable and parameters.buffer.dtype == torch.bfloat16 and not scorer.in_place:
-        raise ConfigurationError(
-            f"model.device_map = {cfg.model.device_map}\n    in half precision all parameters are trained on one "
-            "device: leave it empty, or set train.is_enable_half False"
-        )
-    if start is parameters.buffer and not scorer.in_place:
-        start = start.clone()
-    return TrainableModel(model, base.tokenizer, parameters, start, scorer, untouched)
 
 
-def base_model(cfg: CfgNode, device: torch.device, cache: Path) -> BaseModel:
+def load_model(cfg: CfgNode) -> BaseModel:
     """Return the model with its tokenizer: on the device, or on several.
 
     Raises:
         ModelUnavailableError: it cannot be had, or does not work.
         ConfigurationError: it does not fit the devices.
     """
-    dtype = base_dtype(cfg.train.is_enable_half, device)
+    device = chosen_device(cfg.use_gpu, cfg.device)
+    dtype, cache = base_dtype(cfg.train.is_enable_half, device), cache_folder(cfg.llm.cache.model)
     base = load_base_model(cfg.model.type, dtype=dtype, cache=cache, device_map=cfg.model.device_map)
     if not cfg.model.device_map:
         base.model.to(device)
@@ -153,16 +144,46 @@ def trainable_model(cfg: CfgNode, model: PreTrainedModel) -> PreTrainedModel | P
     return model.requires_grad_(True)
 
 
-def starting_point(
+def move_to_start(
     cfg: CfgNode, model: PreTrainedModel | PeftModel, tokenizer: ModelTokenizer, parameters: FlatParameters
-) -> Tensor:
-    """Return the point [d] that training starts from: a saved one, or the adapter's initial values."""
+) -> None:
+    """Bring the model to the point that training starts from: a saved one, an adapter's initial one, or its own."""
     if cfg.federate.restore_from:
-        return load_point(parameters, Path(cfg.federate.restore_from), model)
-    if not cfg.llm.adapter.use:
-        return parameters.buffer  # the model as it was loaded; no copy, as it is large
-    words = initial_words(model, tokenizer, first_mapping(cfg.llm.adapter.args), cfg.seed)
-    return initial_parameters(parameters, cfg.seed, words)
+        parameters.write(load_point(parameters, Path(cfg.federate.restore_from), model))
+    elif cfg.llm.adapter.use:
+        prompt = prompt_embeddings(model, tokenizer, first_mapping(cfg.llm.adapter.args), cfg.seed)
+        parameters.write(initial_parameters(parameters, cfg.seed, prompt))
+
+
+def assemble_scorer(
+    cfg: CfgNode,
+    model: PreTrainedModel | PeftModel,
+    parameters: FlatParameters,
+    criterion: Criterion,
+    *,
+    movable: bool,
+) -> Scorer:
+    """Return the scorer of a model at its initial point.
+
+    Raises:
+        ConfigurationError: all parameters are to be trained in half precision, and cannot be where they are.
+    """
+    scorer = make_scorer(
+        model,
+        parameters,
+        assemble_directions(cfg, parameters),
+        criterion,
+        compiled=cfg.train.compile and zeroth_order(cfg),
+        micro_batch_size=cfg.dataloader.micro_batch_size,
+        movable=movable and zeroth_order(cfg),
+        folder=cache_folder(cfg.llm.cache.model),
+    )
+    if movable and parameters.buffer.dtype == torch.bfloat16 and not scorer.in_place:
+        raise ConfigurationError(
+            f"model.device_map = {cfg.model.device_map}\n    in half precision all parameters are trained on one "
+            "device: leave it empty, or set train.is_enable_half False"
+        )
+    return scorer
 
 
 def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:

@@ -5,9 +5,11 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from fedmezo.assembly.federation import assemble_client_executor, assemble_server
-from fedmezo.assembly.identity import assemble_header, handshake
-from fedmezo.assembly.learning_task import assemble_learning_task
+from fedmezo.assembly.client import assemble_client_executor, assemble_local_data
+from fedmezo.assembly.identity import handshake
+from fedmezo.assembly.run_spec import assemble_run_spec
+from fedmezo.assembly.server import assemble_server
+from fedmezo.assembly.task import assemble_learning_task
 from fedmezo.config import to_dict
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.federation.engines.node_server import LoadedNode
@@ -37,11 +39,12 @@ def assemble_node(cfg: CfgNode, client: int = ANY, *, own_data: bool = False) ->
     if own_data:
         _check_own_data(cfg)
     task = assemble_learning_task(with_values(to_dict(cfg), IDLE | (ONE_CLIENT if own_data else {})))
-    header = assemble_header(cfg, task)
-    work = assemble_client_executor(cfg, task, header, lambda loss: None, client if own_data else None)
-    server = assemble_server(cfg, task)
-    node = Node(work, work.uplink.identity, server.aggregation, server.parameters, server.in_place)
-    return LoadedNode(node, handshake(cfg, header, client, own_data=own_data))
+    spec = assemble_run_spec(cfg, task)
+    data = assemble_local_data(cfg, task, client if own_data else None)
+    executor = assemble_client_executor(spec, data, lambda loss: None)
+    server = assemble_server(spec)
+    node = Node(executor, spec.identity, server.aggregation, server.parameters, server.in_place)
+    return LoadedNode(node, handshake(spec.header(task.data), client, own_data=own_data))
 
 
 def with_values(values: dict[str, Any], changes: Mapping[str, Any]) -> CfgNode:

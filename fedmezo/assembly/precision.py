@@ -1,12 +1,13 @@
-"""What a user should know about the dtype: rounding noise can be larger than a projected gradient."""
+"""Device and dtype of a run, and what a user should know: rounding noise can be larger than a projected gradient."""
 
 import math
 from typing import NamedTuple
 
+import torch
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import zeroth_order
-from fedmezo.assembly.device import base_dtype, chosen_device
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.zeroth_order.estimators import is_symmetric
 from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.scoring import Scorer
@@ -27,6 +28,23 @@ class Measurement(NamedTuple):
 # python -m fedmezo.main --cfg configs/quickstart.yaml --check --fidelity 100 train.is_enable_half True
 #     llm.adapter.args '[{adapter_method: lora, r: 8, lora_alpha: 16, use_dora: true}]'
 MEASURED = (Measurement("bfloat16", "cpu", 5e-3, 0.794),)
+
+
+def chosen_device(use_gpu: bool, index: int) -> torch.device:
+    """Return the GPU if one is wanted (an index of -1 means none) and there, else the CPU."""
+    if use_gpu and index >= 0 and torch.cuda.is_available():
+        if index >= torch.cuda.device_count():
+            raise ConfigurationError(f"device = {index}\n    expected 0 to {torch.cuda.device_count() - 1}")
+        return torch.device("cuda", index)
+    return torch.device("cpu")
+
+
+def base_dtype(half: bool, device: torch.device) -> torch.dtype:
+    """Return the dtype of the frozen weights: float32, or the half precision that the device does well."""
+    if not half:
+        return torch.float32
+    bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if bf16 else torch.float16
 
 
 def precision_warnings(cfg: CfgNode, scorer: Scorer) -> list[str]:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
-from yacs.config import CfgNode
 
-from fedmezo.assembly import TrainableModel, assemble_server
+from fedmezo.assembly import TrainableModel
 from fedmezo.core.errors import ResourceError
 from fedmezo.core.log import LOG
 from fedmezo.core.text import number_of_rounds
 from fedmezo.federation.selection import best_evaluation
+from fedmezo.federation.server import Server
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.store import Store
 from fedmezo.models.adapters import load_point, stored_digest
@@ -63,27 +63,32 @@ def recorded_hash(ledger: Ledger, rounds_done: int) -> bytes | None:
 
 
 def mend_best(
-    cfg: CfgNode, trainable: TrainableModel, store: Store, key: str, folder: Path, save: Callable[[Tensor], None]
+    trainable: TrainableModel,
+    store: Store,
+    key: str,
+    folder: Path,
+    new_server: Callable[[], Server],
+    save: Callable[[Tensor], None],
 ) -> None:
     """Make sure that a folder holds the adapter of the best evaluation so far; where it does not, rebuild it.
 
     Args:
-        cfg: of the run.
-        tunable: of the run, at its initial point.
+        trainable: of the run, at its initial point.
         store: of the run.
         key: the result that says which evaluation is the best.
         folder: of the best adapter.
+        new_server: makes one at the start of the run.
         save: writes it.
     """
     best = best_evaluation(store.ledger.evaluations(), key)
-    if best is None or not cfg.llm.adapter.use or recorded_hash(store.ledger, best.rounds_done) is None:
+    if best is None or trainable.base is None or recorded_hash(store.ledger, best.rounds_done) is None:
         return
     try:
         load_best(trainable, store.ledger, best.rounds_done, folder)
     except ResourceError as damage:
         LOG.warning(str(damage))
         try:
-            server = assemble_server(cfg, trainable)
+            server = new_server()
             server.restore(store, best.rounds_done)
         except ResourceError:
             LOG.warning(f"{folder}: it cannot be rebuilt, as weights travelled and no snapshot of that round is left")

@@ -105,7 +105,7 @@ def _seconds(work: Callable[[int], None], number: int, repeats: int) -> float:
 
 def _local_step(federation: Federation, learning_task: LearningTask, batch: Indices) -> None:
     """Take one local step on a batch and have the server fold it in."""
-    federation.work.trainer.train(learning_task.start, _one_step(federation, learning_task, batch))
+    federation.executor.trainer.train(learning_task.start, _one_step(federation, learning_task, batch))
 
 
 def _one_step(federation: Federation, learning_task: LearningTask, batch: Indices) -> LocalWork:
@@ -115,7 +115,7 @@ def _one_step(federation: Federation, learning_task: LearningTask, batch: Indice
         learning_rate=federation.server.rates.base,
         steps=1,
         batch=lambda step: learning_task.collate(batch),
-        keys=federation.work.keys(0, 0, 1),
+        keys=federation.executor.keys(0, 0, 1),
         on_step=lambda loss: None,
     )
 
@@ -134,8 +134,8 @@ def _server_seconds(cfg: CfgNode, learning_task: LearningTask, federation: Feder
     """
     batch = learning_task.data.partition.clients[0].train[:1]
     task, work = Task(0, 0, federation.server.rates.base, 1), _one_step(federation, learning_task, batch)
-    update = federation.work.trainer.train(learning_task.start, work)
-    message = federation.work.uplink(task, update, learning_task.start, work.keys)
+    update = federation.executor.trainer.train(learning_task.start, work)
+    message = federation.executor.uplink(task, update, learning_task.start, work.keys)
     record = federation.server.aggregate(Plan(0, (task,)), iter([Reply(task, message, 0.0)]))
     with learning_task.scorer.restoring(learning_task.start):
         started = time.perf_counter()

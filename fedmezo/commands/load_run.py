@@ -8,9 +8,9 @@ from peft import PeftModel
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from fedmezo.assembly import TrainableModel, assemble_model, assemble_server, scalars_travel, trainable_hashes
+from fedmezo.assembly import RunSpec, TrainableModel, assemble_model, assemble_run_spec, assemble_server, scalars_travel
 from fedmezo.assembly.arguments import prompt_day
-from fedmezo.assembly.identity import as_recorded, configuration
+from fedmezo.assembly.identity import as_recorded
 from fedmezo.commands.best_model import load_best
 from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.core.extensions import import_extensions
@@ -83,12 +83,13 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, *, fresh: bo
             LOG.warning(store.ledger.damage())
         done = _chosen(cfg, store, wanted)
         trainable = assemble_model(cfg, movable=False)
-        _check_same(cfg, trainable, store.ledger)
+        spec = assemble_run_spec(cfg, trainable)
+        _check_same(spec, store.ledger)
         began = None
-        if wanted == "best" and cfg.llm.adapter.use and not scalars_travel(cfg):
+        if wanted == "best" and cfg.llm.adapter.use and not spec.scalars:
             point = load_best(trainable, store.ledger, done, folder.path / "adapter_best")
         else:
-            server = assemble_server(cfg, trainable)
+            server = assemble_server(spec)
             began = server.restore(store, done, fresh=fresh).began
             point = server.parameters
     return Rebuilt(trainable, make_prompt(cfg.data.prompt, trainable.tokenizer, prompt_day(cfg)), point, done, began)
@@ -109,13 +110,13 @@ def _store(cfg: CfgNode, folder: RunFolder) -> Store:
     return Store(Ledger(folder.ledger), Snapshots(folder.snapshots), cfg.federate.save_freq)
 
 
-def _check_same(cfg: CfgNode, trainable: TrainableModel, ledger: Ledger) -> None:
+def _check_same(spec: RunSpec, ledger: Ledger) -> None:
     """Make sure that model and configuration are the run's; what extensions say has no part in rebuilding."""
     assert ledger.header is not None
     unused = ("files", "federate.participation")
     recorded = ledger.header.configuration
-    own = as_recorded(configuration(cfg), recorded) | {name: recorded.get(name) for name in unused}
-    check_same(ledger, own, trainable_hashes(cfg, trainable))
+    own = as_recorded(spec.configuration, recorded) | {name: recorded.get(name) for name in unused}
+    check_same(ledger, own, spec.hashes)
 
 
 def _chosen(cfg: CfgNode, store: Store, wanted: RoundSelector) -> int:

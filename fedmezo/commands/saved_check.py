@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from fedmezo.assembly import TrainableModel
-from fedmezo.assembly.data import assemble_data
+from fedmezo.assembly.task import assemble_data
 from fedmezo.config import defaults
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.errors import FedmezoError, SavedError

@@ -150,7 +150,7 @@ def _training(
     def save_best(parameters: Tensor) -> None:
         _save(task, parameters, folder, best.name)
 
-    mend_best(cfg, task, store, key, best, save_best)
+    mend_best(task, store, key, best, federation.new_server, save_best)
     evaluations = Evaluations(
         evaluator=assemble_evaluator(cfg, task, callbacks.on_evaluated),
         ledger=ledger,

@@ -84,6 +84,11 @@ class LocalData:
     short: bool = False
     attempts: int = 1
 
+    @property
+    def sizes(self) -> list[int]:
+        """Number of training examples of every client."""
+        return [len(own) for own in self.examples.values()]
+
     def steps(self, client: int) -> int:
         """Return H of a client."""
         if not self.by_epoch:

@@ -5,17 +5,20 @@ twice, or again after an interruption.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import mul
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
 from fedmezo.core.registry import Registry
 from fedmezo.data.batches import Batch
+from fedmezo.zeroth_order.estimators import Estimator
+from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.scoring import Scorer
 
 RETRIES = 3  # batches tried for one step while its loss is not finite
 
@@ -63,12 +66,37 @@ class LocalUpdate:
     point: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What a trainer can be made of.
+
+    Args:
+        scorer: losses of parameter points; it holds the model and its flat parameters.
+        replay: the arithmetic of the run's updates.
+        seed: of the run.
+        mu: perturbation scale (``zo.mu``).
+        estimator: of projected gradients (``zo.estimator``).
+        clip: bound on a gradient's norm (``grad.grad_clip``), or None.
+        retry: whether a step whose loss is not finite tries the following batches (``llm.retry_on_nan_loss``).
+        optimizer: name of a class in :mod:`torch.optim` (``train.optimizer.type``).
+        arguments: the optimizer's besides parameters, rate and weight decay.
+        weight_decay: of the run.
+    """
+
+    scorer: Scorer
+    replay: Replay
+    seed: int
+    mu: float
+    estimator: Estimator
+    clip: float | None
+    retry: bool
+    optimizer: str
+    arguments: Mapping[str, Any]
+    weight_decay: float
+
+
 class Trainer(Protocol):
     """The contract of a trainer.
-
-    Its constructor names what it needs of: ``scorer``, ``replay``, ``mu``, ``estimator``, ``clip``, ``retry``,
-    ``seed``, ``optimizer``, ``arguments``, ``weight_decay``; any other parameter is a key ``trainer.NAME`` of the
-    configuration.
 
     Attributes:
         sends: what its updates hold: ``scalars`` (gradients) or ``weights`` (a point).
@@ -87,6 +115,19 @@ class TogetherTrainer(Trainer, Protocol):
 
     def train_together(self, start: Tensor, works: Sequence[LocalWork]) -> list[LocalUpdate]:
         """Train from the same start [d] and return the updates, each as by itself up to rounding."""
+        ...
+
+
+class RegisteredTrainer(Trainer, Protocol):
+    """A trainer that a configuration can name."""
+
+    @classmethod
+    def create(cls, resources: Resources, *args: Any, **options: Any) -> Self:
+        """Make the trainer of a run; a parameter after the first is a key ``trainer.NAME`` of the configuration.
+
+        Raises:
+            ConfigurationError: it cannot work with what it is given.
+        """
         ...
 
 
@@ -109,5 +150,5 @@ def step_context(step: int, batch: Batch) -> Iterator[None]:
         raise
 
 
-registry: Registry[type[Trainer]] = Registry("trainer", __name__, needs=("train", "sends"))
+registry: Registry[type[RegisteredTrainer]] = Registry("trainer", __name__, needs=("create", "train", "sends"))
 register = registry.register

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.randomness import preserved_torch_state, stream_key
 from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
-from fedmezo.training import RETRIES, LocalUpdate, LocalWork, mean_loss, register, step_context
+from fedmezo.training import RETRIES, LocalUpdate, LocalWork, Resources, mean_loss, register, step_context
 from fedmezo.zeroth_order.scoring import Scorer
 
 
@@ -44,6 +44,19 @@ class BackpropTrainer:
     weight_decay: float = 0.0
     clip: float | None = None
     retry: bool = False
+
+    @classmethod
+    def create(cls, resources: Resources) -> Self:
+        """Make the trainer of a run."""
+        return cls(
+            scorer=resources.scorer,
+            seed=resources.seed,
+            optimizer=resources.optimizer,
+            arguments=resources.arguments,
+            weight_decay=resources.weight_decay,
+            clip=resources.clip,
+            retry=resources.retry,
+        )
 
     def __post_init__(self) -> None:
         """Refuse what backpropagation cannot do, before anything is trained."""

@@ -11,13 +11,13 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import isfinite
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from torch import Tensor
 
 from fedmezo.core.randomness import stream_key
-from fedmezo.training import RETRIES, LocalUpdate, LocalWork, mean_loss, register, step_context
+from fedmezo.training import RETRIES, LocalUpdate, LocalWork, Resources, mean_loss, register, step_context
 from fedmezo.zeroth_order.estimators import Estimator, Projection
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 from fedmezo.zeroth_order.scoring import Request, Scorer
@@ -54,6 +54,19 @@ class MezoTrainer:
     clip: float | None = None
     retry: bool = False
     seed: int = 0
+
+    @classmethod
+    def create(cls, resources: Resources) -> Self:
+        """Make the trainer of a run."""
+        return cls(
+            scorer=resources.scorer,
+            replay=resources.replay,
+            mu=resources.mu,
+            estimator=resources.estimator,
+            clip=resources.clip,
+            retry=resources.retry,
+            seed=resources.seed,
+        )
 
     def train(self, start: Tensor, work: LocalWork) -> LocalUpdate:
         """Take ``work.steps`` steps from ``start`` [d] and return their projected gradients."""

@@ -54,10 +54,10 @@ def test_micro_batches_change_nothing_but_memory(tiny_yaml: Write) -> None:
 
 def test_clients_who_move_the_only_point_work_one_after_the_other(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml(llm={"tok_len": 420, "adapter": {"use": False}}), ["use_gpu", "False"])
-    work = assemble_federation(cfg, learning_task := assemble_learning_task(cfg)).work
+    executor = assemble_federation(cfg, learning_task := assemble_learning_task(cfg)).executor
     before = learning_task.start.clone()
     tasks = [Task(0, client, 0.01, 2) for client in range(3)]
-    together = replace(work, lanes=3).together(tasks, learning_task.start)
+    together = replace(executor, lanes=3).together(tasks, learning_task.start)
     assert torch.equal(learning_task.start, before)
     for result, task in zip(together, tasks, strict=True):
-        assert bytes(result.message) == bytes(work(task, learning_task.start).message)
+        assert bytes(result.message) == bytes(executor(task, learning_task.start).message)

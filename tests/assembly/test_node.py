@@ -25,7 +25,7 @@ Write = Callable[..., Path]
 
 def mismatches(server: Path, node: Path, client: int = 1, *, own_data: bool = False) -> list[str]:
     cfg = config.load(server)
-    own = handshake(cfg, assemble_federation(cfg, assemble_learning_task(cfg)).header)
+    own = handshake(assemble_federation(cfg, assemble_learning_task(cfg)).header)
     equipped = assemble_node(config.load(node), client, own_data=own_data)
     assert equipped.handshake is not None and equipped.handshake.client == client
     return own.mismatches(unpack_handshake(equipped.handshake.pack()))
@@ -75,7 +75,7 @@ def test_other_data_are_refused_unless_they_are_its_own(tiny_yaml: Write) -> Non
 
 def test_a_node_with_data_of_its_own_has_no_objection_to_the_servers(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml())
-    server = handshake(cfg, assemble_federation(cfg, assemble_learning_task(cfg)).header)
+    server = handshake(assemble_federation(cfg, assemble_learning_task(cfg)).header)
     node = config.load(copied(tiny_yaml(data={"type": "arithmetic@llm", "num_examples": 90})))
     own = assemble_node(node, 1, own_data=True).handshake
     assert own is not None and own.mismatches(server) == []
@@ -101,7 +101,7 @@ def test_nodes_with_data_of_their_own_train_on_them(tiny_yaml: Write) -> None:
     post = DirectPost(
         {client: lambda letter, client=client: servers[client]("run", client, letter) for client in servers}  # type: ignore[misc]
     )
-    own = handshake(cfg, federation.header)
+    own = handshake(federation.header)
     engine = RemoteEngine(post, Membership(post, own), federation.downlink, lambda loss: None, 60.0, 60.0, 0.01, 3)
     found = replies(engine.run(federation.server.plan(0), task.start))
     assert not any(isinstance(federation.server.validation(reply), Rejection) for reply in found)

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
 from fedmezo import config
-from fedmezo.assembly.data import assemble_data
+from fedmezo.assembly.task import assemble_data
 from fedmezo.data.federated import FederatedData
 from fedmezo.main import main
 from fedmezo.models.adapters import save_trained

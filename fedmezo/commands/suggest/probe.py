@@ -80,7 +80,7 @@ class Probe:
     def _round(self, rate: float) -> RoundRecord:
         """Return the record of a round in which all clients have a rate."""
         tasks = tuple(replace(task, learning_rate=rate) for task in self.plan.tasks)
-        replies = (self.federation.work(task, self._problem.start) for task in tasks)
+        replies = (self.federation.executor(task, self._problem.start) for task in tasks)
         return self.federation.server.aggregate(Plan(0, tasks), replies)
 
     def _on_step(self, loss: float) -> None:

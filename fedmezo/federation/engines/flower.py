@@ -21,7 +21,7 @@ from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.core.signals import leave_to_others, take_back
 from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Failure
-from fedmezo.federation.engines import register
+from fedmezo.federation.engines import Resources, register
 from fedmezo.federation.engines.membership import Membership
 from fedmezo.federation.engines.node_server import LoadedNode, NodeServer
 from fedmezo.federation.engines.remote import RemoteEngine
@@ -250,6 +250,12 @@ class FlowerSimulation(_GridEngine):
             "init_args": where | quiet,
         }
 
+    @classmethod
+    def create(cls, resources: Resources) -> Self:
+        """Make the engine of a run."""
+        own = {name: resources.settings[name] for name in ("workers", "cpus", "gpus", "address", "timeout", "poll")}
+        return cls(resources.make_node, resources.downlink, resources.on_step, resources.clients, **own)
+
     def __enter__(self) -> Self:
         """Start the workers."""
         logging.getLogger("flwr").setLevel(logging.CRITICAL)
@@ -359,6 +365,13 @@ class Flower(_GridEngine):
             *(downlink, on_step, timeout, wait, poll),
             window=max(1, clients),
         )
+
+    @classmethod
+    def create(cls, resources: Resources) -> Self:
+        """Make the engine of a run."""
+        names = ("superlink", "root_certificates", "secret", "keys", "timeout", "wait", "poll")
+        own = {name: resources.settings[name] for name in names}
+        return cls(resources.handshake, resources.downlink, resources.on_step, resources.clients, **own)
 
     def __enter__(self) -> Self:
         """Open a run at the SuperLink."""

@@ -4,14 +4,14 @@ from fedmezo.models.adapters.attach import attach_adapter
 from fedmezo.models.adapters.checkpoint import load_point, read_adapter, read_model, save_trained, stored_digest
 from fedmezo.models.adapters.initial import initial_parameters
 from fedmezo.models.adapters.merging import merged
-from fedmezo.models.adapters.prompt_init import initial_words
+from fedmezo.models.adapters.prompt_init import prompt_embeddings
 
 __all__ = [
     "attach_adapter",
     "initial_parameters",
-    "initial_words",
     "load_point",
     "merged",
+    "prompt_embeddings",
     "read_adapter",
     "read_model",
     "save_trained",

@@ -27,7 +27,7 @@ METHODS: dict[str, type[PeftConfig]] = {
     "p-tuning": PromptEncoderConfig,
     "ia3": IA3Config,
 }
-# not for PEFT: the first two choose, the others are for :func:`fedmezo.models.adapters.prompt_init.initial_words`
+# not for PEFT: the first two choose, the others are for :func:`fedmezo.models.adapters.prompt_init.prompt_embeddings`
 _OWN = ("adapter_package", "adapter_method", "prompt_tuning_init", "prompt_tuning_init_text")
 
 

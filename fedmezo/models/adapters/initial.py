@@ -15,7 +15,7 @@ _NORMAL = re.compile(rf"{_VIRTUAL_TOKENS}|\.lora_embedding_B\.")
 _UNIFORM = re.compile(r"\.lora_A\.|^prompt_encoder\.")
 
 
-def initial_parameters(parameters: FlatParameters, seed: int, words: Tensor | None = None) -> Tensor:
+def initial_parameters(parameters: FlatParameters, seed: int, prompt: Tensor | None = None) -> Tensor:
     """Return the initial point [d].
 
     Where PEFT draws from torch's global generator (embeddings normal; LoRA's A and the layers of a prompt encoder
@@ -26,15 +26,15 @@ def initial_parameters(parameters: FlatParameters, seed: int, words: Tensor | No
     Args:
         parameters: holding what PEFT has set.
         seed: of the run.
-        words: embeddings that the virtual tokens start from instead [n, width]; None to draw them.
+        prompt: embeddings that the virtual tokens start from instead [n, width]; None to draw them.
     """
     point = parameters.buffer.clone()
     key = stream_key(seed, "init")
     shapes = {span.name: span.shape for span in parameters.spans}
     for span in parameters.spans:
         values = point[span.start : span.stop]
-        if words is not None and re.search(_VIRTUAL_TOKENS, span.name):
-            values.copy_(words.flatten())
+        if prompt is not None and re.search(_VIRTUAL_TOKENS, span.name):
+            values.copy_(prompt.flatten())
         elif span.name.startswith("prompt_encoder.") and not values.any():
             continue  # zeros that were asked for
         elif _NORMAL.search(span.name):

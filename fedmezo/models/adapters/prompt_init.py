@@ -1,4 +1,4 @@
-"""Prompt tuning that starts from words instead of drawn embeddings."""
+"""Prompt tuning whose virtual tokens start from embeddings of the model's own, instead of drawn ones."""
 
 from collections.abc import Mapping
 from itertools import cycle, islice
@@ -15,7 +15,7 @@ from fedmezo.models.tokenizers import ModelTokenizer
 
 
 @torch.no_grad()
-def initial_words(
+def prompt_embeddings(
     model: PreTrainedModel | PeftModel, tokenizer: ModelTokenizer, arguments: Mapping[str, Any], seed: int
 ) -> Tensor | None:
     """Return the model's own embeddings that ``prompt_tuning_init`` asks for, fp32 [n, width]; None for drawn ones.
@@ -40,5 +40,5 @@ def initial_words(
     else:
         ids = generator(stream_key(seed, "init")).integers(0, embeddings.num_embeddings, count).tolist()
     # through the layer and not from its weights: some models scale what they look up
-    words: Tensor = embeddings(torch.tensor(ids, device=embeddings.weight.device))
-    return words.float()
+    found: Tensor = embeddings(torch.tensor(ids, device=embeddings.weight.device))
+    return found.float()

@@ -102,7 +102,7 @@ def test_a_move_is_where_a_round_of_one_step_leads_to(
     probe(0.7)
     federation = assemble_federation(cfg, learning_task)
     tasks = tuple(replace(task, learning_rate=0.7, steps=1) for task in federation.server.plan(0).tasks)
-    replies = (federation.work(task, learning_task.start) for task in tasks)
+    replies = (federation.executor(task, learning_task.start) for task in tasks)
     federation.server.apply(federation.server.aggregate(Plan(0, tasks), replies))
     start, moved = losses
     assert start.tobytes() == learning_task.start.numpy().tobytes()

@@ -1,0 +1,147 @@
+"""What is trained, on what: a model and data, and how both are evaluated."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from yacs.config import CfgNode
+
+from fedmezo.assembly.arguments import first_mapping, prompt_day
+from fedmezo.assembly.model import TrainableModel, assemble_model
+from fedmezo.assembly.preflight import preflight
+from fedmezo.core.cache import cache_folder
+from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.out_of_memory import during
+from fedmezo.core.randomness import generator, stream_key
+from fedmezo.data import batches
+from fedmezo.data.federated import FederatedData
+from fedmezo.data.federated import build as build_data
+from fedmezo.data.partition import SPLITS, Split
+from fedmezo.data.sources.source import Request
+from fedmezo.evaluation.losses import Evaluator, example_losses
+from fedmezo.evaluation.sample import first, spread
+from fedmezo.models.context_length import token_room
+from fedmezo.models.tokenizers import ModelTokenizer
+
+
+@dataclass(frozen=True, eq=False)
+class LearningTask(TrainableModel):
+    """What is trained, on what, where: everything but the federation.
+
+    Args:
+        data: encoded and divided among clients.
+    """
+
+    data: FederatedData
+
+    def collate(self, indices: NDArray[Any]) -> batches.Batch:
+        """Return the batch of some examples."""
+        device = self.parameters.buffer.device
+        return batches.collate(self.data.encoded, indices, self.tokenizer.pad_id, device)
+
+
+def assemble_learning_task(cfg: CfgNode) -> LearningTask:
+    """Load model and data.
+
+    Raises:
+        ResourceError: either cannot be had.
+        ConfigurationError: they do not go together with the configuration.
+    """
+    preflight(cfg)
+    with during("loading the model"):
+        trainable = assemble_model(cfg)
+    data = assemble_data(cfg, trainable.tokenizer, cache_folder(cfg.llm.cache.model))
+    _check_lengths(trainable, int(np.diff(data.encoded.offsets).max()))
+    return LearningTask(**vars(trainable), data=data)
+
+
+def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> FederatedData:
+    """Load the data, encode them, and divide them among the clients.
+
+    Raises:
+        ResourceError: the data cannot be had, or nothing is left of a split to evaluate.
+    """
+    data = build_data(
+        _request(cfg, cache),
+        prompt=cfg.data.prompt,
+        day=prompt_day(cfg),
+        tokenizer=tokenizer,
+        tok_len=cfg.llm.tok_len,
+        splitter=cfg.data.splitter,
+        splitter_args=first_mapping(cfg.data.splitter_args),
+        splits=cfg.data.splits,
+        num_clients=cfg.federate.client_num,
+        subsample=cfg.data.subsample,
+        duplicates=cfg.data.duplicates,
+        cache=cache / "encoded",
+    )
+    for split in cfg.eval.split:
+        _check_left(data, split)
+    return data
+
+
+def assemble_evaluator(cfg: CfgNode, task: LearningTask, on_batch: Callable[[int], None]) -> Evaluator:
+    """Return the evaluator of the configured splits that have examples."""
+    splits = {split: _evaluated(cfg, task, split) for split in cfg.eval.split}
+    return Evaluator(
+        score=lambda parameters, indices: example_losses(
+            task.scorer,
+            parameters,
+            task.collate,
+            indices,
+            lambda index: len(task.data.encoded.tokens(index)),
+            cfg.eval.batch_size,
+            on_batch,
+        ),
+        splits={split: parts for split, parts in splits.items() if any(map(len, parts))},
+        categories=task.data.categories,
+        pooled=cfg.federate.make_global_eval,
+    )
+
+
+def _request(cfg: CfgNode, cache: Path) -> Request:
+    data = cfg.data
+    return Request(
+        data.type,
+        Path(data.root),
+        file=data.file,
+        fields={name: field for name, field in dict(data.fields).items() if field},
+        num_examples=data.num_examples,
+        worked=data.worked,
+        steps=data.steps,
+        seed=cfg.seed,
+        splitter=data.splitter,
+        downloads=cache / "datasets",
+    )
+
+
+def _check_lengths(trainable: TrainableModel, longest: int) -> None:
+    room = token_room(trainable.model)
+    if room is not None and longest > room:
+        raise ConfigurationError(
+            f"llm.tok_len\n    the longest example has {longest} tokens, and the model has positions for {room}; "
+            f"set llm.tok_len {room}"
+        )
+
+
+def _check_left(data: FederatedData, split: Split) -> None:
+    copies = len(data.copies[split])
+    if copies and len(data.partition.union(split)) == 0:
+        raise ResourceError(
+            f"eval.split = {split}\n    all {copies} {split} examples equal examples of other parts, and are left out\n"
+            "    use other data, or evaluate on what is known: data.duplicates keep"
+        )
+
+
+def _evaluated(cfg: CfgNode, task: LearningTask, split: Split) -> Sequence[NDArray[np.int64]]:
+    """Return each client's examples of a split that are evaluated."""
+    parts, most = [client.split(split) for client in task.data.partition.clients], cfg.eval.max_examples
+    if not most:
+        return parts
+    if cfg.eval.choice == "first":
+        return first(parts, most)
+    draw = generator(stream_key(cfg.seed, "evaluation", step=SPLITS.index(split)))
+    return spread(parts, task.data.categories, most, draw)
