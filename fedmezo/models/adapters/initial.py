@@ -6,7 +6,7 @@ import re
 from torch import Size, Tensor
 
 from fedmezo.core.directions import direction
-from fedmezo.core.directions.torch_kernel import philox
+from fedmezo.core.directions.philox import philox
 from fedmezo.core.randomness import stream_key
 from fedmezo.models.flat_parameters import FlatParameters, Span
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedmezo.core.directions import direction
+from fedmezo.core.directions.philox import philox
 from fedmezo.core.directions.quantile_table import quantile_table
-from fedmezo.core.directions.torch_kernel import philox
 
 SMALL = [
     vector

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fedmezo.core.directions import accumulate, direction
 from fedmezo.core.directions.distributions import registry
 from fedmezo.core.directions.distributions.validation import check_distribution
+from fedmezo.core.directions.philox import philox
 from fedmezo.core.directions.task import COMPILED
-from fedmezo.core.directions.torch_kernel import philox
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import import_extensions
 from tests.guides.test_extending import blocks

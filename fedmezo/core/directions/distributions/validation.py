@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.directions.distributions import Distribution, registry
-from fedmezo.core.directions.torch_kernel import philox
+from fedmezo.core.directions.philox import philox
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import defined_at, instantiated
 
