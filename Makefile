@@ -2,35 +2,37 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
-STAMP := $(VENV)/.installed
+# one of each: what a run needs, and what the tests need besides
+RUNS := $(VENV)/.installed-runs
+TESTS := $(VENV)/.installed-tests
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
 .PHONY: demo test check fuzz faults crash bench paper clean
 
-demo: $(STAMP)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
-	$(RUN) -m fedmezo.main --cfg configs/quickstart.yaml
-	@$(RUN) -m fedmezo.report "$$(ls -dt runs/quickstart*/ | head -n 1)"  # the run's name is the first that was free
+demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
+	$(VENV)/bin/fedmezo run quickstart
+	@$(VENV)/bin/fedmezo report "$$(ls -dt runs/quickstart*/ | head -n 1)"  # the run's name is the first that was free
 
-test: $(STAMP) check  ## style, types, layers, tests
+test: $(TESTS) check  ## style, types, layers, tests
 	$(RUN) -m pytest -n auto
 
-check: $(STAMP)
+check: $(TESTS)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-fuzz: $(STAMP)  ## 2,000 mutated configurations, and 2,000 wrong surroundings: each runs, or is refused with a message; hours
+fuzz: $(TESTS)  ## 2,000 mutated configurations, and 2,000 wrong surroundings: each runs, or is refused with a message; hours
 	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py
 	$(RUN) -m scripts.fuzz_surroundings
 
-faults: $(STAMP)  ## nodes, SuperLink and server killed, clients that fail: a federation on loopback; a quarter of an hour
+faults: $(TESTS)  ## nodes, SuperLink and server killed, clients that fail: a federation on loopback; a quarter of an hour
 	$(RUN) -m scripts.fault_test
 
-crash: $(STAMP)  ## kills, damages and full disks, each resumed; half an hour
+crash: $(TESTS)  ## kills, damages and full disks, each resumed; half an hour
 	$(RUN) -m scripts.crash_test --full-disk 20
 
-bench: $(STAMP)  ## the benchmarks of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
+bench: $(TESTS)  ## the benchmarks of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.saved_check
 	$(RUN) -m benchmarks.noise
@@ -47,14 +49,16 @@ bench: $(STAMP)  ## the benchmarks of the README, on this machine; hours. DATA=F
 	$(RUN) -m benchmarks.convergence
 	$(RUN) -m benchmarks.estimates
 
-paper: $(STAMP)  ## the paper's tables and figures on SmolLM2; hours, and goes on where it stopped. DATA=FOLDER (default: data)
+paper: $(TESTS)  ## the paper's tables and figures on SmolLM2; hours, and goes on where it stopped. DATA=FOLDER (default: data)
 	$(RUN) scripts/paper.py all --scale cpu --resume --out results -- data.root $(or $(DATA),data)
 
-$(STAMP): setup.py constraints.txt
+$(RUNS): EXTRAS := llm
+$(TESTS): EXTRAS := llm,test
+$(RUNS) $(TESTS): setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) --upgrade pip setuptools
-	$(INSTALL) --editable '.[llm,test]'
-	touch $@
+	$(INSTALL) --editable '.[$(EXTRAS)]'
+	touch $(RUNS) $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -5,6 +5,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+PACKAGES = find_packages(include=["fedmezo", "fedmezo.*"])
+SHIPPED = "fedmezo.configs"  # where a wheel has configs/; a checkout, also an editable one, has it beside the package
 
 CONFIG = ["yacs>=0.1.8", "pyyaml>=6.0", "numpy>=2.0", "argcomplete>=3.5"]
 LLM = [
@@ -48,16 +50,25 @@ setup(
     description="Federated fine-tuning of large language models without backpropagation",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11,<3.14",
-    packages=find_packages(include=["fedmezo", "fedmezo.*"]),
+    packages=[*PACKAGES, SHIPPED],
+    package_dir={SHIPPED: "configs"},
     package_data={
         "fedmezo": [
             "py.typed",
             "commands/flower_app/pyproject.toml",
             "commands/flower_app/LICENSE",
             "reporting/html/web/*",
-        ]
+        ],
+        SHIPPED: ["**/*.yaml"],
     },
     entry_points={"console_scripts": ["fedmezo=fedmezo.__main__:program", "fedmezo-node=fedmezo.node:program"]},
     install_requires=CONFIG,

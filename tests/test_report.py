@@ -65,9 +65,3 @@ def test_the_commands_of_the_readme_are_understood() -> None:
     assert len(found) == 3
     for words in found:
         assert parser().parse_args(shlex.split(words, comments=True)).runs
-
-
-def test_the_demo_ends_with_its_report() -> None:
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    found = re.search(r"^demo:.*\n((?:\t.*\n)+)", makefile, flags=re.MULTILINE)
-    assert found and "fedmezo.report" in found[1].splitlines()[-1]
