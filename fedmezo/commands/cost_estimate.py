@@ -51,7 +51,7 @@ def estimate(cfg: CfgNode, learning_task: LearningTask, federation: Federation) 
 
     Args:
         cfg: of the run.
-        problem, federation: assembled from it.
+        learning_task, federation: assembled from it.
     """
     lengths = np.diff(learning_task.data.encoded.offsets)
     batches = list(islice(_training_batches(cfg, federation), MOST_BATCHES))

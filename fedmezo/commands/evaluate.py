@@ -17,11 +17,11 @@ from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import when
 from fedmezo.data.sources.gsm8k import Gsm8k
 from fedmezo.data.sources.source import Request
-from fedmezo.evaluation.tasks.answer_cache import KeptAnswers
+from fedmezo.evaluation.tasks.answer_cache import AnswerCache
 from fedmezo.evaluation.tasks.gsm8k import gsm8k_task
-from fedmezo.evaluation.tasks.model import AskedModel
+from fedmezo.evaluation.tasks.model import CachingModel
 from fedmezo.evaluation.tasks.results import Result, read_result, write_result
-from fedmezo.evaluation.tasks.run import ask
+from fedmezo.evaluation.tasks.run import run_tasks
 from fedmezo.evaluation.tasks.table import results_table
 from fedmezo.evaluation.tasks.tasks import LOCAL, load_task, surroundings, task_name
 from fedmezo.models.flat_parameters import point_hash
@@ -31,7 +31,7 @@ FOLDER = "evaluation"
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked, and how.
+    """Which tasks are run, and how.
 
     Args:
         tasks: names, or paths of task files.
@@ -51,13 +51,13 @@ class Questions:
 def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], questions: Questions) -> str:
     """Put tasks to the model of a run after several numbers of rounds, and return the scores as a table.
 
-    What is answered is kept in the run's folder, under ``evaluation``, and is not asked again.
+    Answers are cached in the run's folder, under ``evaluation``, and are not generated again.
 
     Args:
         cfg: of the run.
         folder: of the run.
         rounds: numbers of rounds, final, or best; the others are compared with the first.
-        questions: what to ask.
+        questions: which tasks, and how.
 
     Raises:
         ConfigurationError: there is no such round.
@@ -76,12 +76,12 @@ def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], q
 def _results(
     cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, questions: Questions, local: Mapping[str, Path]
 ) -> list[Result]:
-    """Return what came of each task at one point; all are loaded before the first is asked."""
+    """Return the result of each task at one point; all are loaded before the first is run."""
     rebuilt = rebuild(cfg, folder, wanted)
     files = {name: _task_file(folder, name, file, rebuilt) for name, file in local.items()}
-    asked = [Asked(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
+    runs = [TaskRun(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
     with rebuilt.trainable.scorer.at(rebuilt.point) as model:
-        return [task.result(model) for task in asked]
+        return [run.result(model) for run in runs]
 
 
 def _data_file(root: Path) -> Path:
@@ -94,31 +94,31 @@ def _data_file(root: Path) -> Path:
 
 def _task_file(folder: RunFolder, name: str, data: Path, rebuilt: Rebuilt) -> str:
     """Write a task file with the run's own prompt, and return its path."""
-    place = _place(folder.path / FOLDER)
-    place.write_text(f"{name}.yaml", gsm8k_task(name, data, rebuilt.prompt))
-    return str(place.path / f"{name}.yaml")
+    target = _result_folder(folder.path / FOLDER)
+    target.write_text(f"{name}.yaml", gsm8k_task(name, data, rebuilt.prompt))
+    return str(target.path / f"{name}.yaml")
 
 
-def _place(path: Path) -> RunFolder:
+def _result_folder(path: Path) -> RunFolder:
     with saving(path):
         path.mkdir(parents=True, exist_ok=True)
     return RunFolder(path)
 
 
-class Asked:
+class TaskRun:
     """A task for a model after some of its rounds; its data are loaded, or the answers are there already.
 
     Args:
         folder: of the run.
         rebuilt: the model.
         task: name, or path of the task file.
-        questions: how it is asked.
+        questions: how it is run.
     """
 
     def __init__(self, folder: RunFolder, rebuilt: Rebuilt, task: str, questions: Questions) -> None:
         self._rebuilt, self._task, self._questions = rebuilt, task, questions
         self._name = task_name(task)
-        self._place = _place(folder.path / FOLDER / f"after_{rebuilt.rounds_done}")
+        self._folder = _result_folder(folder.path / FOLDER / f"after_{rebuilt.rounds_done}")
         with surroundings(task):
             self._loaded = load_task(task, questions.run_code)
         self._settings = {
@@ -130,19 +130,21 @@ class Asked:
         }
 
     def result(self, model: nn.Module) -> Result:
-        """Return what came of it, asking what was not asked before."""
+        """Return its result, running what was not run before."""
         done = self._rebuilt.rounds_done
-        known = read_result(self._place, self._name, done, self._settings)
+        known = read_result(self._folder, self._name, done, self._settings)
         LOG.info(f"{when(done)}: {self._name}" + (", answered before" if known else ""))
-        return known or self._ask(model, done)
+        return known or self._run(model, done)
 
-    def _ask(self, model: nn.Module, done: int) -> Result:
-        kept = KeptAnswers(self._place.path / f"{self._name}.part", self._settings)
+    def _run(self, model: nn.Module, done: int) -> Result:
+        cache = AnswerCache(self._folder.path / f"{self._name}.part", self._settings)
         started = time.perf_counter()
         with surroundings(self._task):
-            asked = AskedModel(model, self._rebuilt.trainable.tokenizer.tokenizer, self._questions.batch_size, kept)
-            found = ask(asked, self._loaded.parts, self._questions.limit, self._questions.run_code)
+            caching = CachingModel(
+                model, self._rebuilt.trainable.tokenizer.tokenizer, self._questions.batch_size, cache
+            )
+            found = run_tasks(caching, self._loaded.parts, self._questions.limit, self._questions.run_code)
         seconds = time.perf_counter() - started
-        result = write_result(self._place, self._name, done, self._settings, seconds, found)
-        kept.remove()
+        result = write_result(self._folder, self._name, done, self._settings, seconds, found)
+        cache.remove()
         return result

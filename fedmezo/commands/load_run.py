@@ -33,7 +33,7 @@ class Rebuilt:
     """A model to talk to.
 
     Args:
-        tunable: the model, standing at its initial point.
+        trainable: the model, standing at its initial point.
         prompt: how the run put its examples to it.
         point: the trained parameters, fp32 [d].
         rounds_done: they were trained for.

@@ -35,7 +35,7 @@ class Trained:
     """What was trained, by what it makes of a few examples.
 
     Args:
-        tunable: the model.
+        trainable: the model.
         batch: the examples.
         loss: of its response tokens, as the run's own scorer computes it.
         rounding: what half precision alone changes of a token's loss, as the root of the mean square; 0 in fp32.

@@ -25,7 +25,7 @@ class Training:
 
     Args:
         server, engine, store, evaluations, callbacks: what they are called.
-        tolerance: of clients that fail.
+        failure_policy: of clients that fail.
         downlink: what the clients are sent; it has seen the rounds that are done.
         total_rounds: of the run.
         max_nonfinite: non-finite losses beyond which the run has diverged.

@@ -55,7 +55,7 @@ class Server:
         parameters: global parameters, fp32 [d].
         sample: the clients of a round, with the local steps of each.
         rates: their learning rates.
-        acceptance: which of their answers count.
+        validation: which of their answers count.
         aggregation: how updates are combined.
         seed: of the run.
         in_place: whether the parameters stay the same tensor, whose values change.

@@ -4,6 +4,14 @@ Source: Ling et al., "On the convergence of zeroth-order federated tuning for la
 algorithm 1, with the central difference of MeZO (Malladi et al., NeurIPS 2023). Deviations: directions come from a
 portable generator, the model's parameters are never perturbed in place, and the step has one arithmetic
 (:mod:`fedmezo.zeroth_order.replay`), so that the update is exactly the scalars it returns.
+
+The steps of a client are a generator, so that the losses of several clients can share forward passes. It yields a
+request for the losses of a step, is sent them, and returns its update in the end::
+
+    client 0  _steps:  yield request  ->  |  one call   |  ->  losses, yield request  ->  ...  ->  return LocalUpdate
+    client 1  _steps:  yield request  ->  |  of scorer  |  ->  losses, yield request  ->  ...  ->  return LocalUpdate
+
+``_in_step`` is the loop around them: it sends each generator what the scorer gave, until all have returned.
 """
 
 import math
@@ -23,8 +31,8 @@ from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 from fedmezo.zeroth_order.scoring import Request, Scorer
 
 
-class Asked(NamedTuple):
-    """The losses that a client wants for a step."""
+class StepRequest(NamedTuple):
+    """What a client needs of the scorer for a step."""
 
     step: int
     request: Request
@@ -89,19 +97,19 @@ class MezoTrainer:
         updates: dict[int, LocalUpdate] = {}
         losses: dict[int, list[float] | None] = dict.fromkeys(running)
         while running:
-            wanted: dict[int, Asked] = {}
+            requests: dict[int, StepRequest] = {}
             for number, found in losses.items():
                 try:
-                    wanted[number] = running[number].send(found)  # type: ignore[arg-type]
+                    requests[number] = running[number].send(found)  # type: ignore[arg-type]
                 except StopIteration as end:
                     updates[number] = end.value
                     del running[number]
-            if wanted:
-                losses = dict(zip(wanted, self._score(list(wanted.values())), strict=True))
+            if requests:
+                losses = dict(zip(requests, self._score(list(requests.values())), strict=True))
         return [updates[number] for number in range(len(works))]
 
-    def _steps(self, start: Tensor, work: LocalWork) -> Generator[Asked, list[float], LocalUpdate]:
-        """Take the steps of a client, asking for losses."""
+    def _steps(self, start: Tensor, work: LocalWork) -> Generator[StepRequest, list[float], LocalUpdate]:
+        """Take the steps of a client, yielding a request for the losses of each."""
         prefix = self._prefix(start, work)
         losses: list[float] = []
         failures: list[tuple[int, int]] = []
@@ -131,12 +139,12 @@ class MezoTrainer:
 
     def _step(
         self, point: Tensor, keys: list[int], work: LocalWork, step: int
-    ) -> Generator[Asked, list[float], tuple[list[Projection | None], int, int]]:
+    ) -> Generator[StepRequest, list[float], tuple[list[Projection | None], int, int]]:
         """Return the queries of a step (None where not finite), its number of examples, and the failures."""
         failed = 0
         for attempt in range(RETRIES if self.retry else 1):
             batch = work.batch(step + attempt)
-            losses = yield Asked(step, Request(point, self.estimator.lanes(keys, self.mu), batch))
+            losses = yield StepRequest(step, Request(point, self.estimator.lanes(keys, self.mu), batch))
             found = zip(self.estimator.projections(losses, self.mu), keys, strict=True)
             queries = [self._bounded(query, key, point) for query, key in found]
             failed += sum(query is None for query in queries)
@@ -144,11 +152,11 @@ class MezoTrainer:
                 break
         return queries, len(batch.labels), failed
 
-    def _score(self, asked: Sequence[Asked]) -> list[list[float]]:
+    def _score(self, requests: Sequence[StepRequest]) -> list[list[float]]:
         with ExitStack() as stack:
-            for step, request in asked:
+            for step, request in requests:
                 stack.enter_context(step_context(step, request.batch))
-            return self.scorer.losses_together([request for _, request in asked])
+            return self.scorer.losses_together([request for _, request in requests])
 
     def _bounded(self, query: Projection, key: int, point: Tensor) -> Projection | None:
         if not (isfinite(query.gradient) and isfinite(query.loss)):

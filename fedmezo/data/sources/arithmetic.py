@@ -26,10 +26,10 @@ class Arithmetic:
             raise ConfigurationError(f"{request.name} is generated: leave data.file and data.fields.* empty")
         if request.num_examples < 1:
             raise ConfigurationError(f"data.num_examples = {request.num_examples}: expected at least 1")
-        stories = (
+        problems = (
             make_word_problem(_kinds(request.steps), request.seed, index) for index in range(request.num_examples)
         )
-        examples = tuple(_example(story, request.worked) for story in stories)
+        examples = tuple(_example(each, request.worked) for each in problems)
         return Dataset(request.name, examples, 0, f"generated from seed {request.seed}")
 
 
@@ -41,9 +41,9 @@ def _kinds(steps: int) -> tuple[ProblemKind, ...]:
 
 
 def make_word_problem(kinds: Sequence[ProblemKind], seed: int, index: int) -> WordProblem:
-    """Return the story at one index of the endless dataset of a seed."""
+    """Return the problem at one index of the endless dataset of a seed."""
     return tell(kinds, generator(stream_key(seed, "data", step=index)))
 
 
-def _example(story: WordProblem, worked: bool) -> Example:
-    return Example(story.problem, "", story.solution if worked else story.answer, story.category)
+def _example(found: WordProblem, worked: bool) -> Example:
+    return Example(found.problem, "", found.solution if worked else found.answer, found.category)

@@ -76,7 +76,7 @@ def at_most(kinds: Sequence[ProblemKind], steps: int) -> tuple[ProblemKind, ...]
 
 
 def tell(kinds: Sequence[ProblemKind], generator: np.random.Generator) -> WordProblem:
-    """Draw one story: its kind, template, numbers, words and wordings."""
+    """Draw one problem: its kind, template, numbers, words and wordings."""
     kind = _choose(kinds, generator)
     template = _choose(kind.templates, generator)
     numbers, calculations = _solvable_numbers(template, generator)

@@ -1,4 +1,4 @@
-"""Answers that are kept batch by batch, so that an evaluation that was interrupted goes on where it was."""
+"""A cache of answers, batch by batch, so that an evaluation that was interrupted goes on where it was."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ from typing import Any
 from fedmezo.core.files import append_line, whole_lines
 
 
-class KeptAnswers:
-    """Answers to whole batches: what is asked again is padded as it would have been.
+class AnswerCache:
+    """Answers to whole batches: a batch that is generated again is padded as it would have been.
 
     Args:
         path: a file of JSON lines; it need not exist.
-        settings: all that answers depend on besides what is asked; those of other settings are not used.
+        settings: all that answers depend on besides the batch; those of other settings are not used.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A loaded model as lm_eval asks it: in lm_eval's own batches, with a bar, and keeping what was answered."""
+"""A loaded model for lm_eval: in lm_eval's own batches, with a bar, and a cache of answers."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,24 +9,24 @@ from torch import nn
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from fedmezo.evaluation.tasks.answer_cache import KeptAnswers
+from fedmezo.evaluation.tasks.answer_cache import AnswerCache
 
 
-class AskedModel(HFLM):  # type: ignore[misc]
+class CachingModel(HFLM):  # type: ignore[misc]
     """lm_eval's model of transformers, around one that is in memory.
 
     Args:
         model: of transformers or PEFT, at the point to evaluate.
         tokenizer: of transformers.
         batch_size: requests at a time.
-        kept: answers of an interrupted evaluation.
+        cache: answers of an interrupted evaluation.
     """
 
     def __init__(
-        self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, batch_size: int, kept: KeptAnswers
+        self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, batch_size: int, cache: AnswerCache
     ) -> None:
         super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
-        self._kept = kept
+        self._cache = cache
 
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
         """Return the answer to each request of (prompt, generation settings)."""
@@ -54,9 +54,9 @@ class AskedModel(HFLM):  # type: ignore[misc]
     def _answered(self, requests: Sequence[Any]) -> list[str]:
         batch = [request.args for request in requests]
         drawn = any(settings.get("do_sample") for _, settings in batch)
-        found = None if drawn else self._kept.find(batch)
+        found = None if drawn else self._cache.find(batch)
         if found is None:
             found = super().generate_until(requests, disable_tqdm=True)
             if not drawn:
-                self._kept.add(batch, found)
+                self._cache.add(batch, found)
         return found

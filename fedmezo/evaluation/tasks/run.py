@@ -1,4 +1,4 @@
-"""Putting a task to a model through lm_eval."""
+"""Running tasks through lm_eval."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,16 @@ import lm_eval
 from lm_eval.tasks import TaskManager
 
 from fedmezo.core.randomness import preserved_torch_state
-from fedmezo.evaluation.tasks.model import AskedModel
+from fedmezo.evaluation.tasks.model import CachingModel
 
 
-def ask(model: AskedModel, tasks: Sequence[Any], limit: int | None, run_code: bool) -> Mapping[str, Any]:
+def run_tasks(model: CachingModel, tasks: Sequence[Any], limit: int | None, run_code: bool) -> Mapping[str, Any]:
     """Return what lm_eval finds: results, versions, and samples with every answer.
 
     lm_eval seeds global generators, as it does on its own, so that tasks that draw have its draws.
 
     Args:
-        model: to ask.
+        model: to evaluate.
         tasks: of :func:`fedmezo.evaluation.tasks.tasks.load_task`.
         limit: examples of each task, the first ones; None for all.
         run_code: whether code that the model writes may be run.

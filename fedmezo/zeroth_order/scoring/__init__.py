@@ -36,7 +36,7 @@ def make_scorer(
         compiled: whether to compile the model's layers for losses of lanes.
         micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
         movable: whether the only point there is may be the model's own buffer.
-        folder: where that point waits while it is moved; the cache if left out.
+        folder: where that point is backed up while it is moved; the cache if left out.
     """
     kind, reason = _kind(model, parameters, movable=movable)
     layers = CompiledLayers(model) if compiled else None

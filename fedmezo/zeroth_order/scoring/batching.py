@@ -20,7 +20,7 @@ from fedmezo.zeroth_order.scoring.scorer import Request
 MOST_PADDING = 0.25  # of the tokens of a forward
 
 
-class Place(NamedTuple):
+class LaneIndex(NamedTuple):
     """A lane of a request."""
 
     request: int
@@ -28,15 +28,15 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pack:
+class LaneBatch:
     """The lanes of one forward; if ``paired``, the second half are the other signs of the first."""
 
-    places: list[Place]
+    lanes: list[LaneIndex]
     paired: bool
 
     def batch(self, requests: Sequence[Request]) -> Batch:
         """Return the batches of the lanes, one after the other, padded to the longest."""
-        batches = [requests[place.request].batch for place in self.places]
+        batches = [requests[index.request].batch for index in self.lanes]
         longest = max(batch.labels.shape[1] for batch in batches)
         return Batch(
             torch.cat([_padded(batch.input_ids, longest, 0) for batch in batches]),
@@ -49,16 +49,16 @@ class Pack:
 class _Unit(NamedTuple):
     """Lanes that stay together: both signs of a direction, or one lane; and the shape of their batch."""
 
-    places: list[Place]
+    lanes: list[LaneIndex]
     shape: tuple[int, int]
 
     def tokens(self, length: int) -> int:
-        return len(self.places) * self.shape[0] * length
+        return len(self.lanes) * self.shape[0] * length
 
 
-def packs(
+def lane_batches(
     requests: Sequence[Request], most_tokens: int, *, always_paired: bool, most_units: int = sys.maxsize
-) -> Iterator[Pack]:
+) -> Iterator[LaneBatch]:
     """Yield the forwards of some requests.
 
     Args:
@@ -71,12 +71,12 @@ def packs(
         unit for number, request in enumerate(requests) for unit in _units(number, request, most_tokens, always_paired)
     ]
     group: list[_Unit] = []
-    for unit in sorted(units, key=lambda unit: (len(unit.places), *unit.shape)):
+    for unit in sorted(units, key=lambda unit: (len(unit.lanes), *unit.shape)):
         if group and not (len(group) < most_units and _fit([*group, unit], most_tokens)):
-            yield _pack(group)
+            yield _lane_batch(group)
             group = []
         group.append(unit)
-    yield _pack(group)
+    yield _lane_batch(group)
 
 
 def _units(number: int, request: Request, most_tokens: int, always_paired: bool) -> list[_Unit]:
@@ -84,20 +84,20 @@ def _units(number: int, request: Request, most_tokens: int, always_paired: bool)
     together = mirrored(request.lanes) if always_paired or 2 * shape[0] * shape[1] <= most_tokens else []
     apart = set(range(len(request.lanes))).difference(*together)
     groups = [*together, *((lane,) for lane in sorted(apart))]
-    return [_Unit([Place(number, lane) for lane in group], shape) for group in groups]
+    return [_Unit([LaneIndex(number, lane) for lane in group], shape) for group in groups]
 
 
 def _fit(group: list[_Unit], most_tokens: int) -> bool:
     first, last = group[0], group[-1]  # ascending in length
     length = last.shape[1]
     padded = sum(unit.tokens(length) for unit in group)
-    alike = len(first.places) == len(last.places) and first.shape[0] == last.shape[0]
+    alike = len(first.lanes) == len(last.lanes) and first.shape[0] == last.shape[0]
     return alike and padded <= most_tokens and sum(u.tokens(u.shape[1]) for u in group) >= (1 - MOST_PADDING) * padded
 
 
-def _pack(group: list[_Unit]) -> Pack:
-    paired = len(group[0].places) == 2
-    return Pack([unit.places[sign] for sign in range(1 + paired) for unit in group], paired)
+def _lane_batch(group: list[_Unit]) -> LaneBatch:
+    paired = len(group[0].lanes) == 2
+    return LaneBatch([unit.lanes[sign] for sign in range(1 + paired) for unit in group], paired)
 
 
 def _padded(values: Tensor, length: int, value: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Scoring by swapping: each point is copied into the model, and the resident one back."""
+"""Scoring by copying in: each point is copied into the model, and the one that was there back."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A vector that may be moved for a while: its values wait in a file that has no name and vanishes with the process."""
+"""A vector that may be moved for a while: its values are in a file that has no name and vanishes with the process."""
 
 import tempfile
 from collections.abc import Iterator

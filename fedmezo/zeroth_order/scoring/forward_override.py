@@ -1,4 +1,4 @@
-"""Another forward pass in the place of a module's own, for a while."""
+"""Overriding a module's forward pass for a while."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

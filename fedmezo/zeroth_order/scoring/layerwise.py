@@ -1,7 +1,7 @@
 """Scoring of all parameters at the memory of inference: each layer is perturbed as it is read.
 
 Before a decoder layer (or the embedding, a norm, the head) computes, its perturbed weights are made in a scratch buffer
-of its size and stand in for its own, which are never written to. There is no second copy of the model.
+of its size, and it computes with them; its own are never written to. There is no second copy of the model.
 
 In half precision the copies are fp32; where both signs share a forward, linear layers have no copies but a direction to
 multiply by (:func:`fedmezo.models.half_precision.perturbed_product`).
@@ -24,10 +24,10 @@ from fedmezo.core.log import LOG
 from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import Pairing, as_rows, half_class, pairing_of, perturbed_product
 from fedmezo.zeroth_order.estimators import Lane
-from fedmezo.zeroth_order.scoring.batching import packs
+from fedmezo.zeroth_order.scoring.batching import lane_batches
 from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
 from fedmezo.zeroth_order.scoring.forward_override import forward_override
-from fedmezo.zeroth_order.scoring.pair_split import UndividedError, check_divisible, check_rows, joined, rows_of
+from fedmezo.zeroth_order.scoring.pair_split import UnsplittableError, check_rows, check_splittable, joined, rows_of
 from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS
 from fedmezo.zeroth_order.scoring.scorer import Request, Scorer, Total
 
@@ -63,8 +63,8 @@ class LayerwiseScorer(Scorer):
         self._pairing = pairing_of(model)
         if self._pairing is not None:
             self.most_logits = MOST_LOGITS
-        self._units, self._leaves = list(_units(model)), list(_units(model, divided=True))
-        self.folder: Path | None = None  # where the point waits
+        self._layers, self._leaves = list(_modules(model)), list(_modules(model, within_layers=True))
+        self.folder: Path | None = None  # where the point is backed up
         self._scratch: Tensor | None = None
         self._held: tuple[Span, int] | None = None  # of which z is in it
         self._both_signs = True
@@ -85,7 +85,7 @@ class LayerwiseScorer(Scorer):
         found = [[Total(0.0, 0)] * len(request.lanes) for request in requests]
         try:
             self._fill(found, requests, MOST_TOKENS if self._both_signs else 0)
-        except UndividedError as error:
+        except UnsplittableError as error:
             LOG.debug("scoring: one sign after the other, because %s", error)
             self._both_signs = False
             self._fill(found, requests, 0)
@@ -93,15 +93,15 @@ class LayerwiseScorer(Scorer):
 
     def _fill(self, found: list[list[Total]], requests: Sequence[Request], most_tokens: int) -> None:
         paired = self._both_signs and self._pairing is not None
-        for pack in packs(requests, most_tokens, always_paired=paired, most_units=1):
-            request, number = pack.places[0]
+        for lane_batch in lane_batches(requests, most_tokens, always_paired=paired, most_units=1):
+            request, number = lane_batch.lanes[0]
             point, lane = requests[request].point, requests[request].lanes[number]
-            batch, signs = pack.batch(requests), len(pack.places)
+            batch, signs = lane_batch.batch(requests), len(lane_batch.lanes)
             self._examples = len(batch.labels) // signs
             with self.at(point), self._perturbed(lane, signs):
                 totals = self.totals(batch, lanes=signs)
-            for place, total in zip(pack.places, totals, strict=True):
-                found[place.request][place.lane] = total
+            for index, total in zip(lane_batch.lanes, totals, strict=True):
+                found[index.request][index.lane] = total
 
     @contextmanager
     def _perturbed(self, lane: Lane, signs: int) -> Iterator[None]:
@@ -113,7 +113,7 @@ class LayerwiseScorer(Scorer):
         with ExitStack() as stack:
             if pairing is not None:
                 stack.enter_context(pairing.on())
-            for module in self._units if pairing is None else self._leaves:
+            for module in self._layers if pairing is None else self._leaves:
                 if type(module) is nn.Embedding:
                     forward: Callable[..., Any] = self._embedding(module, lane, signs)
                 elif pairing is not None and isinstance(module, nn.Linear | Conv1D):
@@ -132,7 +132,7 @@ class LayerwiseScorer(Scorer):
 
         def perturbed(*args: Any, **kwargs: Any) -> Any:
             if signs > 1 and isinstance(module, GradientCheckpointingLayer):
-                check_divisible(module, args, kwargs)
+                check_splittable(module, args, kwargs)
             elif signs > 1 and self._pairing is not None:
                 check_rows(module, [*args, *kwargs.values()], {1, signs * self._examples})
             values = [parameter.data for parameter in own]
@@ -156,14 +156,14 @@ class LayerwiseScorer(Scorer):
         first, width = self._span(module.weight).start, module.embedding_dim
 
         def forward(ids: Tensor) -> Any:
-            used, places = torch.unique(ids, return_inverse=True)
+            used, inverse = torch.unique(ids, return_inverse=True)
             rows, copies = module.weight.data[used], self._room(signs, len(used) * width)
             for row, number in enumerate(used.tolist()):
                 self._perturb(copies[:, row * width : (row + 1) * width], rows[row], first + number * width, lane)
             tables = copies.view(signs, len(used), width)
             if len(ids) == 1:  # positions, say, which are the same for all examples
-                return joined([table[places] for table in tables], self._examples)
-            return torch.cat([table[each] for table, each in zip(tables, places.chunk(signs), strict=True)])
+                return joined([table[inverse] for table in tables], self._examples)
+            return torch.cat([table[each] for table, each in zip(tables, inverse.chunk(signs), strict=True)])
 
         return forward
 
@@ -256,11 +256,14 @@ def _runs(spans: list[Span]) -> list[tuple[int, int]]:
     return runs
 
 
-def _units(module: nn.Module, *, divided: bool = False) -> Iterator[nn.Module]:
-    """Yield the parts of a model that hold all its parameters and compute one after the other; layers whole, or not."""
+def _modules(module: nn.Module, *, within_layers: bool = False) -> Iterator[nn.Module]:
+    """Yield the modules of a model that hold all its parameters and compute one after the other.
+
+    Layers are yielded whole, or where ``within_layers`` the modules in them.
+    """
     direct = next(module.parameters(recurse=False), None) is not None
-    if direct or (isinstance(module, GradientCheckpointingLayer) and not divided):
+    if direct or (isinstance(module, GradientCheckpointingLayer) and not within_layers):
         yield module
         return
     for child in module.children():
-        yield from _units(child, divided=divided)
+        yield from _modules(child, within_layers=within_layers)

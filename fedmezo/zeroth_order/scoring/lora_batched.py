@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.half_precision import pairing_of
-from fedmezo.zeroth_order.scoring.batching import Pack, packs
+from fedmezo.zeroth_order.scoring.batching import LaneBatch, lane_batches
 from fedmezo.zeroth_order.scoring.scorer import Request, Scorer, Total
 
 # of one forward over several lanes: more do not make products faster, only the peak higher
@@ -64,27 +64,27 @@ class LoraBatchedScorer(Scorer):
 
     def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
         found = [[Total(0.0, 0)] * len(request.lanes) for request in requests]
-        for pack in packs(requests, self.most_tokens, always_paired=self._pairing is not None):
-            for (request, lane), total in zip(pack.places, self._forward(requests, pack), strict=True):
+        for lane_batch in lane_batches(requests, self.most_tokens, always_paired=self._pairing is not None):
+            for (request, lane), total in zip(lane_batch.lanes, self._forward(requests, lane_batch), strict=True):
                 found[request][lane] = total
         return found
 
-    def _forward(self, requests: Sequence[Request], pack: Pack) -> list[Total]:
-        with self._standing_in(self._points(requests, pack)), self._pairs(pack.paired):
-            return self.totals(pack.batch(requests), lanes=len(pack.places))
+    def _forward(self, requests: Sequence[Request], lane_batch: LaneBatch) -> list[Total]:
+        with self._overridden(self._points(requests, lane_batch)), self._pairs(lane_batch.paired):
+            return self.totals(lane_batch.batch(requests), lanes=len(lane_batch.lanes))
 
-    def _points(self, requests: Sequence[Request], pack: Pack) -> Tensor:
-        """Return the lanes of a pack [L, d], in memory that the next pack takes over."""
-        count = len(pack.places)
+    def _points(self, requests: Sequence[Request], lane_batch: LaneBatch) -> Tensor:
+        """Return the lanes of a forward [L, d], in memory that the next one takes over."""
+        count = len(lane_batch.lanes)
         if self._memory is None or len(self._memory) < count:
             self._memory = torch.empty(count, self.parameters.size, device=self.parameters.buffer.device)
         points = self._memory[:count]
-        above = count // 2 if pack.paired else count
-        for row, (request, number) in enumerate(pack.places[:above]):
+        above = count // 2 if lane_batch.paired else count
+        for row, (request, number) in enumerate(lane_batch.lanes[:above]):
             key, scale = requests[request].lanes[number]
             point = requests[request].point
             if scale:
-                mirror = points[above + row] if pack.paired else None
+                mirror = points[above + row] if lane_batch.paired else None
                 self.directions.add(points[row], [key], [scale], source=point, factor=1.0, mirror=mirror)
             else:
                 points[row] = point
@@ -94,7 +94,7 @@ class LoraBatchedScorer(Scorer):
         return self._pairing.on() if paired and self._pairing is not None else nullcontext()
 
     @contextmanager
-    def _standing_in(self, points: Tensor) -> Iterator[None]:
+    def _overridden(self, points: Tensor) -> Iterator[None]:
         """Have the adapter's layers compute with the factors of ``points`` [L, d] inside the block."""
         factors = {
             span.name: points[:, span.start : span.stop].view(len(points), *span.shape)

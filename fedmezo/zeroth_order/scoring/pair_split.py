@@ -1,4 +1,4 @@
-"""What a module is given and gives, divided into the examples of both signs of a direction, and put together again."""
+"""What a module is given, split into the examples of both signs of a direction, and what it gives, joined again."""
 
 import inspect
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 # arguments of decoder layers that have a row for every example, or one for all of them
-DIVISIBLE = {"hidden_states", "attention_mask", "causal_mask", "position_ids", "position_embeddings", "cache_position"}
+SPLITTABLE = {"hidden_states", "attention_mask", "causal_mask", "position_ids", "position_embeddings", "cache_position"}
 
 
 def rows_of(value: Any, rows: slice, every: int) -> Any:
@@ -21,32 +21,32 @@ def rows_of(value: Any, rows: slice, every: int) -> Any:
     return value
 
 
-class UndividedError(Exception):
+class UnsplittableError(Exception):
     """A layer takes a tensor that may or may not have a row for every example."""
 
 
-def check_divisible(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def check_splittable(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Make sure that it is known which of a layer's arguments have a row for every example.
 
     Raises:
-        UndividedError: one is not (the position biases of BLOOM and MPT have rows for heads).
+        UnsplittableError: one is not (the position biases of BLOOM and MPT have rows for heads).
     """
     bound = inspect.signature(type(layer).forward).bind(layer, *args, **kwargs).arguments
     rest = bound.pop("kwargs", {})
     for name, value in (bound | rest).items():
         tensors = value if isinstance(value, tuple) else (value,)
-        if name not in DIVISIBLE and any(isinstance(each, Tensor) for each in tensors):
-            raise UndividedError(f"{type(layer).__name__} takes {name}")
+        if name not in SPLITTABLE and any(isinstance(each, Tensor) for each in tensors):
+            raise UnsplittableError(f"{type(layer).__name__} takes {name}")
 
 
 def check_rows(module: nn.Module, values: list[Any], known: set[int]) -> None:
     """Make sure that the tensors among a module's arguments have a row for every example of both signs, or for all.
 
     Raises:
-        UndividedError: one has not (what experts are given has rows for the tokens that were sent to them).
+        UnsplittableError: one has not (what experts are given has rows for the tokens that were sent to them).
     """
     if any(isinstance(value, Tensor) and len(value) not in known for value in values):
-        raise UndividedError(f"{type(module).__name__} takes other rows than examples")
+        raise UnsplittableError(f"{type(module).__name__} takes other rows than examples")
 
 
 def joined(found: list[Any], examples: int) -> Any:

@@ -70,8 +70,8 @@ class Reader:
             logits = self._logits(side_by_side[:, start : start + step])
             stop = start + logits.shape[1]
             yield [
-                Responses(said[: len(tokens[start:stop])], tokens[start:stop], places[start:stop])
-                for said, tokens, places in zip(logits, wanted, rows, strict=True)
+                Responses(said[: len(tokens[start:stop])], tokens[start:stop], own[start:stop])
+                for said, tokens, own in zip(logits, wanted, rows, strict=True)
             ]
 
     def whole(self, batch: Batch, lanes: int = 1) -> list[Responses]:

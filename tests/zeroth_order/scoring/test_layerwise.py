@@ -156,7 +156,7 @@ def test_an_error_inside_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> Non
     scorer, before, where = LayerwiseScorer(model.model, model.parameters), bits(model.model), places(model.model)
 
     def broken(*_: object) -> Tensor:
-        assert places(model.model) != where  # a layer stands in at this moment
+        assert places(model.model) != where  # a layer computes with copies at this moment
         raise RuntimeError("a layer fails")
 
     monkeypatch.setattr(nn.functional, "silu", broken)

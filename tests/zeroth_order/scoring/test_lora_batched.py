@@ -15,7 +15,7 @@ from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.estimators.one_sided import OneSided
 from fedmezo.zeroth_order.scoring import CopyInScorer, LoraBatchedScorer, Request, Scorer, lora_batched, make_scorer
-from fedmezo.zeroth_order.scoring.batching import packs
+from fedmezo.zeroth_order.scoring.batching import lane_batches
 from fedmezo.zeroth_order.scoring.scorer import Total
 from tests.models.tiny import (
     FAMILIES,
@@ -88,7 +88,7 @@ def test_several_clients_share_forwards(family: str, half: bool) -> None:
     ]
     requests = [Request(theta * (1 + 0.1 * i), chosen, batch) for i, batch in enumerate(batches)]
     scorer = LoraBatchedScorer(lora.model, lora.parameters)
-    sizes = [len(pack.places) for pack in packs(requests, scorer.most_tokens, always_paired=half)]
+    sizes = [len(each.lanes) for each in lane_batches(requests, scorer.most_tokens, always_paired=half)]
     assert sizes == [6, 2, 2]  # three of nearly the same length, the long one, and the one of two examples
     together = scorer.losses_together(requests)
     for request, losses in zip(requests, together, strict=True):
