@@ -8,7 +8,7 @@ TESTS := $(VENV)/.installed-tests
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fuzz faults crash bench paper clean
+.PHONY: demo test check docs fuzz faults crash bench paper clean
 
 demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
 	$(VENV)/bin/fedmezo run quickstart
@@ -21,6 +21,9 @@ check: $(TESTS)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+docs: $(TESTS)  ## the documentation site, strictly and without the network, into site/
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
 fuzz: $(TESTS)  ## 2,000 mutated configurations, and 2,000 wrong surroundings: each runs, or is refused with a message; hours
 	FEDMEZO_MUTATIONS=2000 $(RUN) -m pytest -q --timeout 0 --hypothesis-show-statistics tests/test_mutations.py

@@ -44,6 +44,8 @@ TEST = [
     "lm_eval>=0.4.13",
 ]
 
+DOCS = ["mkdocs>=1.6", "mkdocs-material>=9.8", "mkdocstrings[python]>=1.0", "mkdocs-api-autonav>=0.4"]
+
 setup(
     name="fedmezo",
     version="0.2.0",
@@ -74,7 +76,8 @@ setup(
     install_requires=CONFIG,
     extras_require={
         "llm": LLM,
-        "test": TEST,
+        "test": [*TEST, *DOCS],
+        "docs": DOCS,
         "flower": ["flwr>=1.41,<1.43"],
         "flower-sim": ["flwr[simulation]>=1.41,<1.43"],
         "eval": ["lm_eval>=0.4.13"],

@@ -1,5 +1,6 @@
 """The commands of the README and of the tutorials that have no test of their own run, on small settings."""
 
+import io
 import json
 import re
 import shlex
@@ -9,15 +10,20 @@ import pytest
 import yaml
 
 import fedmezo
+from fedmezo.evaluate import main as evaluate
+from fedmezo.generate import main as generate
 from fedmezo.main import main
+from fedmezo.replay import main as replay
+from fedmezo.report import main as report
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 OWN_TESTS = {"a-strategy-of-your-own.md", "your-own-data.md"}
 PAGES = [path for path in (REPOSITORY / "docs" / "tutorials").glob("*.md") if path.name not in OWN_TESTS]
-PAGES = [REPOSITORY / "README.md", *sorted(PAGES)]
+PAGES = [REPOSITORY / name for name in ("README.md", "docs/index.md", "docs/concepts.md")] + sorted(PAGES)
+QUICKSTART = ["--cfg", "configs/quickstart.yaml"]
 SMALL = (
-    "model.type tiny-llama@random_llm federate.total_round_num 1 train.local_update_steps 1 data.num_examples 60 "
+    "model.type tiny-llama@random_llm train.local_update_steps 1 data.num_examples 60 "
     "eval.max_examples 4 engine.threads 1"
 )
 FILES = ("mine.jsonl", "gsm8k_train.jsonl", "gsm8k_test.jsonl")
@@ -29,12 +35,15 @@ def row(cats: int) -> str:
     return json.dumps(problem) + "\n"
 
 
-def commands(page: Path) -> list[list[str]]:
-    """Return the words of every command of the runner in a page's shell blocks."""
+PROGRAMS = {"main": main, "replay": replay, "report": report, "evaluate": evaluate, "generate": generate}
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """Return program and words of every command in a page's shell blocks."""
     blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    found = [shlex.split(line, comments=True) for line in lines if line.startswith("python -m fedmezo.main")]
-    return [words[3:] for words in found]
+    found = [shlex.split(line, comments=True) for line in lines if line.startswith("python -m fedmezo.")]
+    return [(words[2].removeprefix("fedmezo."), words[3:]) for words in found]
 
 
 pytestmark = pytest.mark.usefixtures("nothing_of_users_stays")
@@ -53,19 +62,31 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_command_of_a_page_runs(workplace: Path, page: Path) -> None:
-    """With the files that the page has the reader write."""
+def test_every_command_of_a_page_runs(workplace: Path, page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the files that the page has the reader write, and the quickstart's run where it begins with that."""
     text = page.read_text(encoding="utf-8")
     for name, content in re.findall(r"[Ww]rite\s`([\w.]+)`[^`\n]*:\n\n```\w+\n(.*?)```", text, flags=re.DOTALL):
         (workplace / name).write_text(content, encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     found = commands(page)
     assert found
-    for words in found:
-        small = SMALL.split() if "--cfg" in words else []
-        assert main([*words, *small]) == 0, words
-    assert len(list((workplace / "runs").iterdir())) == sum(
-        "--cfg" in words and not {"--check", "--suggest"} & {*words} for words in found
-    )
+    reads = next((program for program, words in found if "--check" not in words), "main") != "main"
+    for program, words in [("main", QUICKSTART)] * reads + found:
+        small = [*SMALL.split(), "federate.total_round_num", rounds(found)] if "--cfg" in words else []
+        assert PROGRAMS[program]([*words, *small]) == 0, (program, words)
+    trained = [words for program, words in found if program == "main" and "--cfg" in words]
+    begun = sum(not {"--check", "--suggest"} & {*words} for words in trained) + reads
+    assert len([path for path in (workplace / "runs").iterdir() if (path / "ledger.bin").exists()]) == begun
+
+
+def rounds(found: list[tuple[str, list[str]]]) -> str:
+    """Return how many rounds the page's runs need: as many as it asks for later."""
+    asked = [int(words[words.index("--round") + 1]) for _, words in found if "--round" in words and "3" in words]
+    return str(max(asked, default=1))
+
+
+def test_the_readme_is_short() -> None:
+    assert len((REPOSITORY / "README.md").read_bytes()) <= 8192
 
 
 def test_the_software_is_cited_as_what_it_is() -> None:

@@ -43,7 +43,10 @@ def stream_key(
     Args:
         seed: the run's seed, 0 <= seed < 2**63.
         purpose: what the stream is for.
-        round_index, client, step, query: coordinates of the draw, ``ABSENT`` where they do not apply.
+        round_index: coordinates of the draw, ``ABSENT`` where they do not apply.
+        client: likewise.
+        step: likewise.
+        query: likewise.
 
     Examples:
         >>> stream_key(0, "sample", round_index=3) == stream_key(0, "sample", round_index=3)

@@ -41,7 +41,8 @@ def batch_span(n: int, batch_size: int, index: int, *, short: bool) -> tuple[int
     """Return the first position of a client's batch number ``index``, and how many there are in it.
 
     Args:
-        n, batch_size: as of :func:`batch_indices`.
+        n: as of :func:`batch_indices`.
+        batch_size: likewise.
         index: of the batch, counted from the start of the run.
         short: the last batch of an epoch holds what is left of it; False: it is filled up from the next one.
     """
@@ -68,7 +69,9 @@ class LocalData:
     Args:
         examples: indices of each client's training examples, of those that there are data for.
         collate: makes a batch of examples.
-        seed, batch_size, shuffle: of the order (:func:`batch_indices`).
+        seed: of the order (:func:`batch_indices`).
+        batch_size: likewise.
+        shuffle: likewise.
         local_steps: H of a round, or epochs if ``by_epoch``.
         short: the last batch of an epoch is short, so that each epoch meets each example once.
         attempts: batches that a step may try while its loss is not finite.

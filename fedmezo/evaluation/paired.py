@@ -17,7 +17,8 @@ class PairedChange:
 
     Args:
         metric: what was compared.
-        before, after: over all of them (loss and accuracy are token-weighted).
+        before: over all of them (loss and accuracy are token-weighted).
+        after: likewise.
         examples: n.
         change: mean over examples of the change of the example's own value.
         standard_error: of ``change``.

@@ -17,9 +17,10 @@ from fedmezo.ledger.records import ClientRecord, RoundRecord
 from fedmezo.training import LocalUpdate
 from fedmezo.zeroth_order.replay import Replay, Steps
 
-# the paper's run: a LoRA of a model of 3 billion parameters, whose tensors have 85.2 MB in fp32
+# the paper's run: LoRA r=128 on q and v of a model of 3 billion parameters, 26 layers of 3,200: 26 x 2 x 2 x 3200 x 128
+# parameters, 85.2 MB in fp16
 # Source: Ling et al. (KDD 2024), section 6.1
-CLIENTS, ROUNDS, STEPS, PARAMETERS = 3, 500, 30, 21_299_200
+CLIENTS, ROUNDS, STEPS, PARAMETERS, ITEMSIZE = 3, 500, 30, 26 * 2 * 2 * 3200 * 128, 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Uplink:
     replay: Replay | None = None
 
     def __call__(self, task: Task, update: LocalUpdate, start: Tensor, keys: list[list[int]]) -> Message:
-        """Return the message of an update from ``start`` [d] along the directions of ``keys`` [H][Q]."""
+        """Return the message of an update from ``start`` [d] along the directions of ``keys`` [H, Q]."""
         if self.replay is not None and update.gradients is not None:
             steps = Steps(keys[: len(update.gradients)], update.gradients, task.learning_rate)
             update = replace(update, gradients=None, failed=(), point=self.replay(start, [steps]))
@@ -130,7 +131,7 @@ def round_traffic(size: int, steps: list[int], queries: int, scalars: bool, item
 
 def paper_bytes(scalars: bool) -> int:
     """Return the bytes that travel in the paper's run, both ways, of all clients and rounds."""
-    traffic = round_traffic(PARAMETERS, [STEPS] * CLIENTS, 1, scalars)
+    traffic = round_traffic(PARAMETERS, [STEPS] * CLIENTS, 1, scalars, ITEMSIZE)
     return ROUNDS * CLIENTS * (traffic.up + traffic.down)
 
 

@@ -90,7 +90,8 @@ class Answer:
 
     Args:
         identity: of the run it worked on.
-        round_index, client: it answers for.
+        round_index: it answers for.
+        client: likewise.
         update: what it has learnt.
     """
 

@@ -30,7 +30,6 @@ class Node:
         parameters: global parameters [d], at first the run's initial ones.
         in_place: whether they stay the same tensor, whose values change.
         rounds: done.
-        state: of the aggregation rule, where scalars travel; where parameters do, the server alone has it.
     """
 
     work: Executor
@@ -39,7 +38,7 @@ class Node:
     parameters: Tensor
     in_place: bool = False
     rounds: int = 0
-    state: State = field(init=False)
+    state: State = field(init=False)  # of the aggregation rule; where parameters travel, a node does not need it
 
     def __post_init__(self) -> None:
         """Begin with the state of the aggregation rule for the initial parameters."""

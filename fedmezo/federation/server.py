@@ -59,7 +59,6 @@ class Server:
         aggregation: how updates are combined.
         seed: of the run.
         in_place: whether the parameters stay the same tensor, whose values change.
-        state: of the aggregation rule.
     """
 
     parameters: Tensor
@@ -72,7 +71,7 @@ class Server:
     rounds_done: int = 0
     nonfinite: int = 0
     observations: list[Observation] = field(default_factory=list)
-    state: State = field(init=False)
+    state: State = field(init=False)  # of the aggregation rule
 
     def __post_init__(self) -> None:
         """Begin with the state of the aggregation rule for the initial parameters."""

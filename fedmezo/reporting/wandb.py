@@ -51,7 +51,8 @@ class WandbLog(Callback):
     Args:
         folder: of the run; wandb's own files go in there.
         config: shown beside the run.
-        project, user: '' for wandb's defaults.
+        project: '' for wandb's defaults.
+        user: likewise.
         online: send to the service, which asks for an account.
         clients: also log every client's loss and learning rate.
     """

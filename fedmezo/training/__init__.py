@@ -28,11 +28,12 @@ class LocalWork:
     """One client's work in one round.
 
     Args:
-        round_index, client: whose stream keys the steps draw from.
+        round_index: whose stream keys the steps draw from.
+        client: likewise.
         learning_rate: eta of this client in this round.
         steps: H, the number of local steps.
         batch: the batch of a step; also answers for steps >= H (the batches after this round's).
-        keys: stream keys of the directions, [H][Q].
+        keys: stream keys of the directions, [H, Q].
         on_step: told the loss of every finished step.
     """
 

@@ -47,7 +47,7 @@ class DirectionKeys:
     shared: bool = False
 
     def __call__(self, round_index: int, client: int, steps: int) -> list[list[int]]:
-        """Return the keys of a client's round, [H][Q]."""
+        """Return the keys of a client's round, [H, Q]."""
         who = ABSENT if self.shared else client
         return [
             [
@@ -63,7 +63,7 @@ class Steps:
     """The steps of one client in one round.
 
     Args:
-        keys: stream keys of the directions, [H][Q].
+        keys: stream keys of the directions, [H, Q].
         gradients: projected gradients g, fp32 [H, Q].
         learning_rate: of this client in this round.
         weight: its share in the average; 1 for the client's own point.
@@ -213,7 +213,7 @@ class MovingPrefix:
     Args:
         replay: the arithmetic of the run's updates.
         point: [d], fp32 or bf16.
-        keys: stream keys of the directions, [H][Q].
+        keys: stream keys of the directions, [H, Q].
         learning_rate: of the client.
         rounding: gives the stream key by which a step's point is rounded to bf16.
     """

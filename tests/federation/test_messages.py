@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fedmezo.core.errors import MalformedError
-from fedmezo.federation.communication import CLIENTS, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
+from fedmezo.federation.communication import CLIENTS, ITEMSIZE, PARAMETERS, ROUNDS, STEPS, paper_bytes, round_traffic
 from fedmezo.federation.messages import Message, Task, pack_answer, pack_order, unpack_answer, unpack_order
 from fedmezo.ledger.codec import pack
 from fedmezo.ledger.records import ClientRecord, RoundRecord
@@ -94,8 +94,10 @@ def test_scalars_of_the_papers_setting_fit_the_budget() -> None:
 
 
 def test_weights_of_the_papers_setting_are_what_it_reports() -> None:
-    traffic = round_traffic(PARAMETERS, [STEPS] * CLIENTS, 1, scalars=False)
-    assert (traffic.up, traffic.down) == (34 + 4 * PARAMETERS, 34 + 4 * PARAMETERS)
+    """It trains 42,598,400 parameters, and sends them in fp16."""
+    traffic = round_traffic(PARAMETERS, [STEPS] * CLIENTS, 1, scalars=False, itemsize=ITEMSIZE)
+    assert PARAMETERS == 42_598_400
+    assert (traffic.up, traffic.down) == (34 + 2 * PARAMETERS, 34 + 2 * PARAMETERS)
     assert paper_bytes(scalars=False) / 1e9 == pytest.approx(255.6, abs=0.05)
     assert paper_bytes(scalars=True) == ROUNDS * CLIENTS * (154 + 429)
 

@@ -116,7 +116,8 @@ def direction(
 
     Args:
         key: stream key of :func:`fedmezo.core.randomness.stream_key`.
-        start, stop: flat indices, 0 <= start <= stop.
+        start: flat indices, 0 <= start <= stop.
+        stop: likewise.
         distribution: a registered name; of mean 0 and variance 1.
         device: where to compute.
 

@@ -97,7 +97,9 @@ def write_result(
     Args:
         folder: to write ``NAME.json`` and ``NAME.jsonl`` into.
         name: of the task.
-        rounds_done, settings, seconds: as in :class:`Result`.
+        rounds_done: as in :class:`Result`.
+        settings: likewise.
+        seconds: likewise.
         found: as ``lm_eval.simple_evaluate`` returns it.
     """
     answers = folder.path / f"{name}.jsonl"

@@ -56,8 +56,9 @@ class Bench:
     Args:
         exact: the model in fp32.
         estimating: scorer of a run that estimates gradients; None for a run that computes them.
-        mu, estimator: of the run.
-        batches: of each client [N][K].
+        mu: of the run.
+        estimator: likewise.
+        batches: of each client [N, K].
         weights: of the clients, which sum to 1 [N].
         examples: batches of one example.
         chosen: by the run's configuration.

@@ -58,8 +58,9 @@ class Findings:
         curvature: of the mean loss of some examples.
         smoothness: along the path since the point before; None for the first.
         variance: of the run's estimates; None where it has none.
-        condition, effective: the step condition with d, and with the effective rank in its place; None likewise, or
+        condition: the step condition with d, and with the effective rank in its place; None likewise, or
             where the gradient is not told from zero.
+        effective: likewise.
         descent: the local quadratic model of a round; None likewise.
     """
 

@@ -18,7 +18,8 @@ def secant_smoothness(before: Tensor, after: Tensor, weights: NDArray[np.float64
     """Return L of the mean loss of some batches between two points.
 
     Args:
-        before, after: gradients of the same batches at the points [N, K, d].
+        before: gradients of the same batches at the points [N, K, d].
+        after: likewise.
         weights: of the clients [N].
         distance: of the points, not zero.
     """

@@ -65,8 +65,9 @@ def measure_variance(
         point: where, [d].
         batches: of the run's size [m].
         squared_norms: ||grad f_b||^2 of each of them [m].
-        keys: of the directions of each estimate [m][n][Q].
-        mu, estimator: of the run.
+        keys: of the directions of each estimate [m, n, Q].
+        mu: of the run.
+        estimator: likewise.
         on_estimate: told of every estimate that is done.
 
     Raises:

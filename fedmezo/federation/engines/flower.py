@@ -217,7 +217,8 @@ class FlowerSimulation(_GridEngine):
         on_step: told of every local step's loss, once the client has answered.
         clients: of the federation.
         workers: processes, where the machine is this one.
-        cpus, gpus: of a worker, as Ray counts them.
+        cpus: of a worker, as Ray counts them.
+        gpus: likewise.
         address: of an existing Ray cluster; '': this machine.
         timeout: seconds that a client has for its answer.
     """
@@ -327,7 +328,7 @@ class Flower(_GridEngine):
     """Clients on nodes of a deployment (``fedmezo-node``), reached over a SuperLink.
 
     Args:
-        introduction: what the server works on.
+        handshake: what the server works on.
         downlink: what clients are sent.
         on_step: told of every local step's loss, once the client has answered.
         clients: of the federation.

@@ -239,7 +239,9 @@ def serve(
     """Answer the letters that come to a node, of one run after the other, until ``stop``.
 
     Args:
-        superlink, root_certificates, private_key: of the connection (:class:`NodeConnection`).
+        superlink: of the connection (:class:`NodeConnection`).
+        root_certificates: likewise.
+        private_key: likewise.
         answer: what to say to a letter of a run.
         poll: seconds between two looks for letters where none has come for a while; at first it looks more often.
         stop: whether to end.

@@ -24,7 +24,7 @@ class Membership:
     """Asks new nodes who they are, and remembers it until they are gone.
 
     Args:
-        post: reaches the nodes.
+        transport: reaches the nodes.
         own: what the server works on; None where nodes are its own processes.
         keys: public keys of clients whose node must hold them.
         refresh: seconds from one look at the list of nodes to the next.

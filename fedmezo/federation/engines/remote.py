@@ -24,8 +24,8 @@ class RemoteEngine:
     """Has nodes do the work of the clients.
 
     Args:
-        post: reaches the nodes.
-        roster: who they are.
+        transport: reaches the nodes.
+        membership: who they are.
         downlink: what they are sent.
         on_step: told of every local step's loss, once the client has answered.
         timeout: seconds that a client has for its answer.

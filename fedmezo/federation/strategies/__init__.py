@@ -18,7 +18,8 @@ class Observation:
     """What the server saw of one client in one round.
 
     Args:
-        round_index, client: where.
+        round_index: where.
+        client: likewise.
         train_loss: mean over the client's steps, by their examples; NaN where no step was finite.
         examples: trained on.
         update_distance: sum over parameter tensors of || Delta_i - mean_j Delta_j ||_2, for strategies that ask for it.

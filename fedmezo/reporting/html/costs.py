@@ -16,7 +16,8 @@ class Cost:
     """What a run took; None where it is not known.
 
     Args:
-        up, down: bytes of all clients and rounds.
+        up: bytes of all clients and rounds.
+        down: likewise.
         answers: clients' parts in rounds that counted.
         peak_memory_mib: of the process.
         seconds: of all rounds.

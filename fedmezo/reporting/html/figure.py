@@ -47,7 +47,8 @@ class Figure:
         title: what it shows.
         text: what a reader who does not see it should know.
         kind: lines, steps (a histogram: a value for the middle of each bin), bars, or bars stacked by series.
-        x_label, y_label: of the values.
+        x_label: of the values.
+        y_label: likewise.
         series: what is drawn.
         unit: of y.
         log_y: whether the axis of y begins logarithmic.

@@ -32,7 +32,10 @@ def make_scorer(
     """Return the fastest scorer that can do what is trained of the model, and log why it is that one.
 
     Args:
-        model, parameters, directions, criterion: see :class:`Scorer`.
+        model: see :class:`Scorer`.
+        parameters: likewise.
+        directions: likewise.
+        criterion: likewise.
         compiled: whether to compile the model's layers for losses of lanes.
         micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
         movable: whether the only point there is may be the model's own buffer.

@@ -40,7 +40,8 @@ class Range:
     """Numbers between two.
 
     Args:
-        low, high: the ends, both of them allowed; whole numbers if both are.
+        low: the ends, both of them allowed; whole numbers if both are.
+        high: likewise.
         log: drawn by their logarithm.
     """
 
