@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from fedmezo import __version__
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.text import nearest
+from fedmezo.core.version import __version__
 
 PROGRAMS = {  # by command; a module has parser(program) and main(arguments, program)
     "run": "fedmezo.commands.subcommands.run",

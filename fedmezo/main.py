@@ -78,7 +78,7 @@ def execute(options: argparse.Namespace) -> int:
         prepared = runner.new_run(options.cfg, options.overrides, may_exist=options.check)
     if options.check:
         return runner.check(prepared.cfg, options.fidelity, quiet=options.quiet)
-    return runner.train(prepared, quiet=options.quiet)
+    return runner.trained_code(prepared, quiet=options.quiet)
 
 
 def hint(error: FedmezoError, arguments: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yacs.config import CfgNode
 
@@ -17,6 +18,9 @@ from fedmezo.core.files import check_folder
 from fedmezo.core.log import on_screen
 from fedmezo.core.process import INTERRUPTED, raise_on_interrupt
 from fedmezo.core.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from fedmezo.commands.train import Trained
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct@package_llm"
 
@@ -76,13 +80,18 @@ def begun_run(path: Path, overrides: Sequence[str]) -> Prepared:
     return Prepared(cfg, lambda: folder)
 
 
-def train(prepared: Prepared, *, quiet: bool = False) -> int:
-    """Train, and return the exit code of the outcome; ``quiet``: say nothing but errors."""
+def train(prepared: Prepared, *, quiet: bool = False) -> "Trained":
+    """Train; ``quiet``: say nothing but errors."""
     with on_screen(0 if quiet else prepared.cfg.verbose):
         from fedmezo.commands.train import run
 
-        # until the run has a folder a signal ends the process at once: an exception could be lost in some destructor
-        return INTERRUPTED if run(prepared.cfg, prepared.make_folder) == "interrupted" else 0
+        # until the run has a folder a signal ends a program at once: an exception could be lost in some destructor
+        return run(prepared.cfg, prepared.make_folder)
+
+
+def trained_code(prepared: Prepared, *, quiet: bool = False) -> int:
+    """Train, and return the exit code of the outcome."""
+    return INTERRUPTED if train(prepared, quiet=quiet).outcome == "interrupted" else 0
 
 
 def check(cfg: CfgNode, fidelity: int | None = None, *, quiet: bool = False) -> int:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 from yacs.config import CfgNode
@@ -51,7 +51,14 @@ from fedmezo.reporting.tensorboard import TensorBoardLog
 from fedmezo.reporting.wandb import WandbLog
 
 
-def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
+class Trained(NamedTuple):
+    """Where a run is, and how it ended: completed, stopped early, or interrupted."""
+
+    folder: RunFolder
+    outcome: str
+
+
+def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> Trained:
     """Run a configuration, or what is left of it if its folder holds rounds already.
 
     Args:
@@ -69,13 +76,14 @@ def run(cfg: CfgNode, make_folder: Callable[[], RunFolder]) -> str:
             folder = make_folder()
         with folder.locked(), in_file(folder.log):
             folder.clear_scratch()
+            outcome: str
             try:
                 outcome = _train(cfg, task, federation, folder, callbacks, stop_requested)
             except KeyboardInterrupt:
                 outcome = "interrupted"
             if outcome == "interrupted":
                 LOG.error(f"fedmezo: interrupted; to go on: {resume_command(folder.path)}")
-    return outcome
+    return Trained(folder, outcome)
 
 
 def _train(

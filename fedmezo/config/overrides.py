@@ -1,6 +1,7 @@
 """Settings from the command line: ``key value`` pairs."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,26 @@ from fedmezo.config.types import Anything, Arguments, FieldType
 from fedmezo.core.documents.nodes import COMMAND_LINE
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import syntax_problem
+from fedmezo.core.errors import ConfigurationError
 
 
 def as_words(values: Mapping[str, Any]) -> list[str]:
-    """Return values of keys as ``key value ...``."""
-    return [word for key, value in values.items() for word in (key, json.dumps(value, ensure_ascii=False))]
+    """Return values of keys as ``key value ...``.
+
+    Args:
+        values: numbers, texts, truth values, None, paths, and lists and mappings of these, by dotted key.
+
+    Raises:
+        ConfigurationError: a value is something else.
+    """
+    return [word for key, value in values.items() for word in (key, _as_word(key, value))]
+
+
+def _as_word(key: str, value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=os.fspath)  # YAML reads JSON
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{key} = {value!r}\n    it cannot be said in YAML: {error}") from error
 
 
 def read_overrides(words: Sequence[str], problems: Problems) -> Settings:

@@ -5,8 +5,8 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Timer
 from types import FrameType
 
@@ -98,6 +98,18 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
             raise
         print(f"fedmezo: {known}{hint(known)}", file=sys.stderr)
         return known.exit_code
+
+
+@contextmanager
+def known_errors() -> Iterator[None]:
+    """Let what a user can meet out of the block as a :class:`FedmezoError`, whatever library it began in."""
+    try:
+        yield
+    except Exception as error:
+        known = _known(error)
+        if known is None or known is error:
+            raise
+        raise known from error
 
 
 def _known(error: Exception) -> FedmezoError | None:

@@ -63,8 +63,13 @@ def drawing(path: Path) -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> "Figure":
     """Return an empty figure of so many inches, which needs no screen."""
-    # matplotlib refuses to be imported where the variable names what it does not know, or what is for another program
-    os.environ["MPLBACKEND"] = "agg"
-    from matplotlib.figure import Figure
+    # matplotlib refuses to be imported where the variable names what it does not know; a notebook's is a module
+    asked = os.environ.get("MPLBACKEND", "")
+    if not asked.startswith("module://"):
+        os.environ.pop("MPLBACKEND", None)
+    try:
+        from matplotlib.figure import Figure
+    finally:
+        os.environ |= {"MPLBACKEND": asked} if asked else {}
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -32,4 +32,4 @@ def main(arguments: Sequence[str], program: str) -> int:
 @named_mistakes()
 def execute(options: argparse.Namespace) -> int:
     """Train what is left."""
-    return runner.train(runner.begun_run(options.run, options.overrides), quiet=options.quiet)
+    return runner.trained_code(runner.begun_run(options.run, options.overrides), quiet=options.quiet)

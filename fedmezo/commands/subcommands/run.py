@@ -29,4 +29,4 @@ def main(arguments: Sequence[str], program: str) -> int:
 def execute(options: argparse.Namespace) -> int:
     """Train."""
     prepared = runner.new_run(shipped.find(options.configuration), options.overrides)
-    return runner.train(prepared, quiet=options.quiet)
+    return runner.trained_code(prepared, quiet=options.quiet)

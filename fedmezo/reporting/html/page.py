@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from fedmezo import __version__
+from fedmezo.core.version import __version__
 from fedmezo.reporting.html import tables
 from fedmezo.reporting.html.commands import commands, own_command
 from fedmezo.reporting.html.costs import comparisons, cost_figures, run_facts

@@ -15,7 +15,7 @@ from typing import Any
 from fedmezo.commands.arguments import read_run
 from fedmezo.commands.experiments.suites.evaluation import Evaluation
 from fedmezo.commands.experiments.suites.suite import Arm, Suite
-from fedmezo.commands.runner import Prepared, begun_run, new_run, train
+from fedmezo.commands.runner import Prepared, begun_run, new_run, trained_code
 from fedmezo.config.overrides import as_words
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import on_screen
@@ -183,7 +183,7 @@ def _trained(job: Job, more: Sequence[str]) -> int:
 
 @named_mistakes()
 def _train(job: Job, more: Sequence[str]) -> int:
-    return train(job.prepared(more), quiet=True)
+    return trained_code(job.prepared(more), quiet=True)
 
 
 def _evaluated(job: Job) -> int:
