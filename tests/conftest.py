@@ -1,4 +1,4 @@
-"""What all tests share: a tiny problem, its configuration, and a closed network."""
+"""What all tests share: a tiny task, its configuration, and a closed network."""
 
 import signal
 import socket
@@ -104,6 +104,6 @@ def tiny_cfg(tiny_yaml: Callable[..., Path]) -> CfgNode:
 
 
 @pytest.fixture
-def tiny_problem(tiny_cfg: CfgNode) -> LearningTask:
+def tiny_task(tiny_cfg: CfgNode) -> LearningTask:
     """Return the tiny model with its adapter, and its data."""
     return assemble_learning_task(tiny_cfg)

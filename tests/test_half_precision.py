@@ -18,7 +18,7 @@ from fedmezo.generate import main as generate
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.main import main
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 from fedmezo.replay import main as replay
 from fedmezo.zeroth_order.replay import MovingPrefix
 from tests import numpy_replay

@@ -132,24 +132,24 @@ def test_two_runs_on_as_many_threads_are_the_same(tiny_yaml: Write, trainer: str
     assert same(*runs)
 
 
-def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_problem: LearningTask) -> None:
+def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_task: LearningTask) -> None:
     run = train(tiny_yaml(), "run", "engine.threads", "1")
     shutil.rmtree(run.folder / "snapshots")
     torch.set_num_threads(2)
-    server = assemble_federation(config.load(tiny_yaml()), tiny_problem).server
+    server = assemble_federation(config.load(tiny_yaml()), tiny_task).server
     server.restore(Store(run.ledger(), Snapshots(run.folder / "snapshots"), 0))
     saved = np.concatenate([tensor.reshape(-1) for _, tensor in sorted(run.adapter().items())])
     assert server.rounds_done == 4
     assert server.parameters.numpy().tobytes() == saved.tobytes()
 
 
-def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_yaml: Write, tiny_problem: LearningTask) -> None:
+def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_yaml: Write, tiny_task: LearningTask) -> None:
     run = train(tiny_yaml(), "run")
     base = load_base_model("tiny-llama@random_llm", dtype=torch.float32, cache=Path())
     model = PeftModel.from_pretrained(base.model, str(run.folder / "adapter")).eval()
-    examples = tiny_problem.data.partition.union("test")
+    examples = tiny_task.data.partition.union("test")
     with torch.inference_mode():
-        losses, _ = token_losses(model, tiny_problem.collate(examples))
+        losses, _ = token_losses(model, tiny_task.collate(examples))
     assert losses.double().mean().item() == pytest.approx(run.summary()["losses"]["test"]["after"], abs=1e-6)
 
 

@@ -15,7 +15,7 @@ from fedmezo.federation.handshake import ANY, WORDS, Handshake
 from fedmezo.federation.messages import IDENTITY_SIZE
 from fedmezo.ledger.codec import HASH_SIZE, configuration_text
 from fedmezo.ledger.records import Header
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 # keys that change nothing of what a round computes; the run's folder may be moved, its base model too (a hash says
 # that it is the same), and it may go on elsewhere
@@ -41,7 +41,7 @@ def trainable_hashes(keys: Mapping[str, Any], trainable: TrainableModel) -> dict
     return {
         "configuration": _hash(configuration_text(keys).encode()),
         "model": trainable.base_hash,
-        "parameters": bytes.fromhex(trainable.parameters.digest()),
+        "parameters": bytes.fromhex(trainable.parameters.layout_hash()),
         "initial": point_hash(trainable.start),
     }
 

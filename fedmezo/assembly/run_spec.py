@@ -40,7 +40,7 @@ class RunSpec:
 
     def header(self, data: FederatedData) -> Header:
         """Return what the run starts from."""
-        found = {"partition": bytes.fromhex(data.partition.digest()), "data": bytes.fromhex(data.encoded.digest())}
+        found = {"partition": bytes.fromhex(data.partition.hash()), "data": bytes.fromhex(data.encoded.hash())}
         return Header({**self.hashes, **found}, self.trainable.parameters.size, dict(self.configuration))
 
 

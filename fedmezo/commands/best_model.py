@@ -13,9 +13,9 @@ from fedmezo.federation.selection import best_evaluation
 from fedmezo.federation.server import Server
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.store import Store
-from fedmezo.models.adapters import load_point, stored_digest
+from fedmezo.models.adapters import load_point, stored_hash
 from fedmezo.models.faults import telling_faults
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 
 def load_best(trainable: TrainableModel, ledger: Ledger, rounds_done: int, folder: Path) -> Tensor:
@@ -45,7 +45,7 @@ def check_best(trainable: TrainableModel, ledger: Ledger, rounds_done: int, fold
         load_best(trainable, ledger, rounds_done, folder)
         return
     with telling_faults(str(folder)):
-        found = stored_digest(trainable.parameters, folder)
+        found = stored_hash(trainable.parameters, folder)
     if found != recorded_hash(ledger, rounds_done):
         raise _another(folder, rounds_done)
 

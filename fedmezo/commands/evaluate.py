@@ -24,7 +24,7 @@ from fedmezo.evaluation.tasks.results import Result, read_result, write_result
 from fedmezo.evaluation.tasks.run import run_tasks
 from fedmezo.evaluation.tasks.table import results_table
 from fedmezo.evaluation.tasks.tasks import LOCAL, load_task, surroundings, task_name
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 FOLDER = "evaluation"
 
@@ -123,7 +123,7 @@ class TaskRun:
             self._loaded = load_task(task, questions.run_code)
         self._settings = {
             "parameters": point_hash(rebuilt.point).hex(),
-            "task": self._loaded.digest,
+            "task": self._loaded.hash,
             "limit": questions.limit,
             "batch_size": questions.batch_size,
             "lm_eval": importlib.metadata.version("lm_eval"),

@@ -16,7 +16,7 @@ from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import aligned, duration, when
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.models.adapters import merged, save_trained
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 MERGED_METHODS = ("lora", "ia3")
 

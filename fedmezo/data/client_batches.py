@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedmezo.core.randomness import generator, stream_key
-from fedmezo.data.batches import Batch
+
+if TYPE_CHECKING:
+    from fedmezo.data.batches import Batch  # with torch, which an order does without
 
 
 def batch_indices(
@@ -78,7 +81,7 @@ class LocalData:
     """
 
     examples: Mapping[int, NDArray[np.int64]]
-    collate: Callable[[NDArray[np.int64]], Batch]
+    collate: "Callable[[NDArray[np.int64]], Batch]"
     seed: int
     batch_size: int
     shuffle: bool
@@ -109,7 +112,7 @@ class LocalData:
         first, size = self._span(client, index)
         return own[batch_indices(len(own), size, first, self.seed, client, self.shuffle)]
 
-    def batch(self, client: int, index: int) -> Batch:
+    def batch(self, client: int, index: int) -> "Batch":
         """Return the client's batch number ``index``."""
         return self.collate(self.indices(client, index))
 

@@ -64,7 +64,7 @@ class EncodedExamples:
         """Return the number of examples."""
         return len(self.prompt_lengths)
 
-    def digest(self) -> str:
+    def hash(self) -> str:
         """Return the BLAKE2b hash of all tokens and borders, 32 hexadecimal digits: equal hashes, equal examples."""
         digest = hashlib.blake2b(digest_size=16)
         for array, kind in ((self.flat, "<i4"), (self.offsets, "<i8"), (self.prompt_lengths, "<i4")):

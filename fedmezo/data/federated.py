@@ -58,14 +58,14 @@ class FederatedData:
             [
                 f"data: {self.name}, {self.source}",
                 f"examples: {len(self.encoded)}{own}{dropped}",
-                f"clients: {len(self.partition.clients)}, partition {self.partition.digest()}",
+                f"clients: {len(self.partition.clients)}, partition {self.partition.hash()}",
             ]
         )
 
     def to_json(self) -> dict[str, object]:
         """Return what ``partition.json`` holds: hash, warnings, and counts of examples per client and split."""
         return {
-            "hash": self.partition.digest(),
+            "hash": self.partition.hash(),
             "warnings": list(self.warnings),
             "left_out": self.num_dropped,
             "cut": {name: int(self.encoded.cut[self.partition.union(name)].sum()) for name in SPLITS},

@@ -36,7 +36,7 @@ class Partition:
     clients: tuple[ClientData, ...]
     warnings: tuple[str, ...] = ()
 
-    def digest(self) -> str:
+    def hash(self) -> str:
         """Return the BLAKE2b hash of all indices, 32 hexadecimal digits: equal hashes, equal divisions."""
         digest = hashlib.blake2b(digest_size=16)
         for client in self.clients:

@@ -19,7 +19,7 @@ from fedmezo.federation.strategies.validation import checked_rates
 from fedmezo.federation.validation import FAILED, LATE, AnswerValidation
 from fedmezo.ledger.records import Rejection, RoundRecord
 from fedmezo.ledger.store import Store
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fedmezo.core.files import saving
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 KEPT = 2
 STATE = "state."  # begins the names of a rule's tensors in the file

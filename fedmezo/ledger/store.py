@@ -10,7 +10,7 @@ from fedmezo.core.log import LOG
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import HashRecord, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 
 @dataclass(frozen=True)

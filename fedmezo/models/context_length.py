@@ -1,8 +1,10 @@
-"""How long a sequence a model can take, where its positions are learnt and not computed."""
+"""How long a sequence a model can take."""
 
 from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
+
+from fedmezo.core.errors import ConfigurationError
 
 
 def token_room(model: PreTrainedModel | PeftModel) -> int | None:
@@ -14,3 +16,17 @@ def token_room(model: PreTrainedModel | PeftModel) -> int | None:
         return None  # of words alone
     virtual = getattr(model.peft_config["default"], "num_virtual_tokens", 0) if adapted else 0
     return int(base.config.max_position_embeddings) - virtual
+
+
+def room_after(model: PreTrainedModel | PeftModel, length: int) -> int:
+    """Return how many tokens fit after a prompt of so many, virtual ones of the adapter deducted.
+
+    Raises:
+        ConfigurationError: none fits.
+    """
+    settings = getattr(model, "active_peft_config", None)
+    taken = length + getattr(settings, "num_virtual_tokens", 0)
+    room = getattr(model.config, "max_position_embeddings", taken + 2**20) - taken
+    if room < 1:
+        raise ConfigurationError(f"the prompt has {length} tokens\n    the model has room for no answer after so many")
+    return int(room)

@@ -40,7 +40,7 @@ class Checkpoint:
     files: Mapping[str, Path]
     places: Mapping[str, str]
 
-    def digest(self) -> str:
+    def hash(self) -> str:
         """Return a hash of where the files are, and of their sizes and times."""
         about = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in self.files.values()]
         return blake2b(repr((about, sorted(self.places.items()))).encode(), digest_size=8).hexdigest()
@@ -58,7 +58,7 @@ def as_safetensors(folder: Path, config: PreTrainedConfig, cache: Path) -> Path:
     checkpoint = _found(folder)
     if checkpoint is None:
         return folder
-    target = cache / "models" / f"{folder.name}-{checkpoint.digest()}"
+    target = cache / "models" / f"{folder.name}-{checkpoint.hash()}"
     with _written(target):
         if _is_complete(target, checkpoint, folder):
             return target

@@ -75,8 +75,8 @@ class FlatParameters:
             view.copy_(parameter.data)
         return self.buffer
 
-    def digest(self) -> str:
-        """Return a hash of names, shapes and order: equal digests mean that flat vectors are exchangeable."""
+    def layout_hash(self) -> str:
+        """Return a hash of names, shapes and order: equal hashes mean that flat vectors are exchangeable."""
         layout = "\n".join(f"{span.name} {tuple(span.shape)}" for span in self.spans)
         return hashlib.blake2b(layout.encode(), digest_size=16).hexdigest()
 
@@ -105,11 +105,6 @@ class FlatParameters:
     def decay_runs(self) -> tuple[tuple[int, int, bool], ...]:
         """Return maximal runs (start, stop, decays) of the flat index with and without weight decay."""
         return self.runs(lambda span: span.decays)
-
-
-def point_hash(point: Tensor) -> bytes:
-    """Return a hash (BLAKE2b, 16 bytes) of the values of a flat vector [d], as they are in memory."""
-    return hashlib.blake2b(point.detach().cpu().view(torch.uint8).numpy().data, digest_size=16).digest()
 
 
 def _dtype(trainable: list[tuple[str, nn.Parameter]]) -> torch.dtype:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 
-from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.randomness import preserved_torch_state
+from fedmezo.models.context_length import room_after
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def generate(
     def stopped(ids: Tensor, scores: Tensor) -> Tensor:
         return torch.full((len(ids),), stop() or _ended(ids[0].tolist(), endings) > 0, device=ids.device)
 
-    config = _config(sampling, min(sampling.max_tokens, _room(model, len(prompt))), endings)
+    config = _config(sampling, min(sampling.max_tokens, room_after(model, len(prompt))), endings)
     with torch.inference_mode(), preserved_torch_state(sampling.key), warnings.catch_warnings(action="ignore"):
         mask = torch.ones_like(ids)
         rows = model.generate(input_ids=ids, attention_mask=mask, generation_config=config, stopping_criteria=[stopped])
@@ -75,13 +75,3 @@ def _config(sampling: Sampling, length: int, endings: Sequence[Sequence[int]]) -
 def _ended(tokens: Sequence[int], endings: Sequence[Sequence[int]]) -> int:
     """Return the length of the ending that tokens have come to, 0 if there is none."""
     return max((len(ending) for ending in endings if list(tokens[-len(ending) :]) == list(ending)), default=0)
-
-
-def _room(model: PreTrainedModel, length: int) -> int:
-    """Return how many positions a prompt of so many tokens leaves, virtual ones of the adapter deducted."""
-    settings = getattr(model, "active_peft_config", None)
-    taken = length + getattr(settings, "num_virtual_tokens", 0)
-    room = getattr(model.config, "max_position_embeddings", taken + 2**20) - taken
-    if room < 1:
-        raise ConfigurationError(f"the prompt has {length} tokens\n    the model has room for no answer after so many")
-    return int(room)

@@ -1,4 +1,4 @@
-"""The hash of a base model: what a run's scalars are the updates of."""
+"""Hashes of a base model, and of a parameter point: what a run's scalars are the updates of, and what they lead to."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +11,18 @@ def model_hash(model: nn.Module) -> bytes:
     """Return a hash (BLAKE2b, 16 bytes) of all parameters that are not trained: names, dtypes, shapes and values."""
     frozen = sorted((name, p) for name, p in model.named_parameters() if not p.requires_grad)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        found = list(pool.map(_tensor_digest, (parameter.data for _, parameter in frozen)))
+        found = list(pool.map(_tensor_hash, (parameter.data for _, parameter in frozen)))
     digest = hashlib.blake2b(digest_size=16)
     for (name, parameter), part in zip(frozen, found, strict=True):
         digest.update(f"{name} {parameter.dtype} {tuple(parameter.shape)}\n".encode() + part)
     return digest.digest()
 
 
-def _tensor_digest(tensor: Tensor) -> bytes:
+def point_hash(point: Tensor) -> bytes:
+    """Return a hash (BLAKE2b, 16 bytes) of the values of a flat vector [d], as they are in memory."""
+    return hashlib.blake2b(point.detach().cpu().view(torch.uint8).numpy().data, digest_size=16).digest()
+
+
+def _tensor_hash(tensor: Tensor) -> bytes:
     values = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
     return hashlib.blake2b(values.numpy().data, digest_size=16).digest()

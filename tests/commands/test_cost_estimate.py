@@ -31,19 +31,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
 def test_the_estimate_adds_up_the_runs_own_batches(
-    tiny_yaml: Write, tiny_problem: LearningTask, clock: list[int], trainer: str
+    tiny_yaml: Write, tiny_task: LearningTask, clock: list[int], trainer: str
 ) -> None:
     cfg = config.load(tiny_yaml(trainer={"type": trainer}, federate={"total_round_num": 3}, eval={"freq": 2}))
-    federation = assemble_federation(cfg, tiny_problem)
-    lengths = np.diff(tiny_problem.data.encoded.offsets)
+    federation = assemble_federation(cfg, tiny_task)
+    lengths = np.diff(tiny_task.data.encoded.offsets)
     sizes = [
         federation.local_data.batch(client, 2 * round_index + step).input_ids.numel()
         for round_index in range(3)
         for client in range(3)
         for step in range(2)
     ]
-    cost = estimate(cfg, tiny_problem, federation)
-    splits = [tiny_problem.data.partition.union("val"), tiny_problem.data.partition.union("test")]
+    cost = estimate(cfg, tiny_task, federation)
+    splits = [tiny_task.data.partition.union("val"), tiny_task.data.partition.union("test")]
     evaluation = PER_TOKEN * sum(len(split) * int(lengths[split].max()) for split in splits)
     assert clock[0] == max(sizes)
     assert cost.evaluation_seconds == pytest.approx(evaluation)
@@ -55,14 +55,14 @@ def test_the_estimate_adds_up_the_runs_own_batches(
 
 
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
-def test_nothing_is_trained(tiny_yaml: Write, tiny_problem: LearningTask, trainer: str) -> None:
+def test_nothing_is_trained(tiny_yaml: Write, tiny_task: LearningTask, trainer: str) -> None:
     cfg = config.load(tiny_yaml(trainer={"type": trainer}))
-    federation = assemble_federation(cfg, tiny_problem)
-    start, buffer = tiny_problem.start.clone(), tiny_problem.parameters.buffer.clone()
-    estimate(cfg, tiny_problem, federation)
-    assert torch.equal(tiny_problem.start, start) and torch.equal(tiny_problem.parameters.buffer, buffer)
+    federation = assemble_federation(cfg, tiny_task)
+    start, buffer = tiny_task.start.clone(), tiny_task.parameters.buffer.clone()
+    estimate(cfg, tiny_task, federation)
+    assert torch.equal(tiny_task.start, start) and torch.equal(tiny_task.parameters.buffer, buffer)
     assert federation.server.rounds_done == 0 and not federation.server.observations
-    assert federation.server.parameters is tiny_problem.start
+    assert federation.server.parameters is tiny_task.start
 
 
 @pytest.mark.parametrize(

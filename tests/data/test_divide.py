@@ -54,7 +54,7 @@ def test_clients_and_splits_cover_disjointly_and_repeat(
         return
     assert everything(result) == list(range(len(categories)))
     assert all(len(part) > 0 for client in result.clients for part in (client.train, client.val, client.test))
-    assert result.digest() == partition(categories, 0, splitter, num_clients=num_clients, seed=seed).digest()
+    assert result.hash() == partition(categories, 0, splitter, num_clients=num_clients, seed=seed).hash()
 
 
 @settings(max_examples=40, deadline=None)
@@ -128,7 +128,7 @@ def test_subsampling_keeps_the_fraction_of_both_parts() -> None:
     assert len(result.union("train")) + len(result.union("val")) == 250
     assert len(result.union("test")) == 50
     assert result.union("test").min() >= 1000 > result.union("train").max()
-    assert result.digest() == partition([None] * 1200, 200, subsample=0.25).digest()
+    assert result.hash() == partition([None] * 1200, 200, subsample=0.25).hash()
 
 
 @settings(max_examples=60, deadline=None)
@@ -155,7 +155,7 @@ def test_subsampling_leaves_the_fraction_of_each_part_to_every_splitter(
 
 
 def test_the_seed_decides() -> None:
-    assert len({partition([None] * 60, seed=seed).digest() for seed in range(5)}) == 5
+    assert len({partition([None] * 60, seed=seed).hash() for seed in range(5)}) == 5
 
 
 def test_some_missing_categories_are_a_category() -> None:

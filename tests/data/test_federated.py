@@ -127,7 +127,7 @@ def test_data_without_categories_say_what_to_do_with_meta() -> None:
 def test_the_same_seed_gives_the_same_data_and_another_seed_does_not() -> None:
     first, again, other = (generated(ByteTokenizer(), seed=seed) for seed in (0, 0, 1))
     assert first.encoded.flat.tobytes() == again.encoded.flat.tobytes() != other.encoded.flat.tobytes()
-    assert first.partition.digest() == again.partition.digest() != other.partition.digest()
+    assert first.partition.hash() == again.partition.hash() != other.partition.hash()
 
 
 def test_a_wrong_splitter_is_reported_before_data_is_read(tokenizer: ByteTokenizer) -> None:

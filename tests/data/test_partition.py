@@ -26,12 +26,12 @@ def test_the_hash_sees_every_index_client_and_split() -> None:
         Partition((client([1, 3], [], [4]), client([0, 5], [2], []))),
         Partition((client([0, 6], [2], []), client([1, 3], [], [4]))),
     ]
-    assert len({other.digest() for other in [PARTITION, *others]}) == 5
-    assert PARTITION.digest() == Partition(PARTITION.clients).digest()
+    assert len({other.hash() for other in [PARTITION, *others]}) == 5
+    assert PARTITION.hash() == Partition(PARTITION.clients).hash()
 
 
 def test_the_hash_is_the_committed_one() -> None:
-    assert PARTITION.digest() == "c6d083a8823869a75864952d0889e2b5"
+    assert PARTITION.hash() == "c6d083a8823869a75864952d0889e2b5"
 
 
 def test_there_are_counts_per_client_split_and_category() -> None:

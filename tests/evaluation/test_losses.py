@@ -43,33 +43,33 @@ def test_a_single_client_holds_the_pool(rows: list[tuple[float, int]]) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_example_losses_come_in_the_order_asked_for(tiny_problem: LearningTask, batch_size: int) -> None:
-    indices = tiny_problem.data.partition.union("train")[:7]
+def test_example_losses_come_in_the_order_asked_for(tiny_task: LearningTask, batch_size: int) -> None:
+    indices = tiny_task.data.partition.union("train")[:7]
     done: list[int] = []
     losses = example_losses(
-        tiny_problem.scorer,
-        tiny_problem.start,
-        tiny_problem.collate,
+        tiny_task.scorer,
+        tiny_task.start,
+        tiny_task.collate,
         indices,
         lambda index: -index * 7 % 5,  # any order of scoring will do
         batch_size,
         done.append,
     )
-    alone = [tiny_problem.scorer.loss(tiny_problem.start, tiny_problem.collate(indices[i : i + 1])) for i in range(7)]
+    alone = [tiny_task.scorer.loss(tiny_task.start, tiny_task.collate(indices[i : i + 1])) for i in range(7)]
     assert (losses.sums / losses.tokens).tolist() == pytest.approx(alone, abs=1e-5)
-    assert losses.tokens.tolist() == [tiny_problem.data.encoded.num_labels(index) for index in indices]
+    assert losses.tokens.tolist() == [tiny_task.data.encoded.num_labels(index) for index in indices]
     assert sum(done) == 7 and max(done) <= batch_size
 
 
-def test_examples_of_similar_length_are_scored_together(tiny_problem: LearningTask) -> None:
-    lengths = {index: len(tiny_problem.data.encoded.tokens(index)) for index in range(12)}
+def test_examples_of_similar_length_are_scored_together(tiny_task: LearningTask) -> None:
+    lengths = {index: len(tiny_task.data.encoded.tokens(index)) for index in range(12)}
     batches: list[list[int]] = []
 
     def collate(indices: NDArray[np.int64]) -> Batch:
         batches.append([lengths[index] for index in indices])
-        return tiny_problem.collate(indices)
+        return tiny_task.collate(indices)
 
-    example_losses(tiny_problem.scorer, tiny_problem.start, collate, np.arange(12), lengths.__getitem__, 4)
+    example_losses(tiny_task.scorer, tiny_task.start, collate, np.arange(12), lengths.__getitem__, 4)
     assert [length for batch in batches for length in batch] == sorted(lengths.values())
 
 

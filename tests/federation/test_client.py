@@ -38,8 +38,8 @@ def local_data(task: LearningTask, **changes: object) -> LocalData:
     return LocalData(**values | changes)  # type: ignore[arg-type]
 
 
-def test_batches_walk_through_every_epoch(tiny_problem: LearningTask) -> None:
-    data = local_data(tiny_problem)
+def test_batches_walk_through_every_epoch(tiny_task: LearningTask) -> None:
+    data = local_data(tiny_task)
     own = data.examples[1]
     seen = np.concatenate([data.batch(1, index).indices for index in range(len(own))])
     for epoch in range(3):
@@ -47,22 +47,22 @@ def test_batches_walk_through_every_epoch(tiny_problem: LearningTask) -> None:
         assert sorted(part.tolist()) == sorted(own.tolist())
 
 
-def test_an_epoch_takes_as_many_steps_as_it_needs(tiny_problem: LearningTask) -> None:
-    data = local_data(tiny_problem, by_epoch=True, local_steps=2, batch_size=5)
+def test_an_epoch_takes_as_many_steps_as_it_needs(tiny_task: LearningTask) -> None:
+    data = local_data(tiny_task, by_epoch=True, local_steps=2, batch_size=5)
     assert data.steps(0) == 2 * -(-len(data.examples[0]) // 5)
-    assert local_data(tiny_problem).steps(0) == 2
+    assert local_data(tiny_task).steps(0) == 2
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 5, 8])
-def test_what_a_prefix_can_have_trained_on(tiny_problem: LearningTask, steps: int) -> None:
-    data = local_data(tiny_problem, by_epoch=True, short=True, batch_size=5, examples=[np.arange(17)])
+def test_what_a_prefix_can_have_trained_on(tiny_task: LearningTask, steps: int) -> None:
+    data = local_data(tiny_task, by_epoch=True, short=True, batch_size=5, examples=[np.arange(17)])
     assert data.most_examples(0, steps) == sum([5, 5, 5, 2, 5, 5, 5, 2][:steps])
     assert replace(data, attempts=3).most_examples(0, steps) == 5 * steps  # instead of a short batch, the next
     assert replace(data, short=False).most_examples(0, steps) == 5 * steps
 
 
-def test_batches_are_right_padded_tensors_of_the_clients_own(tiny_problem: LearningTask) -> None:
-    batch = local_data(tiny_problem).batch(2, 0)
-    assert set(batch.indices.tolist()) <= set(local_data(tiny_problem).examples[2].tolist())
+def test_batches_are_right_padded_tensors_of_the_clients_own(tiny_task: LearningTask) -> None:
+    batch = local_data(tiny_task).batch(2, 0)
+    assert set(batch.indices.tolist()) <= set(local_data(tiny_task).examples[2].tolist())
     assert batch.labels.shape == batch.input_ids.shape == batch.attention_mask.shape
     assert torch.equal(batch.labels[batch.labels >= 0], batch.input_ids[batch.labels >= 0])

@@ -9,7 +9,7 @@ import torch
 from fedmezo.ledger.codec import HASHES
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 
 SIZE = 3
 

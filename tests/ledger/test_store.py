@@ -7,7 +7,7 @@ from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import HashRecord, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 from tests.ledger.made import SIZE, make_header, parameters_after, scalar_round, weight_round
 
 SLOW, QUICK = 1e9, 0.0  # seconds of replaying a round

@@ -12,7 +12,7 @@ from fedmezo.federation.aggregation.folding import ScalarAggregation, Weighting
 from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import HASHES, configuration_text
 from fedmezo.ledger.records import ClientRecord, HashRecord, Header, Record, Rejection, RoundRecord
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 from tests import ledger_reader
 

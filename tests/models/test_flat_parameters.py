@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.models.flat_parameters import FlatParameters, point_hash
+from fedmezo.models.flat_parameters import FlatParameters
+from fedmezo.models.hashing import point_hash
 from fedmezo.zeroth_order.scoring import CopyInScorer
 
 Layout = dict[str, list[int]]
@@ -63,15 +64,15 @@ def test_decay_runs_are_maximal_and_cover_the_flat_index(layout: Layout) -> None
 
 @settings(max_examples=100, deadline=None)
 @given(LAYOUTS, LAYOUTS)
-def test_digests_agree_exactly_where_names_and_shapes_do(one: Layout, other: Layout) -> None:
-    digests = [FlatParameters(module(layout)).digest() for layout in (one, other)]
-    assert (digests[0] == digests[1]) == (one == other)
-    assert FlatParameters(module(dict(reversed(one.items())))).digest() == digests[0]
+def test_hashes_agree_exactly_where_names_and_shapes_do(one: Layout, other: Layout) -> None:
+    hashes = [FlatParameters(module(layout)).layout_hash() for layout in (one, other)]
+    assert (hashes[0] == hashes[1]) == (one == other)
+    assert FlatParameters(module(dict(reversed(one.items())))).layout_hash() == hashes[0]
 
 
-def test_a_matrix_and_its_transpose_have_other_digests() -> None:
+def test_a_matrix_and_its_transpose_have_other_hashes() -> None:
     layouts: list[Layout] = [{"a": [2, 3]}, {"a": [3, 2]}, {"a": [6]}, {"b": [2, 3]}]
-    assert len({FlatParameters(module(layout)).digest() for layout in layouts}) == 4
+    assert len({FlatParameters(module(layout)).layout_hash() for layout in layouts}) == 4
 
 
 def test_what_is_written_into_the_buffer_the_model_computes_with() -> None:

@@ -13,9 +13,9 @@ from fedmezo.zeroth_order.scoring.scorer import Total
 
 
 @pytest.fixture
-def work(tiny_problem: LearningTask) -> Callable[..., LocalWork]:
+def work(tiny_task: LearningTask) -> Callable[..., LocalWork]:
     """Return a maker of work for client 1 in round 2."""
-    own = tiny_problem.data.partition.clients[1].train
+    own = tiny_task.data.partition.clients[1].train
 
     def make(steps: int = 3, rate: float = 0.01, queries: int = 1) -> LocalWork:
         return LocalWork(
@@ -23,7 +23,7 @@ def work(tiny_problem: LearningTask) -> Callable[..., LocalWork]:
             client=1,
             learning_rate=rate,
             steps=steps,
-            batch=lambda step: tiny_problem.collate(own[2 * step : 2 * step + 2]),
+            batch=lambda step: tiny_task.collate(own[2 * step : 2 * step + 2]),
             keys=[[100 * step + query for query in range(queries)] for step in range(steps)],
             on_step=lambda loss: None,
         )

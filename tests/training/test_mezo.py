@@ -25,108 +25,108 @@ def trainer(task: LearningTask, **changes: object) -> MezoTrainer:
     return replace(MezoTrainer(task.scorer, replay, mu=0.005, estimator=CentralDifference()), **changes)  # type: ignore[arg-type]
 
 
-def test_a_step_is_the_formula(tiny_problem: LearningTask, work: Work) -> None:
+def test_a_step_is_the_formula(tiny_task: LearningTask, work: Work) -> None:
     """theta <- theta - eta g z with g = (L(theta + mu z) - L(theta - mu z)) / (2 mu), spelled out."""
-    update = trainer(tiny_problem).train(tiny_problem.start, work(steps=2))
+    update = trainer(tiny_task).train(tiny_task.start, work(steps=2))
     assert update.gradients is not None
-    theta, losses, total = tiny_problem.start.clone(), [], torch.zeros_like(tiny_problem.start)
+    theta, losses, total = tiny_task.start.clone(), [], torch.zeros_like(tiny_task.start)
     for step in range(2):
         z, batch = direction(100 * step, 0, theta.numel()), work().batch(step)
-        above = tiny_problem.scorer.loss(theta + 0.005 * z, batch)
-        below = tiny_problem.scorer.loss(theta - 0.005 * z, batch)
+        above = tiny_task.scorer.loss(theta + 0.005 * z, batch)
+        below = tiny_task.scorer.loss(theta - 0.005 * z, batch)
         g = np.float32((above - below) / 0.01)
         assert update.gradients[step, 0] == g
         losses.append(above)
         total += float(np.float32(-0.01 * float(g))) * z
-        theta = tiny_problem.start + total
+        theta = tiny_task.start + total
     assert update.train_loss == math.fsum(losses) / 2
     assert update.examples == 4 and update.nonfinite == 0 and update.point is None
 
 
-def test_training_leaves_model_and_start_untouched(tiny_problem: LearningTask, work: Work) -> None:
-    buffer, start = tiny_problem.parameters.buffer.clone(), tiny_problem.start.clone()
-    trainer(tiny_problem).train(tiny_problem.start, work())
-    assert torch.equal(tiny_problem.parameters.buffer, buffer)
-    assert torch.equal(tiny_problem.start, start)
+def test_training_leaves_model_and_start_untouched(tiny_task: LearningTask, work: Work) -> None:
+    buffer, start = tiny_task.parameters.buffer.clone(), tiny_task.start.clone()
+    trainer(tiny_task).train(tiny_task.start, work())
+    assert torch.equal(tiny_task.parameters.buffer, buffer)
+    assert torch.equal(tiny_task.start, start)
 
 
-def test_queries_are_averaged(tiny_problem: LearningTask, work: Work) -> None:
-    update = trainer(tiny_problem).train(tiny_problem.start, work(steps=2, queries=3))
+def test_queries_are_averaged(tiny_task: LearningTask, work: Work) -> None:
+    update = trainer(tiny_task).train(tiny_task.start, work(steps=2, queries=3))
     assert update.gradients is not None
     assert update.gradients.shape == (2, 3) and len(set(update.gradients.flatten().tolist())) == 6
 
 
-def test_a_step_without_a_finite_loss_is_zero_and_counted(tiny_problem: LearningTask, work: Work) -> None:
+def test_a_step_without_a_finite_loss_is_zero_and_counted(tiny_task: LearningTask, work: Work) -> None:
     faulty = set(work().batch(1).indices.tolist())
-    scorer = FaultyScorer(tiny_problem.scorer, faulty)
-    update = trainer(tiny_problem, scorer=scorer).train(tiny_problem.start, work())
+    scorer = FaultyScorer(tiny_task.scorer, faulty)
+    update = trainer(tiny_task, scorer=scorer).train(tiny_task.start, work())
     assert update.gradients is not None
     assert [g != 0 for g in update.gradients[:, 0]] == [True, False, True]
     assert update.failed == ((1, 0),)
     assert update.nonfinite == 1 and update.examples == 4 and math.isfinite(update.train_loss)
 
 
-def test_a_retry_takes_the_next_batch_with_the_same_direction(tiny_problem: LearningTask, work: Work) -> None:
-    faulty = FaultyScorer(tiny_problem.scorer, set(work().batch(0).indices.tolist()))
-    retried = trainer(tiny_problem, scorer=faulty, retry=True).train(tiny_problem.start, work(steps=1))
+def test_a_retry_takes_the_next_batch_with_the_same_direction(tiny_task: LearningTask, work: Work) -> None:
+    faulty = FaultyScorer(tiny_task.scorer, set(work().batch(0).indices.tolist()))
+    retried = trainer(tiny_task, scorer=faulty, retry=True).train(tiny_task.start, work(steps=1))
     shifted = replace(work(steps=1), batch=lambda step: work().batch(step + 1))
-    expected = trainer(tiny_problem).train(tiny_problem.start, shifted)
+    expected = trainer(tiny_task).train(tiny_task.start, shifted)
     assert retried.gradients is not None and expected.gradients is not None
     assert retried.gradients.tolist() == expected.gradients.tolist()
     assert retried.nonfinite == 1
 
 
-def test_nothing_finite_at_all(tiny_problem: LearningTask, work: Work) -> None:
-    everything = FaultyScorer(tiny_problem.scorer, set(range(1000)))
-    update = trainer(tiny_problem, scorer=everything, retry=True).train(tiny_problem.start, work(steps=2))
+def test_nothing_finite_at_all(tiny_task: LearningTask, work: Work) -> None:
+    everything = FaultyScorer(tiny_task.scorer, set(range(1000)))
+    update = trainer(tiny_task, scorer=everything, retry=True).train(tiny_task.start, work(steps=2))
     assert update.gradients is not None and not update.gradients.any()
     assert math.isnan(update.train_loss) and update.examples == 0 and update.nonfinite == 6
 
 
-def test_clipping_bounds_the_step(tiny_problem: LearningTask, work: Work) -> None:
-    free = trainer(tiny_problem).train(tiny_problem.start, work(steps=1)).gradients
+def test_clipping_bounds_the_step(tiny_task: LearningTask, work: Work) -> None:
+    free = trainer(tiny_task).train(tiny_task.start, work(steps=1)).gradients
     assert free is not None
-    norm = direction(0, 0, tiny_problem.start.numel()).double().norm().item()
+    norm = direction(0, 0, tiny_task.start.numel()).double().norm().item()
     bound = abs(float(free[0, 0])) * norm / 2
-    clipped = trainer(tiny_problem, clip=bound).train(tiny_problem.start, work(steps=1)).gradients
+    clipped = trainer(tiny_task, clip=bound).train(tiny_task.start, work(steps=1)).gradients
     assert clipped is not None
     assert math.isclose(clipped[0, 0], free[0, 0] / 2, rel_tol=1e-6)
-    loose = trainer(tiny_problem, clip=4 * bound).train(tiny_problem.start, work(steps=1)).gradients
+    loose = trainer(tiny_task, clip=4 * bound).train(tiny_task.start, work(steps=1)).gradients
     assert loose is not None and loose.tolist() == free.tolist()
 
 
 def test_an_error_in_the_model_names_step_and_examples_and_restores(
-    tiny_problem: LearningTask, work: Work, monkeypatch: pytest.MonkeyPatch
+    tiny_task: LearningTask, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = tiny_problem.parameters.buffer.clone()
+    before = tiny_task.parameters.buffer.clone()
 
     def broken(*args: object, **kwargs: object) -> None:
         raise ArithmeticError("no")
 
-    monkeypatch.setattr(tiny_problem.model, "forward", broken)
+    monkeypatch.setattr(tiny_task.model, "forward", broken)
     with pytest.raises(ArithmeticError) as caught:
-        trainer(tiny_problem).train(tiny_problem.start, work())
+        trainer(tiny_task).train(tiny_task.start, work())
     assert caught.value.__notes__ == [f"step 0, examples {work().batch(0).indices.tolist()}"]
-    assert torch.equal(tiny_problem.parameters.buffer, before)
+    assert torch.equal(tiny_task.parameters.buffer, before)
 
 
-def test_clients_in_step_learn_what_they_learn_alone(tiny_problem: LearningTask, work: Work) -> None:
-    mezo = trainer(tiny_problem)
+def test_clients_in_step_learn_what_they_learn_alone(tiny_task: LearningTask, work: Work) -> None:
+    mezo = trainer(tiny_task)
     works = [work(), replace(work(steps=2), client=2, keys=[[7], [8]]), work(steps=4, queries=2)]
-    together = mezo.train_together(tiny_problem.start, works)
+    together = mezo.train_together(tiny_task.start, works)
     for found, own in zip(together, works, strict=True):
-        wanted = mezo.train(tiny_problem.start, own)
+        wanted = mezo.train(tiny_task.start, own)
         assert found.gradients is not None and wanted.gradients is not None
         np.testing.assert_allclose(found.gradients, wanted.gradients, rtol=0.01, atol=1e-3)
         assert found.train_loss == pytest.approx(wanted.train_loss, abs=1e-4)
         assert (found.examples, found.nonfinite) == (wanted.examples, wanted.nonfinite)
 
 
-def test_one_of_several_clients_may_have_no_finite_loss(tiny_problem: LearningTask, work: Work) -> None:
-    scorer = FaultyScorer(tiny_problem.scorer, set(work().batch(1).indices.tolist()))
-    mezo = trainer(tiny_problem, scorer=scorer, retry=True)
+def test_one_of_several_clients_may_have_no_finite_loss(tiny_task: LearningTask, work: Work) -> None:
+    scorer = FaultyScorer(tiny_task.scorer, set(work().batch(1).indices.tolist()))
+    mezo = trainer(tiny_task, scorer=scorer, retry=True)
     healthy = replace(work(), batch=lambda step: work().batch(5 + step))
-    one, other = mezo.train_together(tiny_problem.start, [work(), healthy])
+    one, other = mezo.train_together(tiny_task.start, [work(), healthy])
     assert one.nonfinite == 1 and other.nonfinite == 0
     assert one.gradients is not None and other.gradients is not None
     assert one.gradients.shape == other.gradients.shape == (3, 1)

@@ -32,7 +32,7 @@ class Probe:
     """
 
     def __init__(self, cfg: CfgNode, learning_task: LearningTask, bar: "tqdm[Any]") -> None:
-        self._problem, self._bar = learning_task, bar
+        self._task, self._bar = learning_task, bar
         self.federation = assemble_federation(cfg, learning_task, self._on_step)
         plan = self.federation.server.plan(0)
         validation = learning_task.data.partition.union("val")
@@ -48,7 +48,7 @@ class Probe:
         """Return the training examples that the move does not learn from."""
         own, tasks = self.federation.local_data, self.plan.tasks
         used = [own.indices(task.client, step) for task in tasks for step in range(task.steps)]
-        return np.setdiff1d(self._problem.data.partition.union("train"), np.concatenate(used))
+        return np.setdiff1d(self._task.data.partition.union("train"), np.concatenate(used))
 
     def describe(self) -> str:
         """Return what the changes are of, in words."""
@@ -61,12 +61,12 @@ class Probe:
 
     def __call__(self, rate: float) -> NDArray[np.float64]:
         """Return the changes at a rate, batch by batch."""
-        start = self._problem.start
+        start = self._task.start
         if self._before is None:
             self._before = self._losses(start)
         self._bar.set_description_str(f"rate {rate:g}")
         record = self._at_rate(rate)
-        with self._problem.scorer.restoring(start):
+        with self._task.scorer.restoring(start):
             out = start if self.federation.server.in_place else None
             point, _ = self.federation.server.aggregation.apply(record, start, out, self.federation.server.state)
             after = self._losses(point)
@@ -80,7 +80,7 @@ class Probe:
     def _round(self, rate: float) -> RoundRecord:
         """Return the record of a round in which all clients have a rate."""
         tasks = tuple(replace(task, learning_rate=rate) for task in self.plan.tasks)
-        replies = (self.federation.executor(task, self._problem.start) for task in tasks)
+        replies = (self.federation.executor(task, self._task.start) for task in tasks)
         return self.federation.server.aggregate(Plan(0, tasks), replies)
 
     def _on_step(self, loss: float) -> None:
@@ -89,7 +89,7 @@ class Probe:
     def _losses(self, point: Tensor) -> NDArray[np.float64]:
         found = []
         for batch in self.batches:
-            found.append(self._problem.scorer.loss(point, batch))
+            found.append(self._task.scorer.loss(point, batch))
             self._bar.update()
         return np.array(found)
 

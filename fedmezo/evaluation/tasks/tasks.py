@@ -80,11 +80,11 @@ class Loaded:
 
     Args:
         parts: tasks and groups of tasks, as lm_eval takes them.
-        digest: hash of all that is asked and how it is judged, 32 hexadecimal digits.
+        hash: of all questions and of how answers are judged, 32 hexadecimal digits.
     """
 
     parts: list[Any]
-    digest: str
+    hash: str
 
 
 def load_task(name: str, run_code: bool) -> Loaded:
@@ -112,7 +112,7 @@ def load_task(name: str, run_code: bool) -> Loaded:
         )
     _check_metrics(name, tasks.values())
     parts = [found["groups"][name]] if name in found.get("groups", {}) else list(tasks.values())
-    return Loaded(parts, _digest(tasks.values()))
+    return Loaded(parts, _hash(tasks.values()))
 
 
 def _check_metrics(name: str, tasks: Iterable[Any]) -> None:
@@ -126,7 +126,7 @@ def _check_metrics(name: str, tasks: Iterable[Any]) -> None:
                     raise ConfigurationError(f"--tasks {name}\n    there is no metric {metric}")
 
 
-def _digest(tasks: Iterable[Any]) -> str:
+def _hash(tasks: Iterable[Any]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for task in tasks:
         for part in (task.dump_config(), *task.eval_docs):

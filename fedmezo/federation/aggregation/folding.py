@@ -19,7 +19,8 @@ from fedmezo.federation.aggregation.fedavg import FedAvg
 from fedmezo.federation.aggregation.validation import checked_result
 from fedmezo.federation.messages import Plan, Task
 from fedmezo.ledger.records import ClientRecord, Rejection, RoundRecord
-from fedmezo.models.flat_parameters import Span, point_hash
+from fedmezo.models.flat_parameters import Span
+from fedmezo.models.hashing import point_hash
 from fedmezo.training import LocalUpdate
 from fedmezo.zeroth_order.replay import DirectionKeys, Replay, Steps
 

@@ -1,7 +1,7 @@
 """Which parameters are trained: a PEFT adapter, or all of them; what they are initially; how they are stored."""
 
 from fedmezo.models.adapters.attach import attach_adapter
-from fedmezo.models.adapters.checkpoint import load_point, read_adapter, read_model, save_trained, stored_digest
+from fedmezo.models.adapters.checkpoint import load_point, read_adapter, read_model, save_trained, stored_hash
 from fedmezo.models.adapters.initial import initial_parameters
 from fedmezo.models.adapters.merging import merged
 from fedmezo.models.adapters.prompt_init import prompt_embeddings
@@ -15,5 +15,5 @@ __all__ = [
     "read_adapter",
     "read_model",
     "save_trained",
-    "stored_digest",
+    "stored_hash",
 ]

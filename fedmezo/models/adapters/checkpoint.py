@@ -94,8 +94,8 @@ def read_model(folder: Path) -> PreTrainedModel:
     return model.eval()
 
 
-def stored_digest(parameters: FlatParameters, folder: Path) -> bytes:
-    """Return the hash of the point that a folder of a model trained as a whole holds: its ``point_digest``."""
+def stored_hash(parameters: FlatParameters, folder: Path) -> bytes:
+    """Return the hash of the point that a folder of a model trained as a whole holds: its ``point_hash``."""
     files: dict[str, Path] = {}
     for path in weight_files(folder):
         with safe_open(path, "pt") as file:
