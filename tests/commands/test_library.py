@@ -21,7 +21,7 @@ from fedmezo.core.log import LOG
 from fedmezo.core.signals import STOPPING
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.generate import main as generate
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 from tests.conftest import REPOSITORY, TINY
 from tests.test_main import Run, same, train
 
