@@ -69,7 +69,8 @@ def work(cfg: CfgNode, client: int, connection: Connection, *, own_data: bool = 
     with on_screen(cfg.verbose):
         check_installed("fedmezo-node", {"flwr": "flower"})
         from fedmezo.assembly.node import assemble_node  # mistakes are told before
-        from fedmezo.federation.engines.flower_internals import serve
+        from fedmezo.federation.engines.flower import client_app
+        from fedmezo.federation.engines.flower_node import serve
         from fedmezo.federation.engines.node_server import NodeServer
 
         raise_on_interrupt()
@@ -81,7 +82,7 @@ def work(cfg: CfgNode, client: int, connection: Connection, *, own_data: bool = 
                 connection.superlink,
                 connection.root_certificates,
                 connection.key,
-                lambda run, letter: server(run, client, letter),
+                client_app(lambda run, node, request: server(run, client, request)),
                 connection.poll,
                 stop,
             )

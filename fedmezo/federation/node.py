@@ -9,7 +9,7 @@ from fedmezo.federation.aggregation import State
 from fedmezo.federation.aggregation.folding import Aggregation
 from fedmezo.federation.aggregation.validation import checked_state
 from fedmezo.federation.engine import Executor
-from fedmezo.federation.messages import Message, Order, Reply, unpack_order
+from fedmezo.federation.messages import Order, Reply
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,12 @@ class Node:
         rule = self.aggregation.rule
         self.state = checked_state(rule, rule.init(self.parameters))
 
-    def __call__(self, message: Message) -> Reply | Stale:
+    def __call__(self, order: Order) -> Reply | Stale:
         """Do what an order asks for.
 
         Raises:
-            MalformedError: the message is none.
             ConfigurationError: it is an order of another run.
         """
-        order = unpack_order(message)
         if order.identity != self.identity:
             raise ConfigurationError("the order is of another configuration, model or starting point than this node's")
         if order.parameters is None and not order.first <= self.rounds <= order.task.round_index:

@@ -18,7 +18,7 @@ from fedmezo.federation.handshake import unpack_handshake
 from fedmezo.federation.messages import Task
 from fedmezo.ledger.records import Rejection
 from tests.federation.engines.alone import replies
-from tests.federation.engines.direct import DirectPost
+from tests.federation.engines.direct import DirectTransport
 
 Write = Callable[..., Path]
 
@@ -98,8 +98,8 @@ def test_nodes_with_data_of_their_own_train_on_them(tiny_yaml: Write) -> None:
         client: NodeServer(lambda own=own, client=client: assemble_node(own[0], client, own_data=own[1]))  # type: ignore[misc]
         for client, own in makers.items()
     }
-    post = DirectPost(
-        {client: lambda letter, client=client: servers[client]("run", client, letter) for client in servers}  # type: ignore[misc]
+    post = DirectTransport(
+        {client: lambda request, client=client: servers[client]("run", client, request) for client in servers}  # type: ignore[misc]
     )
     own = handshake(federation.header)
     engine = RemoteEngine(post, Membership(post, own), federation.downlink, lambda loss: None, 60.0, 60.0, 0.01, 3)

@@ -6,12 +6,21 @@ import torch
 
 from fedmezo.core.directions import direction
 from fedmezo.core.errors import ConfigurationError, MalformedError
+from fedmezo.federation import node as node_module
 from fedmezo.federation.communication import Downlink
-from fedmezo.federation.messages import Message, Reply, Task, pack_answer
+from fedmezo.federation.engines import node_server
+from fedmezo.federation.engines.node_server import LoadedNode, NodeServer
+from fedmezo.federation.engines.transport import Answered
+from fedmezo.federation.messages import Message, Order, Reply, Task, pack_answer, unpack_order
 from fedmezo.federation.node import Node, Stale
 from fedmezo.training import LocalUpdate
 from tests.federation.engines.alone import Alone
 from tests.federation.test_communication import CLIENTS, NAME, STEPS, a_round, aggregation, taking_part
+
+
+def decoded(message: Message) -> Order:
+    """Return an order as it is after its way as bytes."""
+    return unpack_order(Message(bytes(message)))
 
 
 def a_node(size: int, seen: list[torch.Tensor], *, in_place: bool = False) -> Node:
@@ -35,10 +44,10 @@ def test_clients_may_be_worked_for_by_any_node(size: int, in_place: bool, worker
         record = a_round(index, taking_part(index))
         for row in record.clients:
             task, node = Task(index, row.client, 0.1, STEPS), nodes[draw.integers(workers)]
-            found = node(Message(bytes(downlink.order(task, server))))
+            found = node(decoded(downlink.order(task, server)))
             if isinstance(found, Stale):
                 behind += 1
-                found = node(Message(bytes(downlink.order(task, server, found.rounds))))
+                found = node(decoded(downlink.order(task, server, found.rounds)))
             assert isinstance(found, Reply) and found.task == task
             assert torch.equal(seen[-1], server) and torch.equal(node.parameters, server)
         downlink.observe(record)
@@ -54,25 +63,41 @@ def test_a_node_from_the_beginning_of_a_run_catches_up_in_one_order() -> None:
         downlink.observe(record)
         server = folding.apply(record, server)[0]
     node, task = a_node(4000, seen), Task(5, 0, 0.1, STEPS)
-    assert node(downlink.order(task, server)) == Stale(0)
-    assert isinstance(node(downlink.order(task, server, 0)), Reply)
+    assert node(decoded(downlink.order(task, server))) == Stale(0)
+    assert isinstance(node(decoded(downlink.order(task, server, 0))), Reply)
     assert torch.equal(seen[-1], server) and node.rounds == 5
-    assert isinstance(node(downlink.order(task, server)), Reply)  # asked again: nothing to catch up with
+    assert isinstance(node(decoded(downlink.order(task, server))), Reply)  # asked again: nothing to catch up with
     first = Downlink(NAME, 4000, scalars=True).order(Task(0, 0, 0.1, STEPS), server)
-    assert node(first) == Stale(5)  # an order that is long over
+    assert node(decoded(first)) == Stale(5)  # an order that is long over
 
 
 def test_where_weights_travel_an_order_brings_them() -> None:
     seen: list[torch.Tensor] = []
     node, downlink = a_node(40, seen), Downlink(NAME, 40, scalars=False)
     server = direction(2, 0, 40)
-    assert isinstance(node(Message(bytes(downlink.order(Task(0, 0, 0.1, STEPS), server)))), Reply)
+    assert isinstance(node(decoded(downlink.order(Task(0, 0, 0.1, STEPS), server))), Reply)
     assert torch.equal(seen[-1], server)
 
 
 def test_orders_of_other_runs_and_nonsense_are_refused() -> None:
     node = a_node(40, [])
     with pytest.raises(ConfigurationError, match="another configuration, model or starting point"):
-        node(Downlink(b"another!", 40, scalars=True).order(Task(0, 0, 0.1, 1), torch.zeros(40)))
+        node(decoded(Downlink(b"another!", 40, scalars=True).order(Task(0, 0, 0.1, 1), torch.zeros(40))))
     with pytest.raises(MalformedError):
-        node(Message(b"nonsense"))
+        decoded(Message(b"nonsense"))
+
+
+def test_an_order_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else there would be two copies of all parameters where they travel."""
+    decodings: list[Message] = []
+
+    def counted(message: Message) -> Order:
+        decodings.append(message)
+        return unpack_order(message)
+
+    for module in (node_server, node_module):
+        if hasattr(module, "unpack_order"):
+            monkeypatch.setattr(module, "unpack_order", counted)
+    server = NodeServer(lambda: LoadedNode(a_node(40, [])))
+    order = Downlink(NAME, 40, scalars=False).order(Task(0, 0, 0.1, STEPS), torch.zeros(40))
+    assert isinstance(server("run", 0, Message(bytes(order))), Answered) and len(decodings) == 1

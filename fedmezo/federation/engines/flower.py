@@ -1,7 +1,7 @@
 """``flower_simulation`` and ``flower``: client work in other processes, carried by Flower (flower.ai).
 
-Letters are Flower messages; what they say is as everywhere (:mod:`fedmezo.federation.messages`). Everything here is
-Flower's public interface; a deployment's connections are in :mod:`fedmezo.federation.engines.flower_internals`.
+Requests are Flower messages; what they say is as everywhere (:mod:`fedmezo.federation.messages`). Everything here is
+Flower's public interface; a deployment's connections are in :mod:`.flower_node` and :mod:`.flower_server`.
 """
 
 import logging
@@ -69,7 +69,7 @@ _SERVERS: dict[str, NodeServer] = {}  # of this process, by simulation
 
 
 def envelope_content(thing: Request | Response) -> RecordDict:
-    """Return a letter or an answer as Flower carries it: small things in one record, parameters as an array."""
+    """Return a request or an answer as Flower carries it: small things in one record, parameters as an array."""
     fields: dict[str, Any] = {"kind": type(thing).__name__}
     arrays = {}
     match thing:
@@ -88,7 +88,7 @@ def envelope_content(thing: Request | Response) -> RecordDict:
 
 
 def content_of(content: RecordDict) -> Request | Response:
-    """Return the letter or answer that Flower has carried; what is none is Lost."""
+    """Return the request or answer that Flower has carried; what is none is Lost."""
     try:
         fields: dict[str, Any] = dict(content["fields"])
         kind = fields.pop("kind")
@@ -117,13 +117,13 @@ def _parameters(content: RecordDict) -> memoryview | None:
 
 
 def client_app(answer: Callable[[int, Mapping[str, Any], Request], Response]) -> ClientApp:
-    """Return Flower's client: it answers letters, as of (run, node configuration, letter)."""
+    """Return Flower's client: it answers requests, as of (run, node configuration, request)."""
     app = ClientApp()
 
     def train(envelope: Envelope, context: Context) -> Envelope:
         request = content_of(envelope.content)
         if not isinstance(request, HandshakeRequest | Message):
-            response: Response = Failed("the server has sent what is no letter")
+            response: Response = Failed("the server has sent what is no request")
         else:
             response = answer(context.run_id, context.node_config, request)
         return Envelope(envelope_content(response), reply_to=envelope)
@@ -133,11 +133,11 @@ def client_app(answer: Callable[[int, Mapping[str, Any], Request], Response]) ->
 
 
 class GridTransport:
-    """Carries letters over a Flower grid.
+    """Carries requests over a Flower grid.
 
     Args:
         grid: of the run.
-        ttl: seconds after which a letter that nobody has taken is dropped.
+        ttl: seconds after which a request that nobody has taken is dropped.
     """
 
     def __init__(self, grid: Grid, ttl: float) -> None:
@@ -150,7 +150,7 @@ class GridTransport:
         return {int(node.node_id): NodeInfo(bytes(node.public_key), str(node.last_activated_at)) for node in found}
 
     def send(self, node: int, request: Request) -> str:
-        """Send a letter and return its name."""
+        """Send a request and return its name."""
         (name,) = self._grid.push_messages([Envelope(envelope_content(request), node, FORWARD, ttl=self._ttl)])
         return name or ""
 
@@ -167,7 +167,7 @@ def _response(envelope: Envelope) -> Response:
         return Lost(f"Flower reports error {envelope.error.code}: {reason[-1] if reason else 'no reason given'}")
     found = content_of(envelope.content)
     return (
-        Lost("its node has sent a letter instead of an answer")
+        Lost("its node has sent a request instead of an answer")
         if isinstance(found, HandshakeRequest | Message)
         else found
     )
@@ -181,7 +181,7 @@ class Simulation:
     make: Callable[[], LoadedNode]
 
     def __call__(self, run: int, node: Mapping[str, Any], request: Request) -> Response:
-        """Answer a letter; the node is loaded once per process."""
+        """Answer a request; the node is loaded once per process."""
         if self.name not in _SERVERS:
             _SERVERS[self.name] = NodeServer(self.make)
         return _SERVERS[self.name](run, int(node["partition-id"]), request)
@@ -290,7 +290,7 @@ class FlowerSimulation(_GridEngine):
 
 
 class _Watched:
-    """A post that notices that the simulation which carries it has broken down."""
+    """A transport that notices that the simulation which carries it has broken down."""
 
     def __init__(self, transport: GridTransport, thread: threading.Thread, failures: list[BaseException]) -> None:
         self._post = transport
@@ -376,7 +376,7 @@ class Flower(_GridEngine):
 
     def __enter__(self) -> Self:
         """Open a run at the SuperLink."""
-        from fedmezo.federation.engines.flower_internals import served_grid
+        from fedmezo.federation.engines.flower_server import served_grid
 
         grid = self._exits.enter_context(served_grid(self._superlink, *self._files))
         self._remote = self._make(GridTransport(grid, 2 * self._timeout))  # so that a time-out is told as what it is

@@ -38,7 +38,7 @@ class Membership:
         self._keys = keys or {}
         self._refresh = refresh
         self._nodes: dict[int, Session] = {}  # by client
-        self._asked: dict[str, int] = {}  # letters without an answer yet
+        self._asked: dict[str, int] = {}  # requests without an answer yet
         self._again: dict[int, tuple[float, float]] = {}  # when a node may be asked again, after which wait
         self._said: dict[int, tuple[int, str]] = {}  # the client that a refused node is of, and why it was refused
         self._present: Mapping[int, NodeInfo] = {}

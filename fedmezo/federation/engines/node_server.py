@@ -1,4 +1,4 @@
-"""The node's side: letters in, answers out."""
+"""The node's side: requests in, responses out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class LoadedNode:
 
 
 class NodeServer:
-    """Answers letters; for each run it starts from the run's initial parameters, with a node of its own.
+    """Answers requests; for each run it starts from the run's initial parameters, with a node of its own.
 
     Args:
         make: a node as at the beginning of a run: loads model and data.
@@ -38,31 +38,32 @@ class NodeServer:
 
     def __init__(self, make: Callable[[], LoadedNode], first: LoadedNode | None = None) -> None:
         self._make = make
-        self._equipped = first
+        self._loaded = first
         self._run: object = None
 
     def __call__(self, run: object, client: int, request: Request) -> Response:
-        """Answer a letter of a run to the node of a client."""
+        """Answer a request of a run to the node of a client."""
         try:
             if isinstance(request, HandshakeRequest):
-                return self._introduced(run, client, request)
+                return self._handshake(run, client, request)
             return self._answer(run, request)
         except FedmezoError as error:
             return Failed(str(error), ran_out(error))
 
-    def _introduced(self, run: object, client: int, handshake_request: HandshakeRequest) -> Response:
+    def _handshake(self, run: object, client: int, handshake_request: HandshakeRequest) -> Response:
         if not handshake_request.handshake:
             return HandshakeResponse(client, "")
         own = self._of(run).handshake
         assert own is not None
-        for objection in own.mismatches(unpack_handshake(handshake_request.handshake)):
-            LOG.error(f"the server works on something else, and will refuse this node: {objection}")
+        for mismatch in own.mismatches(unpack_handshake(handshake_request.handshake)):
+            LOG.error(f"the server works on something else, and will refuse this node: {mismatch}")
         return HandshakeResponse(own.client, own.pack())
 
     def _answer(self, run: object, message: Message) -> Response:
-        task = unpack_order(message).task
+        order = unpack_order(message)
+        task = order.task
         try:
-            found = self._of(run).node(message)
+            found = self._of(run).node(order)
         except FedmezoError as error:
             return _failed(f"{place(task)}: {error}", error)
         except Exception as error:  # noqa: BLE001 - whatever a client's work raises is its failure
@@ -75,11 +76,11 @@ class NodeServer:
     def _of(self, run: object) -> LoadedNode:
         if self._run is not None and self._run != run:
             LOG.info("another run begins")
-            self._equipped = None
-        if self._equipped is None:
-            self._equipped = self._make()
+            self._loaded = None
+        if self._loaded is None:
+            self._loaded = self._make()
         self._run = run
-        return self._equipped
+        return self._loaded
 
 
 def _failed(text: str, error: Exception) -> Failed:

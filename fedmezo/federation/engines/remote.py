@@ -1,9 +1,9 @@
-"""Client work in other processes: orders go out by post, and what comes back is put into client order."""
+"""Client work in other processes: orders go out as requests, and what comes back is put into client order."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -63,98 +63,116 @@ class RemoteEngine:
             self.on_step(loss)
 
 
-@dataclass(frozen=True)
-class _Sent:
+@dataclass(eq=False)
+class _Assignment:
+    """What has become of a task so far: it waits for a node of its client, is with one, or is done.
+
+    Args:
+        task: which.
+        until: the end of waiting, for a node or for its answer.
+        session: of the node that it is with.
+        request: the name of what that node was sent.
+        behind: times that the node has said it lacks earlier rounds.
+        outcome: of the task, once there is one.
+    """
+
     task: Task
-    session: Session
-    deadline: float
+    until: float
+    session: Session | None = None
+    request: str = ""
     behind: int = 0
+    outcome: Reply | Failure | None = None
 
 
 class _Round:
-    """The letters of one round."""
+    """The tasks of one round, given out in order, a window of them at the same time."""
 
     def __init__(self, engine: RemoteEngine, plan: Plan, parameters: Tensor) -> None:
         self._engine = engine
         self._parameters = parameters
         self._left = deque(plan.tasks)
-        self._without: dict[Task, float] = {}  # tasks whose client has no node, and until when it is waited for
-        self._sent: dict[str, _Sent] = {}
-        self._done: dict[Task, Reply | Failure] = {}
+        self._given: dict[Task, _Assignment] = {}
 
     def result(self, task: Task) -> Reply | Failure:
         """Return what became of a task."""
-        self._fill()
+        self._give()
+        self._send_what_waits()
         wait = self._engine.poll
-        while task not in self._done:
+        while (outcome := self._given[task].outcome) is None:
             time.sleep(wait)
             self._engine.membership.refresh()
-            self._move()
+            self._take_back()
+            self._send_what_waits()
             wait = self._engine.poll if self._collect() else min(GROWTH * wait, LONGEST * self._engine.poll)
-        return self._done.pop(task)
+            self._give_up()
+        del self._given[task]
+        return outcome
 
-    def _fill(self) -> None:
-        """Give as many tasks as the window allows."""
-        while self._left and len(self._without) + len(self._sent) + len(self._done) < self._engine.window:
-            self._await(self._left.popleft())
-        self._move()
+    def _give(self) -> None:
+        while self._left and len(self._given) < self._engine.window:
+            task = self._left.popleft()
+            self._given[task] = _Assignment(task, self._end_of_waiting(task))
 
-    def _move(self) -> None:
-        """Send the tasks whose client has a node, and take back those whose node is not the same any more."""
-        membership = self._engine.membership
-        for task, until in list(self._without.items()):
-            if (session := membership.node(task.client)) is not None:
-                del self._without[task]
-                self._engine.absent.discard(task.client)
-                self._send(_Sent(task, session, time.monotonic() + self._engine.timeout))
-            elif time.monotonic() >= until:
-                del self._without[task]
-                self._engine.absent.add(task.client)
-                self._done[task] = Failure(task, _nobody(task, membership), late=True)
-        for name, sent in list(self._sent.items()):
-            if membership.node(sent.task.client) != sent.session:  # gone, started again, or another has taken its place
-                del self._sent[name]
-                self._await(sent.task)
+    def _end_of_waiting(self, task: Task) -> float:
+        """Return until when a node of a task's client is waited for; no time where that was in vain before."""
+        return time.monotonic() + (0.0 if task.client in self._engine.absent else self._engine.wait)
 
-    def _await(self, task: Task) -> None:
-        """Have a task wait for a node of its client; not where that was in vain before."""
-        wait = 0.0 if task.client in self._engine.absent else self._engine.wait
-        self._without[task] = time.monotonic() + wait
+    def _open(self, *, sent: bool) -> list[_Assignment]:
+        return [each for each in self._given.values() if each.outcome is None and (each.session is not None) is sent]
 
-    def _send(self, sent: _Sent, known: int | None = None) -> None:
-        order = self._engine.downlink.order(sent.task, self._parameters, known)
-        self._sent[self._engine.transport.send(sent.session.node, order)] = sent
+    def _send_what_waits(self) -> None:
+        for each in self._open(sent=False):
+            if (session := self._engine.membership.node(each.task.client)) is not None:
+                self._engine.absent.discard(each.task.client)
+                each.session, each.behind = session, 0
+                each.until = time.monotonic() + self._engine.timeout
+                self._send(each)
+            elif time.monotonic() >= each.until:
+                self._engine.absent.add(each.task.client)
+                each.outcome = Failure(each.task, _nobody(each.task, self._engine.membership), late=True)
+
+    def _take_back(self) -> None:
+        """Have tasks wait again whose node is gone, was started again, or has another in its place."""
+        for each in self._open(sent=True):
+            if self._engine.membership.node(each.task.client) != each.session:
+                each.session, each.until = None, self._end_of_waiting(each.task)
+
+    def _send(self, each: _Assignment, known: int | None = None) -> None:
+        assert each.session is not None
+        order = self._engine.downlink.order(each.task, self._parameters, known)
+        each.request = self._engine.transport.send(each.session.node, order)
 
     def _collect(self) -> int:
-        """Take the answers that have come, return how many, and give up on those that are overdue."""
-        found = 0
-        for name, response in self._engine.transport.collect(list(self._sent)):
-            self._take(self._sent.pop(name), response)
+        """Take the answers that have come, and return how many."""
+        sent, found = {each.request: each for each in self._open(sent=True)}, 0
+        for request, response in self._engine.transport.collect(list(sent)):
+            self._take(sent[request], response)
             found += 1
-        for name, sent in list(self._sent.items()):
-            if time.monotonic() >= sent.deadline:
-                del self._sent[name]
-                text = f"{place(sent.task)}: no answer within {self._engine.timeout:g} s"
-                self._fail(sent, text, late=True)
         return found
 
-    def _take(self, sent: _Sent, response: Response) -> None:
+    def _give_up(self) -> None:
+        for each in self._open(sent=True):
+            if time.monotonic() >= each.until:
+                self._fail(each, f"{place(each.task)}: no answer within {self._engine.timeout:g} s", late=True)
+
+    def _take(self, each: _Assignment, response: Response) -> None:
         match response:
             case Answered(message, seconds):
-                self._done[sent.task] = Reply(sent.task, message, seconds)
+                each.outcome = Reply(each.task, message, seconds)
             case Stale(rounds):
-                again = replace(sent, behind=sent.behind + 1)
-                self._send(again, rounds if again.behind < BEHIND else self._engine.downlink.rounds + 1)
+                each.behind += 1
+                self._send(each, rounds if each.behind < BEHIND else self._engine.downlink.rounds + 1)
             case Failed(text, exhausted):
-                self._fail(sent, text, cause=OutOfMemoryError(text) if exhausted else None)
+                self._fail(each, text, cause=OutOfMemoryError(text) if exhausted else None)
             case Lost(text):
-                self._fail(sent, f"{place(sent.task)}: {text}", late=True)
+                self._fail(each, f"{place(each.task)}: {text}", late=True)
             case HandshakeResponse():
-                self._fail(sent, f"{place(sent.task)}: its node answers something else")
+                self._fail(each, f"{place(each.task)}: its node answers something else")
 
-    def _fail(self, sent: _Sent, text: str, late: bool = False, cause: Exception | None = None) -> None:
-        self._engine.membership.forget(sent.session.node)
-        self._done[sent.task] = Failure(sent.task, text, late, cause)
+    def _fail(self, each: _Assignment, text: str, late: bool = False, cause: Exception | None = None) -> None:
+        assert each.session is not None
+        self._engine.membership.forget(each.session.node)
+        each.outcome = Failure(each.task, text, late, cause)
 
 
 def _nobody(task: Task, membership: Membership) -> str:

@@ -45,7 +45,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Lost:
-    """There will be no answer: the node is gone, or what carries letters has failed."""
+    """There will be no answer: the node is gone, or what carries requests has failed."""
 
     text: str
 
@@ -68,16 +68,16 @@ Response = HandshakeResponse | Answered | Stale | Failed | Lost
 
 
 class Transport(Protocol):
-    """Carries letters to nodes, and their answers back."""
+    """Carries requests to nodes, and their answers back."""
 
     def nodes(self) -> Mapping[int, NodeInfo]:
         """Return the nodes that are there now."""
         ...
 
     def send(self, node: int, request: Request) -> str:
-        """Send a letter and return its name."""
+        """Send a request and return its name."""
         ...
 
     def collect(self, names: Collection[str]) -> Iterator[tuple[str, Response]]:
-        """Yield the answers to letters that have arrived, each once."""
+        """Yield the answers to requests that have arrived, each once."""
         ...

@@ -1,4 +1,4 @@
-"""A post without a network: nodes are objects of this process."""
+"""A transport without a network: nodes are objects of this process."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from fedmezo.federation.engines.transport import NodeInfo, Request, Response
 
 
 @dataclass
-class DirectPost:
-    """Hands letters to functions, by node; None as an answer is silence.
+class DirectTransport:
+    """Hands requests to functions, by node; None as an answer is silence.
 
     Args:
-        answers: what each node says to a letter.
+        answers: what each node says to a request.
         present: what is known of nodes, where it is something.
     """
 

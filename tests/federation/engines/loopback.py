@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.processes import die_with_parent
+
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[3]
 PATIENCE = 90.0  # seconds that any one thing may take
@@ -54,7 +56,12 @@ class Loopback:
         """Start a process; what it says is in NAME.log, appended."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=self.environment(), start_new_session=True
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self.environment(),
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
 
     def superlink(self, *more: str) -> None:
@@ -81,7 +88,7 @@ class Loopback:
     def node_command(self, client: int, key: str = "") -> list[str]:
         """Return the command of a node."""
         command = [
-            *(sys.executable, "-m", "fedmezo.federation.engines.flower_internals", "--cfg", str(self.cfg)),
+            *(sys.executable, "-m", "fedmezo.node", "--cfg", str(self.cfg)),
             *("--superlink", self.address, "--client", str(client), "--poll", str(self.poll)),
         ]
         if self.certificates is not None:

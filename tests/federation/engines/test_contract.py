@@ -1,4 +1,4 @@
-"""What the round loop may expect of any engine; those of other processes are here with a post that has no network."""
+"""What the round loop may expect of any engine; those of other processes have a transport without a network here."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ from fedmezo.federation.messages import Plan, Reply, Task, pack_answer, unpack_a
 from fedmezo.federation.node import Node
 from fedmezo.training import LocalUpdate, step_context
 from tests.federation.engines.alone import Alone, replies
-from tests.federation.engines.direct import DirectPost
+from tests.federation.engines.direct import DirectTransport
 from tests.models.tiny import make_batch
 
 Make = Callable[[Callable[[Task, Tensor], Reply]], Engine]
@@ -46,7 +46,7 @@ def remote(train: Callable[[Task, Tensor], Reply]) -> RemoteEngine:
         server = NodeServer(lambda: LoadedNode(Node(Alone(train), NAME, folding, torch.zeros(3))))
         return lambda request: server("run", client, request)
 
-    transport = DirectPost({100 - client: node(client) for client in (0, 2, 3, 7)})
+    transport = DirectTransport({100 - client: node(client) for client in (0, 2, 3, 7)})
     downlink = Downlink(NAME, 3, scalars=False)
     return RemoteEngine(transport, Membership(transport, None), downlink, lambda loss: None, 5.0, 5.0, 0.001, window=2)
 

@@ -1,4 +1,4 @@
-"""Letters and answers as Flower carries them."""
+"""Requests and answers as Flower carries them."""
 
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict

@@ -10,7 +10,7 @@ import torch
 
 from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Failure
-from fedmezo.federation.engines import membership as roster_module
+from fedmezo.federation.engines import membership as membership_module
 from fedmezo.federation.engines.membership import Membership
 from fedmezo.federation.engines.remote import BEHIND, RemoteEngine
 from fedmezo.federation.engines.transport import (
@@ -29,7 +29,7 @@ from fedmezo.federation.node import Stale
 from fedmezo.ledger.records import ClientRecord, RoundRecord
 from fedmezo.training import LocalUpdate
 from tests.federation.engines.alone import replies
-from tests.federation.engines.direct import DirectPost
+from tests.federation.engines.direct import DirectTransport
 
 NAME = b"identity"
 START = torch.zeros(3)
@@ -59,7 +59,7 @@ def silent(client: int) -> Answer:
     return lambda request: HandshakeResponse(client, "") if isinstance(request, HandshakeRequest) else None
 
 
-def engine(transport: DirectPost, **changes: float) -> RemoteEngine:
+def engine(transport: DirectTransport, **changes: float) -> RemoteEngine:
     options = {"timeout": 5.0, "wait": 5.0, "poll": 0.001, "window": 9} | changes
     return RemoteEngine(
         transport,
@@ -74,13 +74,13 @@ def engine(transport: DirectPost, **changes: float) -> RemoteEngine:
 
 
 def test_answers_are_put_into_client_order_and_carry_the_nodes_seconds() -> None:
-    transport = DirectPost({7: working(2, seconds=2.0), 8: working(0, seconds=0.0), 9: working(1, seconds=1.0)})
+    transport = DirectTransport({7: working(2, seconds=2.0), 8: working(0, seconds=0.0), 9: working(1, seconds=1.0)})
     found = replies(engine(transport).run(plan(0, 0, 1, 2), START))
     assert [(reply.task.client, reply.seconds) for reply in found] == [(0, 0.0), (1, 1.0), (2, 2.0)]
 
 
 def test_no_more_tasks_are_given_than_the_window_allows() -> None:
-    transport = DirectPost({node: working(node) for node in range(6)})
+    transport = DirectTransport({node: working(node) for node in range(6)})
     results = engine(transport, window=2).run(plan(0, *range(6)), START)
     for done in range(1, 7):
         next(results)
@@ -90,13 +90,13 @@ def test_no_more_tasks_are_given_than_the_window_allows() -> None:
 
 def test_every_local_step_is_shown() -> None:
     shown: list[float] = []
-    made = replace(engine(DirectPost({0: working(0)})), on_step=shown.append)
+    made = replace(engine(DirectTransport({0: working(0)})), on_step=shown.append)
     list(made.run(Plan(0, (Task(0, 0, 0.1, 3),)), START))
     assert shown == [0.5] * 3
 
 
 def test_a_node_that_does_not_answer_is_given_up_and_the_others_count() -> None:
-    transport = DirectPost({0: working(0), 1: silent(1), 2: working(2)})
+    transport = DirectTransport({0: working(0), 1: silent(1), 2: working(2)})
     first, second, third = engine(transport, timeout=0.05).run(plan(3, 0, 1, 2), START)
     assert isinstance(first, Reply) and isinstance(third, Reply)
     assert isinstance(second, Failure) and second.late
@@ -104,23 +104,23 @@ def test_a_node_that_does_not_answer_is_given_up_and_the_others_count() -> None:
 
 
 def test_an_answer_that_comes_in_a_later_round_is_not_taken_for_that_rounds() -> None:
-    transport = DirectPost({0: silent(0)})
+    transport = DirectTransport({0: silent(0)})
     made = engine(transport, timeout=0.02)
     (late,) = made.run(plan(0, 0), START)
     assert isinstance(late, Failure)
-    transport.answers[0] = working(0)  # answers what it was sent, old letters too
+    transport.answers[0] = working(0)  # answers what it was sent, old requests too
     (reply,) = replies(made.run(plan(1, 0), START))
     assert reply.task.round_index == 1
     assert unpack_order_of(transport, -1).task.round_index == 1
 
 
-def unpack_order_of(transport: DirectPost, index: int) -> Order:
+def unpack_order_of(transport: DirectTransport, index: int) -> Order:
     request = [request for _, request in transport.sent if isinstance(request, Message)][index]
     return unpack_order(request)
 
 
 def test_a_client_without_a_node_is_waited_for_once() -> None:
-    transport = DirectPost({0: working(0)})
+    transport = DirectTransport({0: working(0)})
     made = engine(transport, wait=0.1)
     started = time.monotonic()
     _, missing = made.run(plan(0, 0, 1), START)
@@ -136,7 +136,7 @@ def test_a_client_without_a_node_is_waited_for_once() -> None:
 
 
 def test_a_node_that_takes_anothers_place_gets_its_order(capsys: pytest.CaptureFixture[str]) -> None:
-    transport = DirectPost({0: silent(0)})
+    transport = DirectTransport({0: silent(0)})
     made = engine(transport)
 
     def then(request: Request) -> Response | None:
@@ -151,7 +151,7 @@ def test_a_node_that_takes_anothers_place_gets_its_order(capsys: pytest.CaptureF
 
 def test_a_node_that_was_started_again_under_its_name_gets_its_order_again() -> None:
     """As one with a registered key is: what the process that died had taken is not sent to it twice by itself."""
-    transport = DirectPost({0: silent(0)}, {0: NodeInfo(since="noon")})
+    transport = DirectTransport({0: silent(0)}, {0: NodeInfo(since="noon")})
     made = engine(transport)
 
     def dies(request: Request) -> Response | None:
@@ -168,7 +168,7 @@ def test_a_node_that_was_started_again_under_its_name_gets_its_order_again() -> 
 
 
 def test_a_node_that_goes_away_with_an_order_is_waited_for() -> None:
-    transport = DirectPost({0: silent(0)})
+    transport = DirectTransport({0: silent(0)})
     made = engine(transport, wait=0.05)
 
     def leaves(request: Request) -> Response | None:
@@ -193,7 +193,7 @@ def test_a_node_that_goes_away_with_an_order_is_waited_for() -> None:
     ],
 )
 def test_a_failure_is_told_and_its_node_asked_anew(response: Response, late: bool, message: str) -> None:
-    transport = DirectPost(
+    transport = DirectTransport(
         {0: lambda request: HandshakeResponse(0, "") if isinstance(request, HandshakeRequest) else response}
     )
     made = engine(transport)
@@ -214,7 +214,7 @@ def test_a_node_that_is_behind_is_sent_what_it_lacks_and_at_last_the_parameters(
         asked.append(-1 if order.parameters is not None else order.first)
         return working(0)(request) if order.parameters is not None else Stale(max(0, 2 - len(asked)))
 
-    made = engine(DirectPost({0: behind}))
+    made = engine(DirectTransport({0: behind}))
     made.downlink = Downlink(NAME, 10_000, scalars=True)
     for index in range(4):
         row = ClientRecord(0, 0.1, 2, 2, 0.5, gradients=np.ones((1, 1), dtype=np.float32))
@@ -224,7 +224,7 @@ def test_a_node_that_is_behind_is_sent_what_it_lacks_and_at_last_the_parameters(
 
 
 def introduced(own: Handshake, keys: dict[int, bytes] | None = None, **nodes: Handshake) -> Membership:
-    transport = DirectPost({int(name[1:]): working(each.client, each.pack()) for name, each in nodes.items()})
+    transport = DirectTransport({int(name[1:]): working(each.client, each.pack()) for name, each in nodes.items()})
     transport.present = {node: NodeInfo(bytes([node])) for node in transport.answers}
     found = Membership(transport, own, keys, refresh=0.0)
     for _ in range(2):
@@ -277,15 +277,15 @@ def test_only_the_holder_of_a_clients_key_works_for_it() -> None:
 
 
 def test_whoever_says_nonsense_is_refused() -> None:
-    transport = DirectPost({0: lambda request: HandshakeResponse(0, '{"client": "me"}')})
+    transport = DirectTransport({0: lambda request: HandshakeResponse(0, '{"client": "me"}')})
     found = Membership(transport, OWN, refresh=0.0)
     found.refresh()
     assert node(found, 0) is None and "no introduction" in found.reasons(0)[0]
 
 
 def test_a_refused_node_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roster_module, "AGAIN", 0.0)
-    transport = DirectPost({0: working(1, replace(OWN, client=1, configuration={}).pack())})
+    monkeypatch.setattr(membership_module, "AGAIN", 0.0)
+    transport = DirectTransport({0: working(1, replace(OWN, client=1, configuration={}).pack())})
     found = Membership(transport, OWN, refresh=0.0)
     found.refresh()
     assert node(found, 1) is None
@@ -295,7 +295,7 @@ def test_a_refused_node_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyP
 
 
 def test_a_node_that_is_gone_works_for_nobody() -> None:
-    transport = DirectPost({0: working(0)})
+    transport = DirectTransport({0: working(0)})
     found = Membership(transport, None, refresh=0.0)
     found.refresh()
     assert node(found, 0) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedmezo import node
-from fedmezo.federation.engines import flower_internals
+from fedmezo.federation.engines import flower_node
 from fedmezo.main import main
 from tests.certificates import make_certificates
 from tests.federation.engines.loopback import Loopback
@@ -47,7 +47,7 @@ def test_only_registered_keys_join_and_a_run_goes_on(
         for client in range(3):
             deployment.node(client)
         local = train(path, "local")
-        monkeypatch.setattr(flower_internals, "PATIENCE", 1.0)
+        monkeypatch.setattr(flower_node, "PATIENCE", 1.0)
         refuse_in_this_process(deployment, foreign, capsys)
 
         deployment.said("claimant", "connected to")
