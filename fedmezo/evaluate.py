@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.commands.arguments import add_run, described, moved_hint, positive, read_run, wanted_round
+from fedmezo.commands.arguments import moved_hint, positive, read_run, run_parser, wanted_round
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import on_screen
 from fedmezo.evaluation.tasks.tasks import LOCAL, check_tasks
@@ -20,8 +20,7 @@ PROGRAM = "python -m fedmezo.evaluate"
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog=program, description=described(__doc__, PROGRAM, program))
-    add_run(parser)
+    parser = run_parser(__doc__, PROGRAM, program)
     parser.add_argument(
         "--round",
         metavar="R",

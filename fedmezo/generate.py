@@ -10,12 +10,11 @@ import sys
 from collections.abc import Sequence
 
 from fedmezo.commands.arguments import (
-    add_run,
-    described,
     moved_hint,
     not_negative,
     positive,
     read_run,
+    run_parser,
     wanted_round,
 )
 from fedmezo.core.errors import ConfigurationError
@@ -27,8 +26,7 @@ PROGRAM = "python -m fedmezo.generate"
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog=program, description=described(__doc__, PROGRAM, program))
-    add_run(parser)
+    parser = run_parser(__doc__, PROGRAM, program)
     parser.add_argument(
         "--round", metavar="R", type=wanted_round, default="final", help="after how many rounds; final (default), best"
     )

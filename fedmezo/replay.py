@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmezo.commands.arguments import add_run, described, moved_hint, read_run, wanted_round
+from fedmezo.commands.arguments import moved_hint, read_run, run_parser, wanted_round
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import on_screen
 
@@ -19,8 +19,7 @@ PROGRAM = "python -m fedmezo.replay"
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog=program, description=described(__doc__, PROGRAM, program))
-    add_run(parser)
+    parser = run_parser(__doc__, PROGRAM, program)
     parser.add_argument(
         "--round", metavar="R", type=wanted_round, default="final", help="after how many rounds; final (default), best"
     )

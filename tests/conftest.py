@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from hypothesis import settings
 from yacs.config import CfgNode
 
 from fedmezo import config
@@ -21,6 +22,9 @@ from fedmezo.core.signals import STOPPING
 
 for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+settings.register_profile("untimed", deadline=None)  # another process may take the time
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).parents[1]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

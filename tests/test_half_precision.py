@@ -80,7 +80,7 @@ def test_neither_threads_nor_the_kernel_change_what_scalars_lead_to(
 ) -> None:
     run = train(tiny_yaml(), "run", *HALF, *HASHED)
     if not compiled:
-        monkeypatch.setattr(directions, "compiled", None)
+        monkeypatch.setattr(directions, "numba_kernel", None)
     monkeypatch.setattr(numba_kernel, "_SMALLEST_SHARE", 1000)  # the model is small: else there is one thread
     cfg = config.load(tiny_yaml(), [*HALF, "engine.threads", str(threads)])
     server = assemble_federation(cfg, assemble_learning_task(cfg)).server

@@ -23,14 +23,24 @@ def described(text: str | None, program: str, called: str) -> str:
     return (text or "").replace(program, called)
 
 
-def add_configuration(parser: argparse.ArgumentParser, example: str) -> None:
-    """Let a command line name a configuration, and overrides of it; to be parsed by ``parse_intermixed_args``."""
+def configuration_parser(program: str, text: str | None, example: str, override: str) -> argparse.ArgumentParser:
+    """Return the parser of a program that takes a configuration and overrides; for ``parse_intermixed_args``.
+
+    Args:
+        program: as it was called.
+        text: of the program's module.
+        example: what may follow the program.
+        override: another example, of an override.
+    """
+    parser = argparse.ArgumentParser(prog=program, description=text, epilog=f"example: {program} {example}")
     parser.add_argument(
         "configuration",
         metavar="CONFIGURATION",
         help="a YAML file, or the name of a shipped configuration (fedmezo config list)",
     )
-    add_overrides(parser, example)
+    add_overrides(parser, override)
+    add_quiet(parser)
+    return parser
 
 
 def add_overrides(parser: argparse.ArgumentParser, example: str) -> None:
@@ -45,12 +55,20 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only (RUN/run.log has the rest)")
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """Let a command line name a run, and where its base model is."""
+def run_parser(text: str | None, program: str, called: str) -> argparse.ArgumentParser:
+    """Return the parser of a program that reads a run, wherever the run's base model is now.
+
+    Args:
+        text: of the program's module.
+        program: as its own text calls it.
+        called: as it was called.
+    """
+    parser = argparse.ArgumentParser(prog=called, description=described(text, program, called))
     parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
     parser.add_argument(
         "--model", metavar="NAME@HUB", help="where the run's base model is now, if elsewhere (default: model.type)"
     )
+    return parser
 
 
 def read_run(path: Path, model: str | None = None) -> tuple[RunFolder, CfgNode]:

@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 
 from fedmezo.commands import runner, shipped
-from fedmezo.commands.arguments import add_configuration, add_quiet
+from fedmezo.commands.arguments import configuration_parser
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.process import exit_code
@@ -12,24 +13,20 @@ from fedmezo.core.process import exit_code
 
 def parser(program: str) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=program, description=__doc__, epilog=f"example: {program} quickstart train.is_enable_half True"
-    )
-    add_configuration(parser, "zo.mu 1e-3")
+    parser = configuration_parser(program, __doc__, "quickstart train.is_enable_half True", "zo.mu 1e-3")
     parser.add_argument(
         "--fidelity",
         metavar="PAIRS",
         type=int,
         help="measure gradient fidelity over so many (direction, batch) pairs, at least 2",
     )
-    add_quiet(parser)
     return parser
 
 
 def main(arguments: Sequence[str], program: str) -> int:
     """Run the command line and return the exit code."""
     options = parser(program).parse_intermixed_args(arguments)
-    return exit_code(lambda: execute(options), lambda error: runner.embedded_hint(error, program, arguments))
+    return exit_code(lambda: execute(options), partial(runner.embedded_hint, program=program, arguments=arguments))
 
 
 @named_mistakes()

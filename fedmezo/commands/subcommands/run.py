@@ -2,27 +2,23 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 
 from fedmezo.commands import runner, shipped
-from fedmezo.commands.arguments import add_configuration, add_quiet
+from fedmezo.commands.arguments import configuration_parser
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.process import exit_code
 
 
 def parser(program: str) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=program, description=__doc__, epilog=f"example: {program} quickstart federate.total_round_num 5"
-    )
-    add_configuration(parser, "train.optimizer.lr 1e-5")
-    add_quiet(parser)
-    return parser
+    return configuration_parser(program, __doc__, "quickstart federate.total_round_num 5", "train.optimizer.lr 1e-5")
 
 
 def main(arguments: Sequence[str], program: str) -> int:
     """Run the command line and return the exit code."""
     options = parser(program).parse_intermixed_args(arguments)
-    return exit_code(lambda: execute(options), lambda error: runner.embedded_hint(error, program, arguments))
+    return exit_code(lambda: execute(options), partial(runner.embedded_hint, program=program, arguments=arguments))
 
 
 @named_mistakes()

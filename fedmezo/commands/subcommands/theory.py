@@ -7,7 +7,7 @@ the step-size condition next to the chosen rate. Written to RUN/theory.md and RU
 import argparse
 from collections.abc import Sequence
 
-from fedmezo.commands.arguments import add_run, described, moved_hint, positive, read_run, wanted_round
+from fedmezo.commands.arguments import moved_hint, positive, read_run, run_parser, wanted_round
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import on_screen
@@ -19,12 +19,8 @@ LEAST = {"batches": 3, "pairs": 2, "steps": 2}
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description=described(__doc__, PROGRAM, program),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_run(parser)
+    parser = run_parser(__doc__, PROGRAM, program)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--round", metavar="R", type=wanted_round, nargs="+", default=[0, "final"],
         help="after how many rounds, final, or best; several, for what is between them (default: 0 final)",
