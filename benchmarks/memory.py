@@ -86,7 +86,8 @@ def plain_inference(cfg: CfgNode) -> dict[str, float]:
 
     dtype = torch.bfloat16 if cfg.train.is_enable_half else torch.float32
     base = load_base_model(cfg.model.type, dtype=dtype, cache=cache_folder())
-    model = attach_adapter(base.model, first_mapping(cfg.llm.adapter.args)) if cfg.llm.adapter.use else base.model
+    arguments = first_mapping(cfg.llm.adapter.args)
+    model = attach_adapter(base.model, arguments) if cfg.llm.adapter.use else base.model
     model.eval()
     data = assemble_data(cfg, base.tokenizer, cache_folder())
     before, loaded = peak_memory_mib(), started_working(model)

@@ -22,7 +22,7 @@ from fedmezo.core.extensions import import_extensions
 from fedmezo.core.log import LOG
 from fedmezo.criteria import Criterion
 from fedmezo.criteria.make import make_criterion
-from fedmezo.models.adapters import attach_adapter, initial_parameters, load_point, prompt_embeddings
+from fedmezo.models.adapters import attach_adapter, initial_parameters, load_point, methods, prompt_embeddings
 from fedmezo.models.faults import of_model
 from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import with_half_products
@@ -137,7 +137,7 @@ def trainable_model(cfg: CfgNode, model: PreTrainedModel) -> PreTrainedModel | P
     if cfg.train.gradient_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if cfg.llm.adapter.use:
-        adapted = attach_adapter(model, first_mapping(cfg.llm.adapter.args))
+        adapted = attach_adapter(model, first_mapping(cfg.llm.adapter.args), cfg.seed)
         for parameter in adapted.parameters():  # copies of a half-precision model's own modules (modules_to_save)
             parameter.data = parameter.data.float() if parameter.requires_grad else parameter.data
         return adapted
@@ -148,11 +148,13 @@ def move_to_start(
     cfg: CfgNode, model: PreTrainedModel | PeftModel, tokenizer: ModelTokenizer, parameters: FlatParameters
 ) -> None:
     """Bring the model to the point that training starts from: a saved one, an adapter's initial one, or its own."""
+    arguments = first_mapping(cfg.llm.adapter.args)
+    method = methods.registry[arguments["adapter_method"]]
     if cfg.federate.restore_from:
-        parameters.write(load_point(parameters, Path(cfg.federate.restore_from), model))
+        parameters.write(load_point(parameters, Path(cfg.federate.restore_from), model, method.alike))
     elif cfg.llm.adapter.use:
-        prompt = prompt_embeddings(model, tokenizer, first_mapping(cfg.llm.adapter.args), cfg.seed)
-        parameters.write(initial_parameters(parameters, cfg.seed, prompt))
+        prompt = prompt_embeddings(model, tokenizer, arguments, cfg.seed)
+        parameters.write(initial_parameters(parameters, method, cfg.seed, prompt))
 
 
 def assemble_scorer(

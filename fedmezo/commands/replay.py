@@ -11,14 +11,13 @@ from fedmezo.assembly.arguments import first_mapping
 from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild
 from fedmezo.commands.saved_check import data_of, few_examples, trained
 from fedmezo.core.errors import ConfigurationError, MalformedError, ResourceError
+from fedmezo.core.extensions import import_extensions
 from fedmezo.core.files import saving
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import aligned, duration, when
 from fedmezo.ledger.ledger import Ledger
-from fedmezo.models.adapters import merged, save_trained
+from fedmezo.models.adapters import merged, methods, save_trained
 from fedmezo.models.hashing import point_hash
-
-MERGED_METHODS = ("lora", "ia3")
 
 
 def replay(
@@ -134,6 +133,8 @@ def _check_export(cfg: CfgNode, export: str | None, to: Path | None) -> None:
         raise ConfigurationError(f"--to {to}\n    nothing is to be written; expected with --export adapter or merged")
     if to is not None and to.exists():
         raise ConfigurationError(f"--to {to}\n    it exists, and is not overwritten")
-    method = first_mapping(cfg.llm.adapter.args).get("adapter_method", "lora") if cfg.llm.adapter.use else "lora"
-    if export == "merged" and method not in MERGED_METHODS:
-        raise ConfigurationError(f"--export merged\n    {method} has nothing to merge; expected adapter")
+    if export == "merged" and cfg.llm.adapter.use:
+        import_extensions(cfg.extensions)
+        method = first_mapping(cfg.llm.adapter.args)["adapter_method"]
+        if not methods.registry[method].merges:
+            raise ConfigurationError(f"--export merged\n    {method} has nothing to merge; expected adapter")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedmezo.core.registry import declarations, declared_names
+from fedmezo.core.registry import Declaration, declarations, declared_names
 from fedmezo.core.text import nearest
 
 PACKAGE = Path(__file__).parent.parent
@@ -20,6 +20,15 @@ def registered(folder: str, extensions: Sequence[str] = ()) -> tuple[str, ...]:
     package = ROOT + folder.replace("/", ".")
     added = (each for path in extensions for each in declarations(Path(path)))
     return (*declared_names(PACKAGE / folder, package), *(each.name for each in added if each.package == package))
+
+
+def declared(folder: str, name: str, extensions: Sequence[str] = ()) -> Declaration | None:
+    """Return the declaration of a registered name, in the package or in extensions; None where there is none."""
+    package = ROOT + folder.replace("/", ".")
+    own = declared_names(PACKAGE / folder, package).get(name)
+    paths = [PACKAGE / folder / f"{own}.py"] if own else map(Path, extensions)
+    found = (each for path in paths for each in declarations(path))
+    return next((each for each in found if (each.package, each.name) == (package, name)), None)
 
 
 def fault(path: Path) -> str:

@@ -1,13 +1,16 @@
-"""The methods of ``llm.adapter.args``, with the arguments of each.
+"""The mapping of ``llm.adapter.args``: a method of PEFT, and the arguments that its row allows.
 
-The arguments are those of the method's configuration in PEFT, but for what cannot be kept here (initial values that do
-not come from the run's seed, changes to the base model) and for what PEFT reads off the model itself.
+Rows (:mod:`fedmezo.models.adapters.methods`) are read from their files, of the package or of an extension, without
+running them.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from yaml import Node
 
+from fedmezo.config.names import declared, registered
+from fedmezo.config.tree import in_yaml
 from fedmezo.config.types import (
     Arguments,
     Boolean,
@@ -20,32 +23,17 @@ from fedmezo.config.types import (
     ScalarType,
     Text,
 )
-from fedmezo.core.documents.nodes import Scalar, UnfitError, items
+from fedmezo.config.types.number import number
+from fedmezo.core.documents.nodes import Scalar, UnfitError, is_mapping, items, pairs, typed
 from fedmezo.core.documents.problems import Problems
 from fedmezo.core.text import nearest
 
+FOLDER = "models/adapters/methods"
 PACKAGE, METHOD = "adapter_package", "adapter_method"
+DEFAULT = "lora"
 
 _SYNONYMS = {"prefix-tuning": "prefix", "prompt-tuning": "prompt", "ptuning": "p-tuning"}
 _INSTEAD = {"adalora": "; adalora allots ranks by gradients: use lora, with rank_pattern for ranks of your own"}
-
-
-class AdapterMethod(ScalarType):
-    """The name of a method, in any case, with hyphens or underscores."""
-
-    def describe(self) -> str:
-        """Return what is allowed."""
-        return f"one of {', '.join(_METHODS)}"
-
-    def accept(self, value: Scalar) -> str:
-        """Return the method."""
-        if not isinstance(value, str):
-            raise UnfitError
-        word = value.lower().replace("_", "-")
-        word = _SYNONYMS.get(word, word)
-        if word not in _METHODS:
-            raise UnfitError(_INSTEAD.get(word) or nearest(word, _METHODS))
-        return word
 
 
 class Modules(FieldType):
@@ -74,68 +62,99 @@ class OnlyTrue(ScalarType):
         return True
 
 
-_ADAPTED: dict[str, FieldType] = {
-    "target_modules": Nullable(Modules()),
-    "exclude_modules": Nullable(Modules()),
-    "fan_in_fan_out": Boolean(),
-    "modules_to_save": Nullable(ListOf(Text())),
+_KINDS: Mapping[str, Callable[..., FieldType]] = {
+    "integer": Integer,
+    "number": Number,
+    "boolean": Boolean,
+    "text": Text,
+    "modules": Modules,
+    "mapping": Arguments,
+    "true": OnlyTrue,
 }
-_VIRTUAL: dict[str, FieldType] = {
-    "num_virtual_tokens": Integer(low=1),
-    "modules_to_save": Nullable(ListOf(Text())),
-}
-_METHODS: dict[str, dict[str, FieldType]] = {
-    "lora": {
-        **_ADAPTED,
-        "r": Integer(low=1),
-        "lora_alpha": Integer(low=1),
-        "lora_dropout": Number(low=0, below=1),
-        "bias": Choice(("none", "all", "lora_only")),
-        "lora_bias": Boolean(),
-        "use_rslora": Boolean(),
-        "use_dora": Boolean(),
-        "init_lora_weights": OnlyTrue(),
-        "layers_to_transform": Nullable(ListOf(Integer(low=0))),
-        "layers_pattern": Nullable(ListOf(Text())),
-        "rank_pattern": Arguments(),
-        "alpha_pattern": Arguments(),
-        "trainable_token_indices": Nullable(ListOf(Integer(low=0), least=1)),
-        "layer_replication": Nullable(ListOf(ListOf(Integer(low=0), least=2, most=2))),
-        "ensure_weight_tying": Boolean(),
-    },
-    "prefix": {
-        **_VIRTUAL,
-        "prefix_projection": Boolean(),
-        "encoder_hidden_size": Integer(low=1),
-        "init_weights": Nullable(Choice(("zero",))),
-    },
-    "prompt": {
-        **_VIRTUAL,
-        "prompt_tuning_init": Choice(("RANDOM", "TEXT", "SAMPLE_VOCAB")),
-        "prompt_tuning_init_text": Nullable(Text()),
-    },
-    "p-tuning": {
-        **_VIRTUAL,
-        "encoder_reparameterization_type": Choice(("MLP", "LSTM")),
-        "encoder_hidden_size": Integer(low=1),
-        "encoder_num_layers": Integer(low=1),
-        "encoder_dropout": Number(low=0, below=1),
-    },
-    "ia3": {**_ADAPTED, "feedforward_modules": Nullable(Modules()), "init_ia3_weights": OnlyTrue()},
-}
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "lora": {"r": 8, "lora_alpha": 16, "lora_dropout": 0.0},
-    "prefix": {"num_virtual_tokens": 20, "encoder_hidden_size": 128},
-    "prompt": {"num_virtual_tokens": 20},
-    "p-tuning": {"num_virtual_tokens": 20, "encoder_hidden_size": 128},
-    "ia3": {},
-}
+_LISTS = {"list of ": (0, None), "pair of ": (2, 2), "one or more ": (1, None)}
+_BOUNDS = {">=": "low", ">": "above", "<=": "high", "<": "below"}
 
 
-def _arguments(method: str) -> Arguments:
-    known: dict[str, FieldType] = {PACKAGE: Choice(("peft",)), METHOD: AdapterMethod()}
-    defaults = {PACKAGE: "peft", METHOD: method}
-    return Arguments(known | _METHODS[method], defaults | _DEFAULTS[method], open=False)
+def kind_of(words: str) -> FieldType:
+    """Return the kind of value that a row says in words; see :class:`fedmezo.models.adapters.methods.Method`.
+
+    Raises:
+        ValueError: the words say none.
+    """
+    if words.endswith(" or null"):
+        return Nullable(kind_of(words.removesuffix(" or null")))
+    for start, (least, most) in _LISTS.items():
+        if words.startswith(start):
+            return ListOf(kind_of(words.removeprefix(start)), least, most)
+    if words.startswith("one of "):
+        return Choice(tuple(words.removeprefix("one of ").split(", ")))
+    name, *bounds = words.split() or [words]
+    try:
+        limits = {_BOUNDS[sign]: number(bound) for sign, bound in zip(bounds[::2], bounds[1::2], strict=True)}
+        return _KINDS[name](**limits)
+    except (KeyError, TypeError, ValueError, UnfitError) as error:
+        raise ValueError(f"{words!r} is no kind of value{nearest(name, _KINDS)}") from error
 
 
-METHODS = {method: _arguments(method) for method in _METHODS}
+class MethodName(ScalarType):
+    """The name of a method: one of the package's own in any case, with hyphens or underscores."""
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return f"one of {', '.join(registered(FOLDER))}"
+
+    def accept(self, value: Scalar) -> str:
+        """Return the name, which :meth:`AdapterArguments.objection` looks up."""
+        if not isinstance(value, str):
+            raise UnfitError
+        word = value.lower().replace("_", "-")
+        word = _SYNONYMS.get(word, word)
+        return word if word in registered(FOLDER) else value
+
+
+class AdapterArguments(FieldType):
+    """A mapping of a method and its arguments; those of an extension's method are checked once it is known."""
+
+    def describe(self) -> str:
+        """Return what is allowed."""
+        return f"a mapping of {METHOD} ({MethodName().describe()}) and its arguments"
+
+    def convert(self, node: Node, key: str, problems: Problems) -> dict[str, Any] | None:
+        """Return the arguments, completed with the method's defaults."""
+        if not is_mapping(node):
+            problems.reject(node, key, f"expected {self.describe()}")
+            return None
+        chosen = next((pair.value for pair in pairs(node) if pair.word == METHOD), None)
+        name: str | None = DEFAULT
+        if chosen is not None:
+            name = MethodName().convert(chosen, f"{key}.{METHOD}", problems)
+        return None if name is None else arguments_of(name).convert(node, key, problems)
+
+    def objection(self, value: Any, extensions: Sequence[str]) -> str:
+        """Return the methods there are, where ``value`` names none of them, or what its row does not allow."""
+        name, names = value[METHOD], registered(FOLDER, extensions)
+        if name in registered(FOLDER):
+            return ""
+        if name not in names:
+            hint = _INSTEAD.get(name.lower()) or nearest(name, names)
+            return f"{METHOD} = {name}: expected one of {', '.join(names)}{hint}"
+        found = Problems()
+        try:
+            arguments_of(name, extensions).convert(typed(in_yaml(value)), "", found)
+        except (ValueError, AttributeError, TypeError) as error:
+            return f"arguments of {name}: {error}"
+        return next((f"{each.key.lstrip('.')} = {each.value}: {each.message}" for each in found), "")
+
+
+def arguments_of(name: str, extensions: Sequence[str] = ()) -> Arguments:
+    """Return the arguments that a method allows; any, where its row does not say, or is not known yet.
+
+    Raises:
+        ValueError: the row says something else than kinds of values.
+    """
+    row = declared(FOLDER, name, extensions)
+    allowed = row.literals.get("arguments") if row else None
+    known = {argument: kind_of(words) for argument, words in (allowed or {}).items()}
+    own = {PACKAGE: Choice(("peft",)), METHOD: MethodName()}
+    defaults = {PACKAGE: "peft", METHOD: name} | (row.literals.get("defaults", {}) if row else {})
+    return Arguments(own | known, defaults, open=allowed is None)

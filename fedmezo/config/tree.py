@@ -52,4 +52,9 @@ def plain(value: Any) -> Any:
 
 def dump(cfg: CfgNode) -> str:
     """Return a configuration as YAML text, all ASCII; loading it gives an equal tree."""
-    return yaml.dump(to_dict(cfg), Dumper=_Dumper, sort_keys=False)
+    return in_yaml(cfg)
+
+
+def in_yaml(tree: Mapping[str, Any]) -> str:
+    """Return a mapping as YAML text, all ASCII; text that looks like a number is in quotes."""
+    return yaml.dump(to_dict(tree), Dumper=_Dumper, sort_keys=False)

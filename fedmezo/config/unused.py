@@ -31,6 +31,7 @@ def _is_not(key: str, *wanted: Any) -> Callable[[Values], bool]:
 
 
 _KIND = "encoder_reparameterization_type"
+_DROPOUTS = {f"{name}_dropout": 0.0 for name in ("lora", "vera", "encoder", "rank", "module")}
 _BACKPROPAGATION = _is("trainer.type", "llmtrainer")
 _ZEROTH_ORDER = _is("trainer.type", "mezotrainer")
 KEYS = (
@@ -63,7 +64,7 @@ KEYS = (
 )
 # of the mapping in llm.adapter.args; the values are its own, and the configuration's
 METHODS = (
-    Unused(("lora_dropout", "encoder_dropout"), _ZEROTH_ORDER, "losses of mezotrainer are computed without dropout"),
+    Unused(tuple(_DROPOUTS), _ZEROTH_ORDER, "losses of mezotrainer are computed without dropout"),
     Unused(
         ("encoder_num_layers", "encoder_dropout"),
         lambda values: values["adapter_method"] == "p-tuning" and not _is(_KIND, "LSTM")(values),
@@ -76,7 +77,7 @@ METHODS = (
     ),
     Unused(("prompt_tuning_init_text",), _is_not("prompt_tuning_init", "TEXT"), "only prompt_tuning_init = TEXT does"),
 )
-_ARGUMENTS = {"lora_dropout": 0.0, "encoder_dropout": 0.0, "encoder_num_layers": 2, "encoder_hidden_size": 128}
+_ARGUMENTS = {**_DROPOUTS, "encoder_num_layers": 2, "encoder_hidden_size": 128}
 
 
 def unused(cfg: CfgNode) -> list[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -93,6 +94,8 @@ def culprit(error: BaseException, fallback: Path | str = "") -> str:
 
 
 def defined_at(function: Callable[..., Any]) -> str:
-    """Return ``FILE:LINE`` of a function, a method, or the call of an object."""
+    """Return ``FILE:LINE`` of a function, a method, a class, or the call of an object."""
+    if isinstance(function, type):
+        return f"{inspect.getsourcefile(function)}:{inspect.getsourcelines(function)[1]}"
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)

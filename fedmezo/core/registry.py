@@ -7,22 +7,31 @@ importing (and executing) any of them; the file that holds a name is imported wh
 import ast
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """A line ``@register("name")``: the package whose ``register`` it is, the name, and the line's number."""
+    """A line ``@register("name")``.
+
+    Args:
+        package: whose ``register`` it is.
+        name: what is registered.
+        line: its number.
+        literals: attributes of the class that is registered, of those that its body gives as plain values.
+    """
 
     package: str
     name: str
     line: int
+    literals: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def declarations(path: Path) -> Iterator[Declaration]:
@@ -41,7 +50,18 @@ def declarations(path: Path) -> Iterator[Declaration]:
                     head, dot, rest = ast.unparse(function).partition(".")
                     package, _, last = f"{meanings.get(head, head)}{dot}{rest}".rpartition(".")
                     if last == "register":
-                        yield Declaration(package, name, line)
+                        yield Declaration(package, name, line, _literals(node))
+
+
+def _literals(node: ast.AST) -> dict[str, Any]:
+    """Return the values that the body of a class gives to names, where they are literals."""
+    found: dict[str, Any] = {}
+    for each in getattr(node, "body", []):
+        match each:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                with suppress(ValueError):
+                    found[name] = ast.literal_eval(value)
+    return found
 
 
 def _imports(tree: ast.Module) -> dict[str, str]:

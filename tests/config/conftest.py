@@ -1,5 +1,6 @@
 """A package folder with registered names, and ways to load configurations and to read their mistakes."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import pytest
 from yacs.config import CfgNode
 
 from fedmezo.config import load, names
+from fedmezo.config.peft_arguments import FOLDER
+from fedmezo.config.schema import KEYS
+from fedmezo.config.types import Registered, Synonyms
 from fedmezo.core.errors import ConfigurationError
 
-REGISTERED = {
+REGISTERED = {  # of these kinds some names only
     "training": ("mezotrainer", "llmtrainer"),
     "federation/strategies": ("frozen", "random", "round-wise", "five-round", "model-diff"),
     "data/splitters": ("iid", "meta", "lda"),
@@ -17,8 +21,6 @@ REGISTERED = {
     "models/hubs": ("huggingface_llm", "package_llm", "random_llm"),
     "federation/engines": ("local",),
     "criteria": ("cross_entropy", "accuracy"),
-    "zeroth_order/estimators": ("central", "one-sided"),
-    "core/directions/distributions": ("gaussian", "rademacher"),
 }
 
 Load = Callable[..., CfgNode]
@@ -28,12 +30,15 @@ Mistakes = Callable[..., str]
 @pytest.fixture(scope="package", autouse=True)
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("package")
-    for folder, registered in REGISTERED.items():
+    kinds = (key.kind.kind if isinstance(key.kind, Synonyms) else key.kind for key in KEYS.values())
+    everything = {kind.folder: names.registered(kind.folder) for kind in kinds if isinstance(kind, Registered)}
+    for folder, registered in (everything | REGISTERED).items():
         (root / folder).mkdir(parents=True)
         for index, name in enumerate(registered):
             package = f"fedmezo.{folder.replace('/', '.')}"
             source = f"from {package} import register\nraise SystemExit\n@register({name!r})\nclass Thing: ...\n"
             (root / folder / f"thing_{index}.py").write_text(source, encoding="utf-8")
+    shutil.copytree(names.PACKAGE / FOLDER, root / FOLDER)  # not run either
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(names, "PACKAGE", root)
         yield root

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fedmezo.config.names import registered
-from fedmezo.config.peft_arguments import AdapterMethod, Modules, OnlyTrue
+from fedmezo.config.peft_arguments import FOLDER, METHOD, AdapterArguments, MethodName, Modules, OnlyTrue, arguments_of
 from fedmezo.config.schema import DEFAULTS, KEYS
 from fedmezo.config.types import (
     Anything,
@@ -27,7 +27,6 @@ from fedmezo.config.types import (
     RunOrLedger,
     Synonyms,
     Text,
-    Variants,
 )
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | st.sampled_from(
@@ -80,13 +79,13 @@ def values(kind: FieldType) -> st.SearchStrategy[Any]:
         case Arguments():
             known = {name: values(each) for name, each in kind.known.items()}
             return st.fixed_dictionaries({}, optional=known | ({"free": FREE} if kind.open else {}))
-        case Variants(selector, _, variants):
-            return st.sampled_from(sorted(variants.items())).flatmap(
-                lambda each: values(each[1]).map(lambda own: own | {selector: each[0]})
+        case AdapterArguments():
+            return st.sampled_from(registered(FOLDER)).flatmap(
+                lambda name: values(arguments_of(name)).map(lambda own: own | {METHOD: name})
             )
         case Anything():
             return FREE
-        case AdapterMethod():
+        case MethodName():
             return st.just("lora")
         case Modules():
             return TEXT | st.lists(TEXT, max_size=2)

@@ -136,7 +136,7 @@ REFUSED = [
     (
         "llm.adapter.args",
         "[{adapter_method: lorra}]",
-        "expected one of lora, prefix, prompt, p-tuning, ia3; the nearest",
+        "adapter_method = lorra: expected one of ia3, lora, p-tuning, prefix, prompt, vera; the nearest",
     ),
     ("llm.adapter.args", "[{adapter_method: adalora}]", "use lora, with rank_pattern"),
     (

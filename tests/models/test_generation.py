@@ -7,7 +7,7 @@ import torch
 from peft import IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.randomness import generator
+from fedmezo.core.randomness import generator, preserved_torch_state
 from fedmezo.models.generation import Sampling, generate
 from fedmezo.models.hubs import BaseModel, load_base_model
 
@@ -55,7 +55,8 @@ def likeliest(model: torch.nn.Module, base: BaseModel, count: int) -> str:
 def test_greedy_is_the_likeliest_token_with_every_kind_of_adapter(base: BaseModel, method: PeftConfig) -> None:
     plain = likeliest(base.model, base, 10)
     assert answer(base.model, base, Sampling(10)) == plain
-    model = get_peft_model(base.model, method).eval()
+    with preserved_torch_state(0):
+        model = get_peft_model(base.model, method).eval()
     draw = generator(1)
     for parameter in filter(lambda parameter: parameter.requires_grad, model.parameters()):
         parameter.data += 0.3 * torch.from_numpy(draw.standard_normal(parameter.shape)).float()

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from fedmezo.core.directions import direction
 from fedmezo.data.batches import Batch, collate
 from fedmezo.data.encoding import EncodedExamples
-from fedmezo.models.adapters import attach_adapter, initial_parameters
+from fedmezo.models.adapters import attach_adapter, initial_parameters, methods
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.hubs import load_base_model
 from fedmezo.models.hubs.random_llm import MODELS
@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {  # arguments of the methods, of the model's
     "prompt": {"num_virtual_tokens": 3},
     "p-tuning": {"num_virtual_tokens": 3, "encoder_hidden_size": 8},
     "ia3": {},
+    "vera": {"r": 4},
 }
 ROWS = ((3, 5), (1, 9), (6, 2))  # (prompt tokens, response tokens)
 
@@ -47,9 +48,13 @@ def tiny_base(dtype: torch.dtype = torch.float32, family: str = "tiny-llama") ->
     return load_base_model(f"{family}@random_llm", dtype=dtype, cache=NO_CACHE).model
 
 
-def tuned(model: PreTrainedModel | PeftModel) -> Tuned:
+def initial(parameters: FlatParameters, seed: int = 0, method: str = "lora", prompt: Tensor | None = None) -> Tensor:
+    return initial_parameters(parameters, methods.registry[method], seed, prompt)
+
+
+def tuned(model: PreTrainedModel | PeftModel, method: str = "lora") -> Tuned:
     parameters = FlatParameters(model)
-    start = initial_parameters(parameters, seed=0)
+    start = initial(parameters, method=method)
     parameters.buffer.copy_(start)
     return Tuned(model, parameters, start + 0.1 * direction(7, 0, parameters.size), CopyInScorer(model, parameters))
 
@@ -57,7 +62,8 @@ def tuned(model: PreTrainedModel | PeftModel) -> Tuned:
 def tiny_adapter(
     method: str, dtype: torch.dtype = torch.float32, family: str = "tiny-llama", **arguments: Any
 ) -> Tuned:
-    return tuned(attach_adapter(tiny_base(dtype, family), {"adapter_method": method, **SMALL[method], **arguments}))
+    model = attach_adapter(tiny_base(dtype, family), {"adapter_method": method, **SMALL[method], **arguments})
+    return tuned(model, method)
 
 
 def tiny_lora(dtype: torch.dtype = torch.float32, **arguments: Any) -> Tuned:

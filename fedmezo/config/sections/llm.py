@@ -1,8 +1,8 @@
 """The language model: lengths, non-finite losses, cache and adapter."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.peft_arguments import METHOD, METHODS, AdapterMethod
-from fedmezo.config.types import Boolean, Integer, ListOf, Text, Variants
+from fedmezo.config.peft_arguments import DEFAULT, AdapterArguments, arguments_of
+from fedmezo.config.types import Boolean, Integer, ListOf, Text
 
 SECTION = Section(
     "llm",
@@ -26,8 +26,8 @@ SECTION = Section(
         Key("llm.adapter.use", True, Boolean(), "Train an adapter; False: train all parameters."),
         Key(
             "llm.adapter.args",
-            (METHODS["lora"].defaults,),
-            ListOf(Variants(METHOD, AdapterMethod(), METHODS), least=1, most=1),
+            (arguments_of(DEFAULT).defaults,),
+            ListOf(AdapterArguments(), least=1, most=1),
             "The adapter: one mapping, of a PEFT method and its arguments.",
         ),
         Key(

@@ -5,7 +5,6 @@ from fedmezo.config.types.field_type import FieldType, Nullable, OrWord, ScalarT
 from fedmezo.config.types.file import ChoiceOrFile, ExistingFile, PythonFile, RunOrLedger
 from fedmezo.config.types.number import Integer, Number
 from fedmezo.config.types.text import Boolean, Choice, Day, ModelName, Registered, Text
-from fedmezo.config.types.variants import Variants
 
 __all__ = [
     "Anything",
@@ -28,5 +27,4 @@ __all__ = [
     "ScalarType",
     "Synonyms",
     "Text",
-    "Variants",
 ]

@@ -1,61 +1,62 @@
 """Attaching an adapter of PEFT to a model."""
 
+import importlib
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from peft import (
-    IA3Config,
-    LoraConfig,
-    PeftConfig,
-    PeftModel,
-    PrefixTuningConfig,
-    PromptEncoderConfig,
-    PromptTuningConfig,
-    get_peft_model,
-)
+from peft import PeftConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.core.randomness import preserved_torch_state
+from fedmezo.core.extensions import defined_at
+from fedmezo.core.randomness import preserved_torch_state, stream_key
+from fedmezo.models.adapters.methods import Method, registry
 
-METHODS: dict[str, type[PeftConfig]] = {
-    "lora": LoraConfig,
-    "prefix": PrefixTuningConfig,
-    "prompt": PromptTuningConfig,
-    "p-tuning": PromptEncoderConfig,
-    "ia3": IA3Config,
-}
 # not for PEFT: the first two choose, the others are for :func:`fedmezo.models.adapters.prompt_init.prompt_embeddings`
 _OWN = ("adapter_package", "adapter_method", "prompt_tuning_init", "prompt_tuning_init_text")
 
 
-def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any]) -> PeftModel:
+def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any], seed: int = 0) -> PeftModel:
     """Wrap a model with the adapter of ``llm.adapter.args``.
 
     Args:
         model: the base model; its own parameters are frozen.
         arguments: ``adapter_package``, ``adapter_method``, then arguments of the method's configuration in PEFT.
+        seed: of the run.
 
     Raises:
-        ConfigurationError: PEFT refuses the arguments for this model, or would not load what is trained with them.
+        ConfigurationError: PEFT refuses the arguments for this model, or would not load what is trained with them; or
+            the method's row names no class of PEFT's.
     """
-    method = METHODS[arguments["adapter_method"]]
-    own = {key: value for key, value in arguments.items() if key not in _OWN}
+    method = registry[arguments["adapter_method"]]
+    make = _configuration(method)
+    own = {**method.defaults, **{key: value for key, value in arguments.items() if key not in _OWN}}
     try:
-        # PEFT draws its own initial values, which are replaced later
-        with preserved_torch_state(), warnings.catch_warnings():
+        # PEFT draws its own initial values; those that the method's row knows of are replaced later
+        with preserved_torch_state(stream_key(seed, "init")), warnings.catch_warnings():
             # of what PEFT mends by itself, and of a name that it uses of transformers, the user need not hear
             warnings.filterwarnings("ignore", message="fan_in_fan_out")
             warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
             warnings.simplefilter("ignore", FutureWarning)
-            adapted = get_peft_model(model, method(task_type="CAUSAL_LM", **own))
+            adapted = get_peft_model(model, make(task_type="CAUSAL_LM", **own))
         _check_kept(adapted)
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, re.error) as error:
         reason = str(error).strip() or type(error).__name__
         raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {reason}") from error
     return adapted
+
+
+def _configuration(method: type[Method]) -> Callable[..., PeftConfig]:
+    module, _, name = method.config.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"{defined_at(method)}\n    config = {method.config}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, PeftConfig)):
+        raise ConfigurationError(f"{defined_at(method)}\n    config = {method.config} is no configuration of PEFT")
+    return found
 
 
 def _check_kept(model: PeftModel) -> None:

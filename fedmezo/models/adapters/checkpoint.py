@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,6 @@ from fedmezo.models.tokenizers import ModelTokenizer
 # PEFT keeps of a prompt encoder what it computes, not its parameters: those are kept beside it
 TRAINABLE = "trainable.safetensors"
 _WORDS = {torch.float32: torch.int32, torch.bfloat16: torch.int16}  # what numpy can hold instead
-# settings that change what an adapter's weights mean, but not their names and shapes
-_MEANING = ("lora_alpha", "alpha_pattern", "use_rslora", "encoder_reparameterization_type")
-_KIND = ("r", "rank_pattern", "use_dora", "num_virtual_tokens", "prefix_projection")
 
 
 def save_trained(model: PreTrainedModel | PeftModel, folder: Path, tokenizer: ModelTokenizer) -> None:
@@ -108,7 +105,9 @@ def stored_hash(parameters: FlatParameters, folder: Path) -> bytes:
     return digest.digest()
 
 
-def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel) -> Tensor:
+def load_point(
+    parameters: FlatParameters, folder: Path, model: PreTrainedModel | PeftModel, alike: Sequence[str] = ()
+) -> Tensor:
     """Return the point [d] saved in an adapter folder by :func:`save_trained` or by PEFT; the model ends at it.
 
     Raises:
@@ -118,7 +117,7 @@ def load_point(parameters: FlatParameters, folder: Path, model: PreTrainedModel 
         raise _no_adapter(folder, f"only an adapter can be restored; for a model: model.type {folder}@huggingface_llm")
     try:
         settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        differing = _differing(settings, model.peft_config["default"].to_dict())
+        differing = _differing(settings, model.peft_config["default"].to_dict(), alike)
         if differing:
             raise _no_adapter(folder, f"it was made with another {', '.join(differing)} than llm.adapter.args says")
         _restore(parameters, folder, model)
@@ -153,11 +152,11 @@ def _numbers(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _differing(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Return the settings of kind and meaning that are not the same: the method alone, where that is another."""
+def _differing(saved: Mapping[str, Any], wanted: Mapping[str, Any], alike: Sequence[str]) -> list[str]:
+    """Return the settings that are not alike: the method alone, where that is another."""
     if saved.get("peft_type") != wanted["peft_type"]:
         return ["adapter_method"]
-    return [key for key in (*_KIND, *_MEANING) if (saved.get(key) or None) != (wanted.get(key) or None)]
+    return [key for key in alike if (saved.get(key) or None) != (wanted.get(key) or None)]
 
 
 def _no_adapter(folder: Path, reason: str) -> ResourceError:

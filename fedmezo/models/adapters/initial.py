@@ -2,29 +2,29 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 from torch import Size, Tensor
 
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.philox import philox
 from fedmezo.core.randomness import stream_key
+from fedmezo.models.adapters.methods import VIRTUAL_TOKENS, Method
 from fedmezo.models.flat_parameters import FlatParameters, Span
 
-_VIRTUAL_TOKENS = r"^prompt_encoder\.[^.]+\.embedding\.weight$"
-_NORMAL = re.compile(rf"{_VIRTUAL_TOKENS}|\.lora_embedding_B\.")
-_UNIFORM = re.compile(r"\.lora_A\.|^prompt_encoder\.")
 
-
-def initial_parameters(parameters: FlatParameters, seed: int, prompt: Tensor | None = None) -> Tensor:
+def initial_parameters(
+    parameters: FlatParameters, method: type[Method], seed: int, prompt: Tensor | None = None
+) -> Tensor:
     """Return the initial point [d].
 
-    Where PEFT draws from torch's global generator (embeddings normal; LoRA's A and the layers of a prompt encoder
-    uniform within 1/sqrt(fan in)) the values come from the portable generator by flat index instead. What PEFT sets
-    without drawing (LoRA's B, DoRA's magnitudes, IA3's ones, zeroed prefixes, copies of the model's own parameters)
-    stays as it is.
+    Where PEFT draws from torch's generator, and the method's row says how, the values come from the portable generator
+    by flat index instead. What PEFT sets without drawing (zeros, ones, copies of the model's own parameters) stays as
+    it is.
 
     Args:
         parameters: holding what PEFT has set.
+        method: of PEFT.
         seed: of the run.
         prompt: embeddings that the virtual tokens start from instead [n, width]; None to draw them.
     """
@@ -33,16 +33,24 @@ def initial_parameters(parameters: FlatParameters, seed: int, prompt: Tensor | N
     shapes = {span.name: span.shape for span in parameters.spans}
     for span in parameters.spans:
         values = point[span.start : span.stop]
-        if prompt is not None and re.search(_VIRTUAL_TOKENS, span.name):
+        deviation, constant = _of(method.normal, span), _of(method.constant, span)
+        if prompt is not None and re.search(VIRTUAL_TOKENS, span.name):
             values.copy_(prompt.flatten())
-        elif span.name.startswith("prompt_encoder.") and not values.any():
+        elif not values.any():
             continue  # zeros that were asked for
-        elif _NORMAL.search(span.name):
-            values.copy_(direction(key, span.start, span.stop))
-        elif _UNIFORM.search(span.name):
+        elif deviation is not None:
+            values.copy_(direction(key, span.start, span.stop)).mul_(deviation)
+        elif constant is not None:
+            values.fill_(constant)
+        elif any(re.search(name, span.name) for name in method.uniform):
             bound = 1.0 / math.sqrt(_fan_in(span, shapes))
             values.copy_(_uniform(key, span.start, span.stop).mul_(bound))
     return point
+
+
+def _of(numbers: Mapping[str, float], span: Span) -> float | None:
+    """Return the number of the first regular expression that is in a parameter's name."""
+    return next((number for name, number in numbers.items() if re.search(name, span.name)), None)
 
 
 def _fan_in(span: Span, shapes: dict[str, Size]) -> int:

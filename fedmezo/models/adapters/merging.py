@@ -4,8 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from peft import PeftModel
-from peft.tuners.ia3.layer import IA3Layer
-from peft.tuners.lora.layer import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -24,7 +23,7 @@ def merged(model: PeftModel) -> PreTrainedModel:
 def _give_own(model: PeftModel) -> None:
     base: Any = model.get_base_model()
     ends = {module for end in (base.get_input_embeddings(), base.get_output_embeddings()) for module in end.modules()}
-    layers = (module for module in base.modules() if isinstance(module, LoraLayer | IA3Layer))
+    layers = (module for module in base.modules() if isinstance(module, BaseTunerLayer))
     adapted = {layer.get_base_layer() for layer in layers}
     for owners in _owners(base).values():
         modules = {module for module, _ in owners}

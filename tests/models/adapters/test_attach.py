@@ -1,18 +1,18 @@
 import dataclasses
 from typing import Any
 
+import peft
 import pytest
 import torch
 from peft import PeftConfig
 
-from fedmezo.config.peft_arguments import METHOD, PACKAGE
-from fedmezo.config.peft_arguments import METHODS as CONFIGURED
+from fedmezo.config.peft_arguments import METHOD, PACKAGE, arguments_of
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.models.adapters import attach_adapter, initial_parameters
-from fedmezo.models.adapters.attach import METHODS
+from fedmezo.models.adapters import attach_adapter
+from fedmezo.models.adapters.methods import registry
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.zeroth_order.scoring import CopyInScorer
-from tests.models.tiny import FAMILIES, ROWS, SMALL, make_batch, tiny_adapter, tiny_base
+from tests.models.tiny import FAMILIES, ROWS, SMALL, initial, make_batch, tiny_adapter, tiny_base
 
 # What PEFT takes and the configuration does not: set by the program, read off the model, drawing or computing other
 # initial values, changing the base model, serving other frameworks, or needing a training loop of its own.
@@ -27,6 +27,7 @@ LEFT_OUT = {
     "prompt": MODELS | {"tokenizer_name_or_path", "tokenizer_kwargs"},
     "p-tuning": MODELS,
     "ia3": PROGRAMS,
+    "vera": PROGRAMS | {"save_projection", "d_initial"},
 }
 QV = 2 * 2 * (4 * 32 + 4 * 24)  # layers, q and v (of 32 and 16 outputs), A and B of rank 4
 
@@ -48,20 +49,24 @@ LORA: list[tuple[dict[str, Any], int, int]] = [
 ]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", registry.names())
 def test_the_configuration_takes_what_peft_takes_but_for_what_is_left_out(method: str) -> None:
-    peft = {field.name for field in dataclasses.fields(METHODS[method])}
-    assert CONFIGURED[method].known.keys() - {PACKAGE, METHOD} == peft - LEFT_OUT[method]
+    configuration: Any = getattr(peft, registry[method].config.removeprefix("peft."))
+    known = {field.name for field in dataclasses.fields(configuration)}
+    allowed = arguments_of(method)
+    assert allowed.known.keys() - {PACKAGE, METHOD} == known - LEFT_OUT[method] and not allowed.open
+    assert allowed.defaults.keys() <= allowed.known.keys()
+    assert set(registry[method].alike) <= known
 
 
-def test_every_configured_method_can_be_attached() -> None:
-    assert CONFIGURED.keys() == METHODS.keys() == SMALL.keys()
+def test_every_registered_method_is_tested() -> None:
+    assert registry.names().keys() == SMALL.keys() == LEFT_OUT.keys()
 
 
 @pytest.mark.parametrize("method", SMALL)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_only_the_adapter_is_trained(method: str, family: str) -> None:
-    own = {"lora": ".lora_", "ia3": ".ia3_l."}.get(method, "prompt_encoder.")
+    own = {"lora": ".lora_", "ia3": ".ia3_l.", "vera": ".vera_lambda_"}.get(method, "prompt_encoder.")
     base = sum(parameter.numel() for parameter in tiny_base(family=family).parameters())
     adapted = tiny_adapter(method, family=family)
     assert all(own in span.name for span in adapted.parameters.spans)
@@ -74,7 +79,7 @@ def test_arguments_of_lora_are_honoured(arguments: dict[str, Any], tensors: int,
     assert (len(other.parameters.spans), other.parameters.size) == (tensors, size)
     plain = tiny_adapter("lora", family=arguments.get("family", "tiny-llama"))
     assert other.scorer.loss(other.point, batch) != plain.scorer.loss(plain.point, batch)
-    start = initial_parameters(other.parameters, seed=0)
+    start = initial(other.parameters)
     base = tiny_base(family=arguments.get("family", "tiny-llama")).requires_grad_(True)
     unadapted = CopyInScorer(base, FlatParameters(base))
     if "layer_replication" not in arguments:  # which makes another model of it

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fedmezo.core.errors import ResourceError
-from fedmezo.models.adapters import attach_adapter, load_point, save_trained
+from fedmezo.models.adapters import attach_adapter, load_point, methods, save_trained
 from fedmezo.models.adapters.checkpoint import TRAINABLE
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.hubs import load_base_model
@@ -141,7 +141,7 @@ def test_an_adapter_that_means_something_else_is_not_restored(arguments: dict[st
     other = saved(tiny_lora(**arguments), tmp_path)
     lora = tiny_lora()
     with pytest.raises(ResourceError, match=next(iter(arguments))):
-        load_point(lora.parameters, other, lora.model)
+        load_point(lora.parameters, other, lora.model, methods.registry["lora"].alike)
 
 
 @pytest.mark.parametrize("method", SMALL)
@@ -150,7 +150,7 @@ def test_an_extended_vocabulary_goes_with_the_adapter(method: str, tmp_path: Pat
     ending.eos_token = None
     model = tiny_base()
     tokenizer = PretrainedTokenizer(ending, extended=complete(ending, model))
-    adapted = tuned(attach_adapter(model, {"adapter_method": method, **SMALL[method]}))
+    adapted = tuned(attach_adapter(model, {"adapter_method": method, **SMALL[method]}), method)
     batch = make_batch(*ROWS)
     batch.input_ids[0, 4] = batch.labels[0, 4] = tokenizer.eos_id  # a response ends in the new token
     with adapted.scorer.at(adapted.point) as at_point:

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.models.adapters import initial_parameters, prompt_embeddings
+from fedmezo.models.adapters import prompt_embeddings
 from fedmezo.models.tokenizers import ByteTokenizer
-from tests.models.tiny import FAMILIES, ROWS, make_batch, tiny_adapter, tiny_base
+from tests.models.tiny import FAMILIES, ROWS, initial, make_batch, tiny_adapter, tiny_base
 
 TOKENS = {"adapter_method": "prompt", "num_virtual_tokens": 5}
 
@@ -20,7 +20,7 @@ def test_a_prompt_of_words_is_the_words_put_before(family: str) -> None:
     labels = torch.cat([torch.full_like(ahead, -100), batch.labels], dim=1)
     with torch.inference_mode():
         wanted = tiny_base(family=family).eval()(input_ids=ids, attention_mask=mask, labels=labels).loss.item()
-    start = initial_parameters(prompt.parameters, seed=0, prompt=words)
+    start = initial(prompt.parameters, 0, "prompt", words)
     assert prompt.scorer.loss(start, batch) == pytest.approx(wanted, abs=1e-5)
 
 
