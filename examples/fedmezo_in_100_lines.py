@@ -25,7 +25,7 @@ import fedmezo
 from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data.client_batches import batch_indices
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.replay import Replay, Steps
 

@@ -12,7 +12,7 @@ import torch
 import fedmezo
 from examples.fedmezo_in_100_lines import fedmezo_rounds
 from fedmezo.assembly import assemble_learning_task
-from fedmezo.models.flat_parameters import point_hash
+from fedmezo.models.hashing import point_hash
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY / "examples" / "fedmezo_in_100_lines.py"
