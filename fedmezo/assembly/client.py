@@ -121,6 +121,6 @@ def _clients_together(cfg: CfgNode, scorer: Scorer) -> int:
         return 1
     if cfg.engine.lanes == "auto":
         return MOST_TOGETHER
-    together = min(cfg.engine.lanes, clients_in_a_round(cfg))
-    scorer.most_tokens *= together
-    return int(together)
+    together = min(int(cfg.engine.lanes), clients_in_a_round(cfg))
+    scorer.share(together)
+    return together

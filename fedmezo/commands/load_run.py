@@ -133,10 +133,10 @@ def _chosen(cfg: CfgNode, store: Store, wanted: RoundSelector) -> int:
         if cfg.llm.adapter.use and not scalars_travel(cfg):
             return best.rounds_done  # its adapter is kept
         wanted = best.rounds_done
-    return _kept(cfg, store, int(wanted), done)
+    return _rebuildable(cfg, store, int(wanted), done)
 
 
-def _kept(cfg: CfgNode, store: Store, wanted: int, done: int) -> int:
+def _rebuildable(cfg: CfgNode, store: Store, wanted: int, done: int) -> int:
     """Return the wanted round if it can be rebuilt: any where scalars travel, else one with a snapshot."""
     scalars = scalars_travel(cfg)
     kept = range(done + 1) if scalars else [0, *(number for number in store.snapshots.rounds() if number <= done)]

@@ -1,4 +1,4 @@
-"""``engine.lanes``: clients that share forward passes learn what they learn alone, up to rounding."""
+"""What clients are made of; with ``engine.lanes`` they share forward passes, and learn what they learn alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.assembly import assemble_federation, assemble_learning_task
+from fedmezo.assembly import LearningTask, assemble_federation, assemble_learning_task
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.federation.messages import Task
 from fedmezo.ledger.records import RoundRecord
+from fedmezo.zeroth_order.scoring import LoraBatchedScorer
 
 Write = Callable[..., Path]
 
@@ -61,3 +63,18 @@ def test_clients_who_move_the_only_point_work_one_after_the_other(tiny_yaml: Wri
     assert torch.equal(learning_task.start, before)
     for result, task in zip(together, tasks, strict=True):
         assert bytes(result.message) == bytes(executor(task, learning_task.start).message)
+
+
+def test_a_key_that_the_trainer_does_not_take_is_refused(tiny_yaml: Write, tiny_task: LearningTask) -> None:
+    cfg = config.load(tiny_yaml(trainer={"type": "mezotrainer", "pace": 3}))
+    with pytest.raises(ConfigurationError, match=r"^trainer\.pace = 3\n    mezotrainer takes no pace"):
+        assemble_federation(cfg, tiny_task)
+
+
+def test_a_scorer_that_serves_two_federations_holds_the_lanes_of_one(tiny_yaml: Write) -> None:
+    cfg = config.load(tiny_yaml(), ["use_gpu", "False", "engine.lanes", "2"])
+    task = assemble_learning_task(cfg)
+    assert isinstance(task.scorer, LoraBatchedScorer)
+    alone = task.scorer.most_tokens
+    assert [assemble_federation(cfg, task).executor.lanes for _ in range(2)] == [2, 2]
+    assert task.scorer.most_tokens == 2 * alone

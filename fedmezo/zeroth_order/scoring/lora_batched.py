@@ -55,7 +55,11 @@ class LoraBatchedScorer(Scorer):
         self._layers: dict[str, Any] = {name: modules[name] for name in names}
         self._pairing = pairing_of(model)
         self._memory: Tensor | None = None
-        self.most_tokens = MOST_TOKENS.get(parameters.buffer.device.type, MOST_TOKENS["cuda"])  # of a forward
+        self.share(1)
+
+    def share(self, clients: int) -> None:
+        """Let a forward hold the lanes of so many clients."""
+        self.most_tokens = clients * MOST_TOKENS.get(self.parameters.buffer.device.type, MOST_TOKENS["cuda"])
 
     @property
     def shares_rounding(self) -> bool:
