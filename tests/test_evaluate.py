@@ -22,7 +22,7 @@ from fedmezo.commands.generate import never
 from fedmezo.commands.load_run import rebuild
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.data.examples import Example
-from fedmezo.data.prompts.template import ALPACA
+from fedmezo.data.prompts.alpaca import ALPACA
 from fedmezo.evaluate import main
 from fedmezo.evaluation.tasks import tasks
 from fedmezo.main import main as train

@@ -27,13 +27,13 @@ from fedmezo.config.tree import plain
 from fedmezo.config.types import (
     Boolean,
     Choice,
-    ChoiceOrFile,
     FieldType,
     Integer,
     ListOf,
     Nullable,
     Number,
     Registered,
+    RegisteredOrFile,
     Synonyms,
 )
 from fedmezo.main import main
@@ -129,9 +129,9 @@ def values(key: str) -> st.SearchStrategy[Any]:
 def fitting(kind: FieldType) -> st.SearchStrategy[Any]:
     """Return values of a kind."""
     match kind:
-        case Choice(options) | ChoiceOrFile(options):
+        case Choice(options):
             return st.sampled_from(options)
-        case Registered(folder):
+        case Registered(folder) | RegisteredOrFile(folder):
             return st.deferred(lambda: st.sampled_from(registered(folder)))
         case Boolean():
             return st.booleans()

@@ -17,8 +17,8 @@ from fedmezo.core.extensions import import_extensions
 from fedmezo.core.log import LOG
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.data.examples import Example
+from fedmezo.data.prompts import Prompt
 from fedmezo.data.prompts.make import make_prompt
-from fedmezo.data.prompts.prompt import Prompt
 from fedmezo.federation.selection import best_evaluation
 from fedmezo.ledger.ledger import Ledger, check_same
 from fedmezo.ledger.snapshots import Snapshots

@@ -69,16 +69,17 @@ def named_mistakes() -> Iterator[None]:
         raise ConfigurationError(f"{place}\n    {type(error).__name__}: {error}") from error
 
 
-def instantiated(kind: Callable[[], Made]) -> Made:
-    """Return a new object of a class.
+def instantiated(kind: Callable[..., Made], *arguments: object) -> Made:
+    """Return a new object of a class, or what a function returns.
 
     Raises:
-        ConfigurationError: it cannot be made without arguments; the message names the file and line of the class.
+        ConfigurationError: it cannot be made of these arguments; the message names file and line.
     """
     try:
-        return kind()
+        return kind(*arguments)
     except TypeError as error:
-        raise ConfigurationError(f"{culprit(error) or defined_at(kind.__init__)}\n    {error}") from error
+        place = culprit(error) or defined_at(kind.__init__ if hasattr(kind.__init__, "__code__") else kind)
+        raise ConfigurationError(f"{place}\n    {error}") from error
 
 
 def culprit(error: BaseException, fallback: Path | str = "") -> str:

@@ -14,8 +14,7 @@ from tqdm import tqdm
 from fedmezo.core.errors import ResourceError
 from fedmezo.data.encoding_cache import Arrays, content_key, read_arrays, write_arrays
 from fedmezo.data.examples import Example
-from fedmezo.data.prompts.chat import ChatTokenizer
-from fedmezo.data.prompts.prompt import Prompt
+from fedmezo.data.prompts import ChatTokenizer, Prompt
 
 BATCH = 1000
 QUIET_UP_TO = 2000

@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 from fedmezo.config import load, names
 from fedmezo.config.peft_arguments import FOLDER
 from fedmezo.config.schema import KEYS
-from fedmezo.config.types import Registered, Synonyms
+from fedmezo.config.types import Registered, RegisteredOrFile, Synonyms
 from fedmezo.core.errors import ConfigurationError
 
 REGISTERED = {  # of these kinds some names only
@@ -22,6 +22,7 @@ REGISTERED = {  # of these kinds some names only
     "federation/engines": ("local",),
     "criteria": ("cross_entropy", "accuracy"),
 }
+NAMED = (Registered, RegisteredOrFile)
 
 Load = Callable[..., CfgNode]
 Mistakes = Callable[..., str]
@@ -31,7 +32,7 @@ Mistakes = Callable[..., str]
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("package")
     kinds = (key.kind.kind if isinstance(key.kind, Synonyms) else key.kind for key in KEYS.values())
-    everything = {kind.folder: names.registered(kind.folder) for kind in kinds if isinstance(kind, Registered)}
+    everything = {kind.folder: names.registered(kind.folder) for kind in kinds if isinstance(kind, NAMED)}
     for folder, registered in (everything | REGISTERED).items():
         (root / folder).mkdir(parents=True)
         for index, name in enumerate(registered):

@@ -12,7 +12,6 @@ from fedmezo.config.types import (
     Arguments,
     Boolean,
     Choice,
-    ChoiceOrFile,
     Day,
     ExistingFile,
     FieldType,
@@ -24,6 +23,7 @@ from fedmezo.config.types import (
     OrWord,
     PythonFile,
     Registered,
+    RegisteredOrFile,
     RunOrLedger,
     Synonyms,
     Text,
@@ -48,9 +48,9 @@ def values(kind: FieldType) -> st.SearchStrategy[Any]:
             return TEXT
         case Day():
             return st.dates().map(str) | st.just("")
-        case Choice(options) | ChoiceOrFile(options):
+        case Choice(options):
             return st.sampled_from(options)
-        case Registered(folder):
+        case Registered(folder) | RegisteredOrFile(folder):
             return st.deferred(lambda: st.sampled_from(registered(folder)))
         case ModelName():
             return st.sampled_from(["a@random_llm", "b/c@huggingface_llm"])

@@ -16,7 +16,7 @@ from fedmezo.data.encoding import encode
 from fedmezo.data.examples import Example
 from fedmezo.data.federated import FederatedData, build
 from fedmezo.data.partition import SPLITS, ClientData, Partition
-from fedmezo.data.prompts.template import ALPACA
+from fedmezo.data.prompts.alpaca import ALPACA
 from fedmezo.data.sources import registry
 from fedmezo.data.sources.source import Request
 from fedmezo.main import main

@@ -5,12 +5,12 @@ from fedmezo.config.types import (
     Arguments,
     Boolean,
     Choice,
-    ChoiceOrFile,
     Day,
     Integer,
     ListOf,
     Number,
     Registered,
+    RegisteredOrFile,
     Synonyms,
     Text,
 )
@@ -42,7 +42,7 @@ SECTION = Section(
         Key(
             "data.prompt",
             "alpaca",
-            ChoiceOrFile(("alpaca", "chat"), endings=(".yaml", ".yml")),
+            RegisteredOrFile("data/prompts", endings=(".yaml", ".yml")),
             "Prompt that an example is put into: alpaca, chat (the model's own template), or a YAML file of yours.",
         ),
         Key(

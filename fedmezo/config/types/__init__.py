@@ -2,7 +2,7 @@
 
 from fedmezo.config.types.collection import Anything, Arguments, ListOf
 from fedmezo.config.types.field_type import FieldType, Nullable, OrWord, ScalarType, Synonyms
-from fedmezo.config.types.file import ChoiceOrFile, ExistingFile, PythonFile, RunOrLedger
+from fedmezo.config.types.file import ExistingFile, PythonFile, RegisteredOrFile, RunOrLedger
 from fedmezo.config.types.number import Integer, Number
 from fedmezo.config.types.text import Boolean, Choice, Day, ModelName, Registered, Text
 
@@ -11,7 +11,6 @@ __all__ = [
     "Arguments",
     "Boolean",
     "Choice",
-    "ChoiceOrFile",
     "Day",
     "ExistingFile",
     "FieldType",
@@ -23,6 +22,7 @@ __all__ = [
     "OrWord",
     "PythonFile",
     "Registered",
+    "RegisteredOrFile",
     "RunOrLedger",
     "ScalarType",
     "Synonyms",

@@ -7,8 +7,9 @@ from typing import Any
 
 from yaml import Node
 
+from fedmezo.config.names import registered
 from fedmezo.config.types.field_type import Textual
-from fedmezo.config.types.text import Choice, Text
+from fedmezo.config.types.text import Text
 from fedmezo.core.documents.nodes import full_path
 from fedmezo.core.documents.problems import Problems
 from fedmezo.core.run_folder import LEDGER
@@ -69,27 +70,33 @@ class ExistingFile(Textual):
 
 
 @dataclass(frozen=True)
-class ChoiceOrFile(Textual):
-    """One of a few names, or a file with one of ``endings``, relative to the file that names it."""
+class RegisteredOrFile(Textual):
+    """A name registered by the package or an extension, or a file with one of ``endings``.
 
-    options: tuple[str, ...]
+    A file is relative to the file that names it.
+    """
+
+    folder: str
     endings: tuple[str, ...]
 
     def describe(self) -> str:
         """Return what is allowed."""
-        return f"{Choice(self.options).describe()}, or a file ending in {' or '.join(self.endings)}"
+        return self._listing(registered(self.folder))
 
     def convert(self, node: Node, key: str, problems: Problems) -> str | None:
         """Return the name, or the full path."""
         name = Text().convert(node, key, problems)
-        return name if name is None or name in self.options else str(full_path(name, node))
+        return str(full_path(name, node)) if name and name.lower().endswith(self.endings) else name
 
     def objection(self, value: Any, extensions: Sequence[str]) -> str:
         """Return what is allowed, or that there is no such file."""
-        path = Path(value)
-        if value in self.options or (value.lower().endswith(self.endings) and path.is_file()):
-            return ""
+        path, names = Path(value), registered(self.folder, extensions)
         if not value.lower().endswith(self.endings):
-            return f"expected {self.describe()}{nearest(path.name, self.options)}"
+            return "" if value in names else f"expected {self._listing(names)}{nearest(value, names)}"
+        if path.is_file():
+            return ""
         others = (other.name for other in path.parent.glob("*") if other.name.lower().endswith(self.endings))
         return f"{path}: no such file{nearest(path.name, others)}"
+
+    def _listing(self, names: Sequence[str]) -> str:
+        return f"one of {', '.join(names)}, or a file ending in {' or '.join(self.endings)}"

@@ -1,30 +1,15 @@
 """The model's own chat template as a prompt: one turn of the user, without a system prompt of ours."""
 
 from datetime import date
-from typing import Protocol
 
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.examples import Example
+from fedmezo.data.prompts import ChatTokenizer, register
 
 REPLY = "The reply."
 
 
-class ChatTokenizer(Protocol):
-    """What a chat prompt needs of a tokenizer."""
-
-    @property
-    def has_chat(self) -> bool:
-        """Whether there is a chat template."""
-        ...
-
-    def chat(self, user: str, assistant: str | None = None, day: date | None = None) -> str:
-        """Return a turn of the user and one of the assistant; without ``assistant``, up to where its text begins.
-
-        The template may show ``day``; None lets it look at the clock.
-        """
-        ...
-
-
+@register("chat")
 class ChatPrompt:
     """A user's message of instruction and input, a blank line between them.
 

@@ -22,18 +22,3 @@ class Template:
         form = self.with_input if example.input.strip() else self.without_input
         parts = {"instruction": example.instruction, "input": example.input}
         return PLACEHOLDER.sub(lambda match: parts[match[1]], form)
-
-
-# The wording is that of stanford_alpaca (Taori et al. 2023, Apache-2.0).
-ALPACA = Template(
-    with_input=(
-        "Below is an instruction that describes a task, paired with an input that provides further context. "
-        "Write a response that appropriately completes the request.\n\n"
-        "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
-    ),
-    without_input=(
-        "Below is an instruction that describes a task. "
-        "Write a response that appropriately completes the request.\n\n"
-        "### Instruction:\n{instruction}\n\n### Response:"
-    ),
-)

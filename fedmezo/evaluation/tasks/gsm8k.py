@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from fedmezo.data.examples import Example
-from fedmezo.data.prompts.prompt import Prompt
+from fedmezo.data.prompts import Prompt
 
 VERSION = 1.0
 QUESTION = "{{question}}"

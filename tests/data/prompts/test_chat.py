@@ -113,11 +113,6 @@ def test_what_a_template_draws_is_the_same_each_time_and_nobody_elses() -> None:
     assert random.random() == after and drawing.chat("low") == first
 
 
-def test_an_unknown_prompt_names_the_nearest() -> None:
-    with pytest.raises(ConfigurationError, match="the nearest is chat"):
-        make_prompt("chatt", ByteTokenizer())
-
-
 @pytest.mark.smollm2
 def test_smollm2_learns_to_end_its_turn() -> None:
     name = "SmolLM2-135M-Instruct@package_llm"

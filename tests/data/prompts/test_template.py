@@ -1,5 +1,6 @@
 from fedmezo.data.examples import Example
-from fedmezo.data.prompts.template import ALPACA, Template
+from fedmezo.data.prompts.alpaca import ALPACA
+from fedmezo.data.prompts.template import Template
 
 
 def test_an_example_with_input_shows_it() -> None:

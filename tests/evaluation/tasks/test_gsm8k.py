@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from lm_eval.utils import apply_template
 
 from fedmezo.data.examples import Example
+from fedmezo.data.prompts import Prompt
+from fedmezo.data.prompts.alpaca import ALPACA
 from fedmezo.data.prompts.chat import ChatPrompt
-from fedmezo.data.prompts.prompt import Prompt
-from fedmezo.data.prompts.template import ALPACA, Template
+from fedmezo.data.prompts.template import Template
 from fedmezo.evaluation.tasks.gsm8k import gsm8k_task, jinja
 
 FORM = "{ {instruction}{% set x = 1 %} {{ braces }} {# no note #}\n{instruction}\n"
