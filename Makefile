@@ -8,14 +8,17 @@ TESTS := $(VENV)/.installed-tests
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check docs fuzz faults crash bench paper clean
+.PHONY: demo test test-all check docs fuzz faults crash bench paper clean
 
 demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
 	$(VENV)/bin/fedmezo run quickstart
 	@$(VENV)/bin/fedmezo report "$$(ls -dt runs/quickstart*/ | head -n 1)"  # the run's name is the first that was free
 
 test: $(TESTS) check  ## style, types, layers, tests
-	$(RUN) -m pytest -n auto
+	$(RUN) -m pytest -n auto --dist worksteal
+
+test-all: $(TESTS) check  ## the same with every case of every matrix; half an hour
+	$(RUN) -m pytest -n auto --dist worksteal -m ""
 
 check: $(TESTS)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

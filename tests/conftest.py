@@ -19,6 +19,7 @@ from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.extensions import PREFIX
 from fedmezo.core.registry import Registry
 from fedmezo.core.signals import STOPPING
+from tests.covering import covering, parameters
 
 for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -111,3 +112,18 @@ def tiny_cfg(tiny_yaml: Callable[..., Path]) -> CfgNode:
 def tiny_task(tiny_cfg: CfgNode) -> LearningTask:
     """Return the tiny model with its adapter, and its data."""
     return assemble_learning_task(tiny_cfg)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave of the matrices that are marked ``covering`` the cases of a covering array; the others are ``full``."""
+    matrices: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("covering"):
+            matrices.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in matrices.values():
+        mark = cases[0].get_closest_marker("covering")
+        assert mark is not None
+        rows = [parameters(case.callspec.params) for case in cases]
+        for number in set(range(len(cases))) - set(covering(rows, *mark.args)):
+            cases[number].add_marker("full")

@@ -44,6 +44,7 @@ def write(tiny_yaml: Write) -> Write:
     return make
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", [*SMALL, ALL])

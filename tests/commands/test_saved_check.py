@@ -155,6 +155,7 @@ def saving_others(change: Callable[[torch.Tensor], torch.Tensor], only: str = ""
     return save
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize(("family", "method", "arguments"), CELLS, ids=lambda cell: cell if type(cell) is str else "")
 def test_what_is_saved_and_exported_is_what_was_reported(
     family: str, method: str, arguments: dict[str, Any], bases: Bases, tmp_path: Path, capsys: Captured

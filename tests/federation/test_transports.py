@@ -126,6 +126,7 @@ CASES = [
 ] + [Case(torch.float64, 0.1, "frozen", False, 3, False, queries=3)]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_free_running_in_double_precision(case: Case) -> None:
     scalars, weights = a_federation(case, scalars=True), a_federation(case, scalars=False)
@@ -141,6 +142,7 @@ def test_free_running_in_double_precision(case: Case) -> None:
     assert scalars[0].parameters.dtype == torch.float64
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("case", [replace(case, dtype=torch.float32) for case in CASES], ids=str)
 def test_a_round_from_the_same_start_in_single_precision(case: Case) -> None:
     """Within 2 ulp of what is summed up, |start| + sum |c z|, with the same recorded g.

@@ -13,6 +13,7 @@ def test_only_learnt_positions_end(family: str) -> None:
     assert token_room(tiny_base(family=family)) == (2048 if family in LEARNT else None)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", SMALL)
 def test_virtual_tokens_take_positions(method: str, family: str) -> None:

@@ -17,6 +17,7 @@ def trained(method: str, family: str) -> Tuned:
     return tiny_adapter(method, family=family)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("rows", [ROWS, LONG])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", [*SMALL, ALL])
@@ -28,6 +29,7 @@ def test_padded_rows_have_the_losses_of_rows_alone(method: str, family: str, row
     assert padded.tolist() == pytest.approx(torch.cat(alone).tolist(), abs=1e-4)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", [*SMALL, ALL])
 def test_losses_of_the_kept_positions_are_those_of_all(method: str, family: str) -> None:
@@ -40,6 +42,7 @@ def test_losses_of_the_kept_positions_are_those_of_all(method: str, family: str)
     assert model.scorer.loss(model.point, batch) == pytest.approx(wanted, abs=1e-5)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", SMALL)

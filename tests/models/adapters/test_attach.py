@@ -63,6 +63,7 @@ def test_every_registered_method_is_tested() -> None:
     assert registry.names().keys() == SMALL.keys() == LEFT_OUT.keys()
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("method", SMALL)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_only_the_adapter_is_trained(method: str, family: str) -> None:

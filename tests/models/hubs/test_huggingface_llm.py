@@ -102,6 +102,7 @@ def test_a_folder_without_a_tokenizer_is_unavailable(folder: Path, tmp_path: Pat
         load(bare)
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("shard", ["1GB", "40KB"])

@@ -35,6 +35,7 @@ def halves(family: str = "tiny-llama") -> tuple[Tuned, Tuned]:
     return half, tuned(tiny_base(torch.bfloat16, family).float().requires_grad_(True))
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
 @pytest.mark.parametrize("batch", [BATCH, make_batch((3, 5))], ids=["3 examples", "1 example"])
 @pytest.mark.parametrize("lanes", [PAIRS, LANES], ids=["both signs", "single lanes"])

@@ -47,6 +47,7 @@ def around(lora: Tuned, count: int, mu: float = 0.005) -> tuple[Tensor, list[Lan
     return theta, CentralDifference().lanes(range(20, 20 + (count + 1) // 2), mu)[:count]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("rows", [MIXED, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("count", [1, 2, 6])
 @pytest.mark.parametrize("family", FAMILIES)
@@ -72,6 +73,7 @@ def test_a_base_and_one_sided_lanes(family: str) -> None:
     assert found[0] == pytest.approx(lora.scorer.loss(theta, batch), abs=1e-5)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_several_clients_share_forwards(family: str, half: bool) -> None:
