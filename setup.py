@@ -48,7 +48,7 @@ DOCS = ["mkdocs>=1.6", "mkdocs-material>=9.8", "mkdocstrings[python]>=1.0", "mkd
 
 setup(
     name="fedmezo",
-    version="0.2.0",
+    version="0.3.0",
     description="Federated fine-tuning of large language models without backpropagation",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
