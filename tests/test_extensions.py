@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fedmezo import config
+from fedmezo.__main__ import main as fedmezo
 from fedmezo.federation import strategies
 from fedmezo.main import main
 from tests.conftest import REPOSITORY
@@ -99,14 +100,12 @@ def test_the_strategy_of_the_readme_is_the_tutorials_and_sets_the_rates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    found = re.search(
-        r"## A strategy of your own in 15 lines\n.*?```python\n(.*?)```.*?```bash\n(.*?)\n```", text, re.DOTALL
-    )
+    found = re.search(r"## Extending it\n.*?```python\n(.*?)```.*?```bash\n(.*?)\n```", text, re.DOTALL)
     assert found is not None and found[1] == blocks("python")[0]
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     (tmp_path / "mine.py").write_text(found[1], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert main([*shlex.split(found[2])[3:], *SMALL, "expname", "own"]) == 0
+    assert fedmezo([*shlex.split(found[2])[1:], *SMALL, "expname", "own"]) == 0
     rates = [[c["learning_rate"] for c in row["clients"]] for row in _metrics(tmp_path / "runs" / "own")]
     assert rates == [pytest.approx([8.0e-3] * 3), pytest.approx([7.6e-3] * 3)]
 

@@ -4,12 +4,15 @@ import io
 import json
 import re
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
 
 import fedmezo
+from fedmezo.__main__ import main as front_door
 from fedmezo.evaluate import main as evaluate
 from fedmezo.generate import main as generate
 from fedmezo.main import main
@@ -21,7 +24,7 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 OWN_TESTS = {"a-strategy-of-your-own.md", "your-own-data.md"}
 PAGES = [path for path in (REPOSITORY / "docs" / "tutorials").glob("*.md") if path.name not in OWN_TESTS]
 PAGES = [REPOSITORY / name for name in ("README.md", "docs/index.md", "docs/concepts.md")] + sorted(PAGES)
-QUICKSTART = ["--cfg", "configs/quickstart.yaml"]
+Program = Callable[[list[str]], int]
 SMALL = (
     "model.type tiny-llama@random_llm train.local_update_steps 1 data.num_examples 60 "
     "eval.max_examples 4 engine.threads 1"
@@ -35,15 +38,41 @@ def row(cats: int) -> str:
     return json.dumps(problem) + "\n"
 
 
-PROGRAMS = {"main": main, "replay": replay, "report": report, "evaluate": evaluate, "generate": generate}
+MODULES: Mapping[str, Program] = {
+    "fedmezo.main": main,
+    "fedmezo.replay": replay,
+    "fedmezo.report": report,
+    "fedmezo.evaluate": evaluate,
+    "fedmezo.generate": generate,
+}
 
 
-def commands(page: Path) -> list[tuple[str, list[str]]]:
-    """Return program and words of every command in a page's shell blocks."""
+class Command(NamedTuple):
+    """A command of a page: of ``fedmezo``, or of one of the modules behind it."""
+
+    main: Program
+    words: list[str]
+
+    @property
+    def configured(self) -> bool:
+        """Whether it takes a configuration, so that settings can follow."""
+        return "--cfg" in self.words or (self.main is front_door and self.words[0] in ("run", "check", "suggest"))
+
+    @property
+    def trains(self) -> bool:
+        """Whether it begins a run."""
+        return self.configured and not {"--check", "--suggest", "check", "suggest"} & {*self.words}
+
+
+def commands(page: Path) -> list[Command]:
+    """Return every command in a page's shell blocks."""
     blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    found = [shlex.split(line, comments=True) for line in lines if line.startswith("python -m fedmezo.")]
-    return [(words[2].removeprefix("fedmezo."), words[3:]) for words in found]
+    return [
+        Command(front_door, words[1:]) if words[0] == "fedmezo" else Command(MODULES[words[2]], words[3:])
+        for words in (shlex.split(line, comments=True) for line in lines)
+        if words[:1] == ["fedmezo"] or (words[:2] == ["python", "-m"] and words[2].startswith("fedmezo."))
+    ]
 
 
 pytestmark = pytest.mark.usefixtures("nothing_of_users_stays")
@@ -70,16 +99,16 @@ def test_every_command_of_a_page_runs(workplace: Path, page: Path, monkeypatch: 
     monkeypatch.setattr("sys.stdin", io.StringIO())
     found = commands(page)
     assert found
-    reads = next((program for program, words in found if "--check" not in words), "main") != "main"
-    for program, words in [("main", QUICKSTART)] * reads + found:
-        small = [*SMALL.split(), "federate.total_round_num", rounds(found)] if "--cfg" in words else []
-        assert PROGRAMS[program]([*words, *small]) == 0, (program, words)
-    trained = [words for program, words in found if program == "main" and "--cfg" in words]
-    begun = sum(not {"--check", "--suggest"} & {*words} for words in trained) + reads
+    first = next(each for each in found if each.trains or not each.configured)
+    given = found if first.trains else [Command(front_door, ["run", "quickstart"]), *found]
+    for each in given:
+        small = [*SMALL.split(), "federate.total_round_num", rounds(found)] if each.configured else []
+        assert each.main([*each.words, *small]) == 0, each.words
+    begun = sum(each.trains for each in given)
     assert len([path for path in (workplace / "runs").iterdir() if (path / "ledger.bin").exists()]) == begun
 
 
-def rounds(found: list[tuple[str, list[str]]]) -> str:
+def rounds(found: list[Command]) -> str:
     """Return how many rounds the page's runs need: as many as it asks for later."""
     asked = [int(words[words.index("--round") + 1]) for _, words in found if "--round" in words and "3" in words]
     return str(max(asked, default=1))

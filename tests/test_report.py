@@ -1,13 +1,10 @@
 """``python -m fedmezo.report``: where it writes, and what it refuses."""
 
-import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from fedmezo.report import main, parser
-from tests.conftest import REPOSITORY
+from fedmezo.report import main
 
 
 @pytest.fixture
@@ -57,11 +54,3 @@ def test_mistakes_are_told_and_nothing_is_written(
     error = capsys.readouterr().err
     assert words in error and "Traceback" not in error
     assert before == {path: path.read_bytes() for path in bare.rglob("*") if path.name != ".lock" and path.is_file()}
-
-
-def test_the_commands_of_the_readme_are_understood() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    found = re.findall(r"^python -m fedmezo\.report (.*)$", text, flags=re.MULTILINE)
-    assert len(found) == 3
-    for words in found:
-        assert parser().parse_args(shlex.split(words, comments=True)).runs
