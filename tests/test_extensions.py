@@ -239,3 +239,17 @@ def test_a_file_that_moved_is_named_again(tiny_yaml: Write, tmp_path: Path) -> N
     assert main([*again]) == 2
     strategies.registry._entries.pop("mine")
     assert main([*again, "extensions", str(moved)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "decorator"),
+    [("from fedmezo.strategies import register", "register"), ("import fedmezo.strategies as old", "old.register")],
+)
+def test_a_file_of_an_earlier_version_is_taken(tiny_yaml: Write, tmp_path: Path, line: str, decorator: str) -> None:
+    """As a run that began with it goes on only while the file says the same."""
+    source = STRATEGY.format("dict.fromkeys(clients, base)").replace("strategies.register", decorator)
+    source = source.replace("import fedmezo.federation.strategies as strategies", line)
+    (tmp_path / "old.py").write_text(source, encoding="utf-8")
+    path = tiny_yaml(extensions=["old.py"], train={"train_strategy": "mine"}, federate={"total_round_num": 1})
+    assert main(["--cfg", str(path), "-q"]) == 0
+    assert "fedmezo.strategies" not in sys.modules

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from fedmezo.core.errors import ConfigurationError, FedmezoError
+from fedmezo.core.former_names import former_names
 from fedmezo.core.out_of_memory import ran_out
 from fedmezo.core.registry import declarations
 
@@ -35,7 +36,8 @@ def import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look a class's module up
     try:
-        spec.loader.exec_module(module)
+        with former_names(path.read_text(encoding="utf-8")):
+            spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         raise ConfigurationError(f"{culprit(error, path)}\n    {type(error).__name__}: {error}") from error

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from fedmezo.core.former_names import current
+
 T = TypeVar("T")
 
 
@@ -50,7 +52,7 @@ def declarations(path: Path) -> Iterator[Declaration]:
                     head, dot, rest = ast.unparse(function).partition(".")
                     package, _, last = f"{meanings.get(head, head)}{dot}{rest}".rpartition(".")
                     if last == "register":
-                        yield Declaration(package, name, line, _literals(node))
+                        yield Declaration(current(package), name, line, _literals(node))
 
 
 def _literals(node: ast.AST) -> dict[str, Any]:
