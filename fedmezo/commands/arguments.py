@@ -5,14 +5,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yacs.config import CfgNode
-
-from fedmezo import config
 from fedmezo.core import run_folder
 from fedmezo.core.errors import FedmezoError, ModelUnavailableError
 from fedmezo.core.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from yacs.config import CfgNode
+
     from fedmezo.commands.load_run import RoundSelector
 
 READING = ("federate.participation", "''")  # whose participation a run repeated is not needed to read it
@@ -71,7 +70,7 @@ def run_parser(text: str | None, program: str, called: str) -> argparse.Argument
     return parser
 
 
-def read_run(path: Path, model: str | None = None) -> tuple[RunFolder, CfgNode]:
+def read_run(path: Path, model: str | None = None) -> "tuple[RunFolder, CfgNode]":
     """Return the folder and the configuration of a run.
 
     Args:
@@ -82,6 +81,8 @@ def read_run(path: Path, model: str | None = None) -> tuple[RunFolder, CfgNode]:
         ResourceError: there is no run.
         ConfigurationError: its configuration is wrong, or the model is none.
     """
+    from fedmezo import config  # help is there before it
+
     folder = run_folder.existing(path)
     moved = () if model is None else ("model.type", model)
     return folder, config.load(folder.config, (*READING, *moved), recorded=True)
