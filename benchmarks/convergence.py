@@ -79,7 +79,7 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, list[float]]:
     }
 
     def evaluate(parameters: Tensor) -> float:
-        return evaluator.summary(evaluator(parameters))["test"]
+        return evaluator.results("test", evaluator(parameters)["test"])["loss"].value
 
     before = evaluate(task.start)
     rounds = cfg.federate.total_round_num

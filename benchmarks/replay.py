@@ -21,7 +21,7 @@ from fedmezo.core.directions.scaled import Directions
 from fedmezo.federation.aggregation.folding import ScalarAggregation, Weighting
 from fedmezo.ledger.codec import HASHES
 from fedmezo.ledger.ledger import Ledger
-from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, RoundRecord
+from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, Measured, RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.models.hubs import load_base_model
@@ -131,7 +131,8 @@ def written(folder: Path, size: int) -> Store:
         ledger.append(a_round(index))
         if (index + 1) % 10 == 0:
             ledger.append(HashRecord(index + 1, bytes(16)))
-            ledger.append(EvaluationRecord(index + 1, {"val": 1.234567890123456, "test": 1.234567890123456}))
+            found = {"loss": Measured(1.234567890123456)}
+            ledger.append(EvaluationRecord(index + 1, {"val": found, "test": found}))
         if index + 1 == 499:
             store.snapshots.write(499, torch.randn(size), ledger.chains()[499])
     return store

@@ -120,6 +120,7 @@ def valid_records() -> list[Any]:
         EvaluationRecord,
         HashRecord,
         Header,
+        Measured,
         Rejection,
         RoundRecord,
         StopRecord,
@@ -131,10 +132,16 @@ def valid_records() -> list[Any]:
         ClientRecord(0, 0.1, 4, 4, 1.5, gradients=gradients),
         ClientRecord(3, 0.2, 3, 4, float("nan"), 1, gradients=gradients, failed=failed, update_distance=0.5),
     )
-    measured = {"accuracy": 0.5, "exact_match": float("nan"), "clients": {"0": 1.5}, "categories": {"farm": 2.5}}
+    old = {
+        "loss": Measured(2.5, False, {"0": 1.5}, {"farm": 2.5}),
+        "accuracy": Measured(0.5, True),
+        "exact_match": Measured(float("nan"), True),
+    }
+    new = old | {"accuracy": Measured(0.5, True, {"0": 0.5}, {}), "other": Measured(1.0, False, {"0": 1.0}, {})}
     return [
         Header(dict.fromkeys(HASHES, bytes(16)), 3, {"seed": 0, "zo.mu": 1e-3}),
-        EvaluationRecord(0, {"val": 2.5, "test": float("nan")}, {"val": measured}),
+        EvaluationRecord(0, {"val": old, "test": {"loss": Measured(float("nan"))}}),
+        EvaluationRecord(0, {"val": new | {"more": Measured(2.0, True)}}),
         RoundRecord(0, clients, (Rejection(1, "malformed"),)),
         RoundRecord(1, (ClientRecord(0, 0.1, 4, 4, 1.5),), digest=bytes(16)),
         HashRecord(2, bytes(16)),

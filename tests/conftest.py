@@ -78,6 +78,11 @@ def own_cache(
 def nothing_of_users_stays() -> Iterator[None]:
     """Forget what was registered from outside the package."""
     yield
+    forget_users_code()
+
+
+def forget_users_code() -> None:
+    """Take what was registered from outside the package out of the registries."""
     found = [vars(module).get("registry") for module in list(sys.modules.values())]
     for registry in [each for each in found if isinstance(each, Registry)]:
         for name in registry._entries.keys() - registry.names().keys():

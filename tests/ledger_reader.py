@@ -227,22 +227,43 @@ def _rejection(cursor: Cursor) -> Row:
 def evaluation(cursor: Cursor) -> Row:
     """Decode kind 3."""
     rounds_done = cursor.count()
-    losses: dict[str, float] = {}
-    details: dict[str, Row] = {}
+    splits: dict[str, dict[str, Row]] = {}
     for _ in range(cursor.count()):
         split = cursor.text()
-        if split in losses:
+        if split in splits:
             raise FaultError("a split is there twice")
-        losses[split], known = cursor.number(), cursor.value("B")
-        if known > 2:
-            raise FaultError("details that are neither there nor not")
-        if known:
-            details[split] = {"accuracy": cursor.number(), "exact_match": cursor.number()}
-            details[split] |= {"clients": _group(cursor), "categories": _group(cursor)}
-        if known == 2:
-            details[split] |= {"client_accuracy": _group(cursor), "category_accuracy": _group(cursor)}
+        splits[split] = _split(cursor)
     _end(cursor)
-    return {"kind": "evaluation", "rounds_done": rounds_done, "losses": losses, "details": details}
+    return {"kind": "evaluation", "rounds_done": rounds_done, "splits": splits}
+
+
+def _split(cursor: Cursor) -> dict[str, Row]:
+    """Decode the metrics of a split."""
+    loss, known = cursor.number(), cursor.value("B")
+    if known > 3:
+        raise FaultError("details that are neither there nor not")
+    found = {"loss": _metric(loss, higher=False)}
+    if known:
+        found["accuracy"] = _metric(cursor.number(), higher=True)
+        found["exact_match"] = _metric(cursor.number(), higher=True)
+        found["loss"] |= {"clients": _group(cursor), "categories": _group(cursor)}
+    if known >= 2:
+        found["accuracy"] |= {"clients": _group(cursor), "categories": _group(cursor)}
+    further = cursor.count() if known == 3 else None
+    if further == 0:
+        raise FaultError("further metrics that are none")
+    for _ in range(further or 0):
+        name, flags, value = cursor.text(), cursor.value("B"), cursor.number()
+        if name in found or flags > 3:
+            raise FaultError("a metric is there twice, or its flags mean nothing")
+        found[name] = _metric(value, higher=bool(flags & 1))
+        if flags & 2:
+            found[name] |= {"clients": _group(cursor), "categories": _group(cursor)}
+    return found
+
+
+def _metric(value: float, *, higher: bool) -> Row:
+    return {"value": value, "higher_is_better": higher, "clients": None, "categories": None}
 
 
 def _group(cursor: Cursor) -> dict[str, float]:

@@ -243,7 +243,7 @@ def test_the_best_model_is_kept(tiny_yaml: Write) -> None:
 def test_the_best_model_may_be_the_most_accurate(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
     by = ("eval.best_res_update_round_wise_key", "val_accuracy")
     run = train(tiny_yaml(), "run", "train.optimizer.lr", "40", "eval.freq", "1", *by)
-    shares = [record.details["val"]["accuracy"] for record in run.ledger().evaluations()]
+    shares = [record.value("val", "accuracy") for record in run.ledger().evaluations()]
     losses = [record.losses["val"] for record in run.ledger().evaluations()]
     best = shares.index(max(shares))
     assert run.summary()["best"]["rounds_done"] == best != losses.index(min(losses))

@@ -21,8 +21,13 @@ from fedmezo.data.federated import FederatedData
 from fedmezo.data.federated import build as build_data
 from fedmezo.data.partition import SPLITS, Split
 from fedmezo.data.sources.source import Request
-from fedmezo.evaluation.losses import Evaluator, example_losses
+from fedmezo.evaluation.evaluator import Evaluator
+from fedmezo.evaluation.metrics import Metric
+from fedmezo.evaluation.metrics.make import make_metrics
 from fedmezo.evaluation.sample import first, spread
+from fedmezo.evaluation.scoring import example_sums
+from fedmezo.ledger.evaluation_codec import PLACED
+from fedmezo.ledger.records import LOSS
 from fedmezo.models.context_length import token_room
 from fedmezo.models.tokenizers import ModelTokenizer
 
@@ -33,9 +38,11 @@ class LearningTask(TrainableModel):
 
     Args:
         data: encoded and divided among clients.
+        metrics: of every evaluation.
     """
 
     data: FederatedData
+    metrics: Sequence[Metric]
 
     def collate(self, indices: NDArray[Any]) -> batches.Batch:
         """Return the batch of some examples."""
@@ -53,9 +60,10 @@ def assemble_learning_task(cfg: CfgNode) -> LearningTask:
     preflight(cfg)
     with during("loading the model"):
         trainable = assemble_model(cfg)
+    metrics = assemble_metrics(cfg)
     data = assemble_data(cfg, trainable.tokenizer, cache_folder(cfg.llm.cache.model))
     _check_lengths(trainable, int(np.diff(data.encoded.offsets).max()))
-    return LearningTask(**vars(trainable), data=data)
+    return LearningTask(**vars(trainable), data=data, metrics=metrics)
 
 
 def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> FederatedData:
@@ -87,19 +95,33 @@ def assemble_evaluator(cfg: CfgNode, task: LearningTask, on_batch: Callable[[int
     """Return the evaluator of the configured splits that have examples."""
     splits = {split: _evaluated(cfg, task, split) for split in cfg.eval.split}
     return Evaluator(
-        score=lambda parameters, indices: example_losses(
+        score=lambda parameters, indices: example_sums(
             task.scorer,
             parameters,
             task.collate,
             indices,
             lambda index: len(task.data.encoded.tokens(index)),
             cfg.eval.batch_size,
+            task.metrics,
             on_batch,
         ),
+        metrics=task.metrics,
         splits={split: parts for split, parts in splits.items() if any(map(len, parts))},
         categories=task.data.categories,
         pooled=cfg.federate.make_global_eval,
     )
+
+
+def assemble_metrics(cfg: CfgNode) -> list[Metric]:
+    """Return what is evaluated: what every evaluation records, what the configuration names, what picks the best."""
+    best = cfg.eval.best_res_update_round_wise_key.partition("_")[2]
+    return make_metrics((*PLACED, *cfg.eval.metrics, best))
+
+
+def shown_metrics(cfg: CfgNode, metrics: Sequence[Metric]) -> list[Metric]:
+    """Return which metrics are shown of every evaluation: the loss, and what the configuration names."""
+    made = {metric.name: metric for metric in metrics}
+    return [made[name] for name in dict.fromkeys((LOSS, *cfg.eval.metrics))]
 
 
 def _request(cfg: CfgNode, cache: Path) -> Request:

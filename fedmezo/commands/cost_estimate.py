@@ -82,7 +82,7 @@ def _padded(lengths: Indices, batch: Indices) -> int:
     return len(batch) * int(lengths[batch].max())
 
 
-def _fit(work: Callable[[int], None], tokens: Indices) -> Linear:
+def _fit(work: Callable[[int], object], tokens: Indices) -> Linear:
     """Return the line through the times of a typical batch and of the longest one, both tried after a warm-up."""
     typical, longest = int(np.argsort(tokens, kind="stable")[len(tokens) // 2]), int(tokens.argmax())
     _seconds(work, typical, repeats=1)
@@ -94,7 +94,7 @@ def _fit(work: Callable[[int], None], tokens: Indices) -> Linear:
     return Linear(at_typical - slope * float(tokens[typical]), slope)
 
 
-def _seconds(work: Callable[[int], None], number: int, repeats: int) -> float:
+def _seconds(work: Callable[[int], object], number: int, repeats: int) -> float:
     found = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -158,10 +158,6 @@ def _evaluation_seconds(cfg: CfgNode, learning_task: LearningTask, lengths: Indi
         ordered = ordered[np.argsort(lengths[ordered], kind="stable")]
         batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
         tokens = np.array([_padded(lengths, batch) for batch in batches])
-        line = _fit(lambda number, batches=batches: _score(learning_task, batches[number]), tokens)  # type: ignore[misc]
+        line = _fit(lambda number, own=batches: evaluator.score(learning_task.start, own[number]), tokens)  # type: ignore[misc]
         total += sum(map(line, tokens))
     return total
-
-
-def _score(learning_task: LearningTask, batch: Indices) -> None:
-    learning_task.scorer.example_scores(learning_task.start, learning_task.collate(batch))

@@ -21,6 +21,8 @@ from fedmezo.core.errors import FedmezoError, SavedError
 from fedmezo.core.log import LOG, RESULT
 from fedmezo.data.batches import Batch, collate
 from fedmezo.data.federated import FederatedData
+from fedmezo.evaluation.metrics.loss import Loss
+from fedmezo.evaluation.scoring import batch_sums
 from fedmezo.models.adapters import read_adapter, read_model
 from fedmezo.models.twin import twin
 from fedmezo.zeroth_order.scoring import token_losses
@@ -80,8 +82,8 @@ class Trained:
 
 def trained(trainable: TrainableModel, point: Tensor, batch: Batch) -> Trained:
     """Return what is to be found again in what is saved of a point [d]."""
-    scores = trainable.scorer.example_scores(point, batch)
-    loss = float(scores.sums.sum() / scores.tokens.sum())
+    losses, tokens = batch_sums(trainable.scorer, point, batch, [Loss()])[Loss.name]
+    loss = float(losses.sum() / tokens.sum())
     dtype = next((p.dtype for p in trainable.model.parameters() if p.dtype != torch.float32), None)
     if dtype is None:
         return Trained(trainable, batch, loss, 0.0)

@@ -22,6 +22,7 @@ from fedmezo.assembly import (
 )
 from fedmezo.assembly.engine import assemble_failure_policy
 from fedmezo.assembly.identity import as_recorded
+from fedmezo.assembly.task import shown_metrics
 from fedmezo.commands.best_model import check_best, mend_best, recorded_hash
 from fedmezo.commands.saved_check import few_examples, trained
 from fedmezo.config import dump, to_dict, unused
@@ -198,11 +199,12 @@ def _observe(
     if cfg.tensorboard.use:
         callbacks.add(Dispensable("tensorboard", TensorBoardLog(folder.path, dump(cfg), server.rounds_done)))
     reports = training.reports(past, training.downlink)
+    shown = shown_metrics(cfg, evaluations.evaluator.metrics)
     steps = [sum(server.sample(index).values()) for index in range(training.total_rounds)]
     callbacks.add(
         MetricsFile(folder.metrics, reports),
-        LossPlot(folder.path / "loss.png", reports, evaluations.records),
-        ProgressBar(steps, server.rounds_done),
+        LossPlot(folder.path / "loss.png", reports, evaluations.records, shown),
+        ProgressBar(steps, server.rounds_done, shown),
     )
 
 
@@ -233,8 +235,7 @@ def _finish(
     reports = training.reports(training.store.ledger.rounds(), federation.new_downlink())
     evaluations = training.evaluations
     last = evaluations.records[-1].rounds_done
-    metrics = dict.fromkeys(("loss", *cfg.eval.metrics))
-    changes = {metric: evaluations.changes(0, last, metric) for metric in metrics}
+    changes = evaluations.changes(0, last, shown_metrics(cfg, task.metrics))
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)

@@ -1,4 +1,4 @@
-"""``evaluations.jsonl``: the losses of every example of every evaluation."""
+"""``evaluations.jsonl``: the sums of every example of every evaluation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fedmezo.core.files import append_line, finite, whole_lines
-from fedmezo.evaluation.losses import ExampleLosses
+from fedmezo.evaluation.example_sums import ExampleSums, Sums
 
-ARRAYS = ("indices", "sums", "tokens", "correct")
-COLUMNS = {"rounds_done", "split", *ARRAYS}
+COLUMNS = {"rounds_done", "split", "indices", "sums", "tokens", "correct"}
+FURTHER = "metrics"  # the column of all metrics but loss and accuracy
 
 
 def read_examples(path: Path) -> dict[tuple[int, str], dict[str, Any]]:
@@ -19,13 +19,27 @@ def read_examples(path: Path) -> dict[tuple[int, str], dict[str, Any]]:
     return {(row["rounds_done"], row["split"]): row for row in rows if row.keys() >= COLUMNS}
 
 
-def append_examples(path: Path, rounds_done: int, split: str, losses: ExampleLosses) -> None:
+def append_examples(path: Path, rounds_done: int, split: str, sums: ExampleSums) -> None:
     """Write the line of an evaluated split."""
-    columns = {name: finite(getattr(losses, name).tolist()) for name in ARRAYS}
-    append_line(path, {"rounds_done": rounds_done, "split": split, **columns})
+    (losses, tokens), (correct, _) = sums.sums["loss"], sums.sums["accuracy"]
+    columns = {"indices": sums.indices, "sums": losses, "tokens": tokens, "correct": correct.astype(np.int64)}
+    row = {"rounds_done": rounds_done, "split": split, **{name: column.tolist() for name, column in columns.items()}}
+    further = {
+        name: {"sums": own.values.tolist(), "counts": own.counts.tolist()}
+        for name, own in sums.sums.items()
+        if name not in ("loss", "accuracy")
+    }
+    append_line(path, finite(row | ({FURTHER: further} if further else {})))
 
 
-def losses_of(row: Mapping[str, Any]) -> ExampleLosses:
+def sums_of(row: Mapping[str, Any]) -> ExampleSums:
     """Return what a line says."""
-    sums = np.array(row["sums"], dtype=np.float64)  # null, which is what NaN is in JSON, becomes NaN again
-    return ExampleLosses(np.array(row["indices"]), sums, np.array(row["tokens"]), np.array(row["correct"]))
+    tokens = np.array(row["tokens"])
+    sums = {"loss": Sums(_numbers(row["sums"]), tokens), "accuracy": Sums(_numbers(row["correct"]), tokens)}
+    for name, own in row.get(FURTHER, {}).items():
+        sums[name] = Sums(_numbers(own["sums"]), np.array(own["counts"]))
+    return ExampleSums(np.array(row["indices"]), sums)
+
+
+def _numbers(column: list[float | None]) -> np.ndarray:
+    return np.array(column, dtype=np.float64)  # null, which is what NaN is in JSON, becomes NaN again

@@ -1,18 +1,19 @@
 """The evaluations of a run: when, on what, and what follows from them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from fedmezo.core.log import LOG
 from fedmezo.core.out_of_memory import during
-from fedmezo.evaluation.example_file import append_examples, losses_of, read_examples
-from fedmezo.evaluation.losses import Evaluator, ExampleLosses
-from fedmezo.evaluation.paired import Metric, PairedChange, paired_change
+from fedmezo.evaluation.evaluator import Evaluator
+from fedmezo.evaluation.example_file import append_examples, read_examples, sums_of
+from fedmezo.evaluation.example_sums import ExampleSums
+from fedmezo.evaluation.metrics import Metric
+from fedmezo.evaluation.paired import PairedChange, paired_change
 from fedmezo.federation.selection import best_evaluation, out_of_patience
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
@@ -25,7 +26,7 @@ class Evaluations:
     Args:
         evaluator: of parameters.
         ledger: where results are recorded.
-        examples_file: JSON lines with the loss of every example of every evaluation.
+        examples_file: JSON lines with the sums of every example of every evaluation.
         every: rounds between evaluations.
         key: the result that picks the best model, such as val_loss.
         patience: evaluations without a better one after which the run stops; 0 for never.
@@ -49,9 +50,11 @@ class Evaluations:
     def run(self, rounds_done: int, parameters: Tensor) -> EvaluationRecord:
         """Evaluate parameters [d]; the best model is on the disk before its evaluation is recorded."""
         with during(f"evaluation after {rounds_done} rounds"):
-            losses = self.evaluator(parameters)
-        record = EvaluationRecord(rounds_done, self.evaluator.summary(losses), self.evaluator.details(losses))
-        self._write_examples(rounds_done, losses)
+            sums = self.evaluator(parameters)
+        record = EvaluationRecord(
+            rounds_done, {split: self.evaluator.results(split, own) for split, own in sums.items()}
+        )
+        self._write_examples(rounds_done, sums)
         if best_evaluation([*self.records, record], self.key) is record:
             self.save_best(parameters)
         self.ledger.append(record)
@@ -67,32 +70,44 @@ class Evaluations:
         """Return whether early stopping says stop."""
         return out_of_patience(self.records, self.key, self.patience)
 
-    def changes(self, first: int, last: int, metric: Metric) -> dict[str, PairedChange]:
-        """Return for each split how a metric changed between the evaluations after ``first`` and ``last`` rounds.
+    def changes(self, first: int, last: int, metrics: Sequence[Metric]) -> dict[str, dict[str, PairedChange]]:
+        """Return, by metric and split, the changes between the evaluations after ``first`` and ``last`` rounds.
 
-        A split whose examples' losses were lost with their file is left out.
+        A split whose examples' sums were lost with their file is left out.
         """
-        found = {key: row for key, row in read_examples(self.examples_file).items() if self._is_recorded(*key, row)}
+        sound = self._sound_sums({first, last})
         return {
-            split: paired_change(losses_of(found[first, split]), losses_of(found[last, split]), metric)
-            for split in self.evaluator.splits
-            if (first, split) in found and (last, split) in found
+            metric.name: {
+                split: paired_change(sound[first, split], sound[last, split], metric)
+                for split in self.evaluator.splits
+                if all(at in sound and sound[at].has(metric) for at in ((first, split), (last, split)))
+            }
+            for metric in metrics
         }
 
-    def _is_recorded(self, rounds_done: int, split: str, row: dict[str, Any]) -> bool:
-        """Return whether the losses of examples are those that a recorded loss is the mean of."""
-        recorded = [record.losses[split] for record in self.records if record.rounds_done == rounds_done]
-        if split not in self.evaluator.splits or not recorded:
-            return False
-        mean = self.evaluator.summary({split: losses_of(row)})[split]
-        if mean == recorded[-1] or not (isfinite(mean) or isfinite(recorded[-1])):
-            return True
-        LOG.warning(f"{self.examples_file}: the losses after round {rounds_done} are not those recorded; left out")
-        return False
+    def _sound_sums(self, rounds: Set[int]) -> dict[tuple[int, str], ExampleSums]:
+        """Return the sums of examples, by (rounds done, split), that the recorded results follow from."""
+        found = {}
+        for (rounds_done, split), row in read_examples(self.examples_file).items():
+            recorded = [record for record in self.records if record.rounds_done == rounds_done]
+            if rounds_done in rounds and split in self.evaluator.splits and recorded:
+                sums = sums_of(row)
+                if self._gives(recorded[-1], split, sums):
+                    found[rounds_done, split] = sums
+                else:
+                    message = f"the {split} examples after round {rounds_done} are not those recorded; left out"
+                    LOG.warning(f"{self.examples_file}: {message}")
+        return found
 
-    def _write_examples(self, rounds_done: int, losses: Mapping[str, ExampleLosses]) -> None:
+    def _gives(self, record: EvaluationRecord, split: str, sums: ExampleSums) -> bool:
+        """Return whether every result of a record is that of the sums."""
+        metrics = [each for each in self.evaluator.metrics if each.name in record.splits[split] and sums.has(each)]
+        pairs = [(self.evaluator.result(split, sums, each), record.value(split, each.name)) for each in metrics]
+        return all(found == wanted or not (isfinite(found) or isfinite(wanted)) for found, wanted in pairs)
+
+    def _write_examples(self, rounds_done: int, sums: Mapping[str, ExampleSums]) -> None:
         # a run stopped between these lines and the record evaluates again, to the same
         done = read_examples(self.examples_file)
-        for split, rows in losses.items():
+        for split, rows in sums.items():
             if (rounds_done, split) not in done:
                 append_examples(self.examples_file, rounds_done, split, rows)

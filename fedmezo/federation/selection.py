@@ -1,7 +1,7 @@
 """Which evaluation was the best, and whether to stop: functions of the evaluations so far."""
 
+import math
 from collections.abc import Sequence
-from math import isfinite
 
 from fedmezo.ledger.records import EvaluationRecord
 
@@ -11,17 +11,18 @@ def best_evaluation(evaluations: Sequence[EvaluationRecord], key: str) -> Evalua
 
     Args:
         evaluations: in order.
-        key: which result: SPLIT_loss, the lower the better; or SPLIT_accuracy, SPLIT_exact_match, the higher.
+        key: which result, as SPLIT_METRIC; the metric says whether the lower or the higher is better.
     """
-    finite = [record for record in evaluations if isfinite(_cost(record, key))]
+    finite = [record for record in evaluations if math.isfinite(_cost(record, key))]
     return min(finite, key=lambda record: _cost(record, key), default=None)
 
 
 def _cost(record: EvaluationRecord, key: str) -> float:
     split, _, metric = key.partition("_")
-    if metric == "loss":
-        return record.losses.get(split, float("nan"))
-    return -float(record.details.get(split, {}).get(metric, float("nan")))
+    found = record.splits.get(split, {}).get(metric)
+    if found is None:
+        return math.nan
+    return -found.value if found.higher_is_better else found.value
 
 
 def out_of_patience(evaluations: Sequence[EvaluationRecord], key: str, patience: int) -> bool:

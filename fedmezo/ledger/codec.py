@@ -6,7 +6,7 @@ Every body has one form only: what can be unpacked packs to the same bytes again
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from fedmezo.core.errors import MalformedError
-from fedmezo.ledger.packing import Reader, packed_count, packed_flags, packed_floats, packed_number, packed_text
+from fedmezo.ledger.evaluation_codec import pack_evaluation, unpack_evaluation
+from fedmezo.ledger.packing import Reader, packed_count, packed_flags, packed_floats, packed_number
 from fedmezo.ledger.records import (
     REASONS,
     ClientRecord,
@@ -32,12 +33,6 @@ HASHES = ("configuration", "model", "parameters", "initial", "partition", "data"
 
 _HEADER = struct.Struct("<96sQ")
 _REPORT = struct.Struct("<Bf")
-_BYTE = struct.Struct("<B")
-_GROUPS = {  # what the details of a split hold of its clients and categories, by their mark
-    1: ("clients", "categories"),
-    2: ("clients", "categories", "client_accuracy", "category_accuracy"),
-}
-
 _HAS_LOSS, _HAS_EXAMPLES, _HAS_NONFINITE, _HAS_FAILED, _HAS_DISTANCE = 1, 2, 4, 8, 16
 
 
@@ -184,46 +179,6 @@ def _unpack_rejection(reader: Reader) -> Rejection:
     return Rejection(client, REASONS[reason])
 
 
-def _pack_evaluation(record: EvaluationRecord) -> bytes:
-    parts = [packed_count(record.rounds_done), packed_count(len(record.losses))]
-    for split, loss in record.losses.items():
-        parts += [packed_text(split), packed_number(loss), _pack_details(record.details.get(split))]
-    return b"".join(parts)
-
-
-def _pack_details(details: Mapping[str, Any] | None) -> bytes:
-    if details is None:
-        return _BYTE.pack(0)
-    mark = 2 if "client_accuracy" in details else 1
-    numbers = packed_number(details["accuracy"]) + packed_number(details["exact_match"])
-    return _BYTE.pack(mark) + numbers + b"".join(_pack_group(details[group]) for group in _GROUPS[mark])
-
-
-def _pack_group(members: Mapping[str, float]) -> bytes:
-    rows = (packed_text(name) + packed_number(value) for name, value in members.items())
-    return packed_count(len(members)) + b"".join(rows)
-
-
-def _unpack_evaluation(reader: Reader) -> EvaluationRecord:
-    rounds_done = reader.count()
-    losses: dict[str, float] = {}
-    details: dict[str, dict[str, Any]] = {}
-    for _ in range(reader.count()):
-        split = reader.text()
-        losses[split] = reader.number()
-        mark = reader.unpack(_BYTE)[0]
-        if mark not in (0, *_GROUPS):
-            raise MalformedError(f"there are no details of kind {mark}")
-        if mark:
-            details[split] = {"accuracy": reader.number(), "exact_match": reader.number()}
-            details[split] |= {group: _unpack_group(reader) for group in _GROUPS[mark]}
-    return EvaluationRecord(rounds_done, losses, details)
-
-
-def _unpack_group(reader: Reader) -> dict[str, float]:
-    return {reader.text(): reader.number() for _ in range(reader.count())}
-
-
 def _object(reader: Reader) -> dict[str, Any]:
     """Return the JSON object that the rest of a body is."""
     try:
@@ -251,7 +206,7 @@ class Form:
 FORMS = {
     1: Form(Header, _pack_header, _unpack_header),
     2: Form(RoundRecord, _pack_round, _unpack_round),
-    3: Form(EvaluationRecord, _pack_evaluation, _unpack_evaluation),
+    3: Form(EvaluationRecord, pack_evaluation, unpack_evaluation),
     4: Form(
         HashRecord,
         lambda record: packed_count(record.rounds_done) + record.digest,

@@ -1,5 +1,6 @@
 """The records of a run: what determines it, and what was decided on the way."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor  # records are also read where no model is
 
+LOSS = "loss"  # the metric that every evaluation has
 REASONS = (
     "malformed",
     "of another configuration, model or starting point",
@@ -102,19 +104,44 @@ class RoundRecord:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a metric has given for a split.
+
+    Args:
+        value: over all of its examples.
+        higher_is_better: which of two values is the better one.
+        clients: the metric by client, named by index; None where it was not recorded.
+        categories: likewise by category.
+    """
+
+    value: float
+    higher_is_better: bool = False
+    clients: Mapping[str, float] | None = None
+    categories: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
 class EvaluationRecord:
     """How good the global model is after ``rounds_done`` rounds.
 
     Args:
         rounds_done: 0 for the evaluation before training.
-        losses: {'val': ..., 'test': ...}.
-        details: of each split, accuracy, exact match, and the losses and accuracies of its clients and categories
-            (ledgers of earlier versions lack these accuracies).
+        splits: of each evaluated split, what each metric has given; the loss is the first of them (ledgers of earlier
+            versions lack accuracies by client and category, or know nothing but losses).
     """
 
     rounds_done: int
-    losses: dict[str, float]
-    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    splits: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """The loss of each split."""
+        return {split: found[LOSS].value for split, found in self.splits.items()}
+
+    def value(self, split: str, metric: str) -> float:
+        """Return a metric of a split; NaN where it was not evaluated."""
+        found = self.splits.get(split, {}).get(metric)
+        return math.nan if found is None else found.value
 
 
 @dataclass(frozen=True)

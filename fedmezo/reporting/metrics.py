@@ -8,6 +8,7 @@ from typing import Any
 
 from fedmezo.core.files import finite, saving, whole_lines
 from fedmezo.federation.callbacks import Callback, RoundReport
+from fedmezo.ledger.records import LOSS, EvaluationRecord
 
 
 class MetricsFile(Callback):
@@ -41,12 +42,10 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def metrics_row(report: RoundReport) -> dict[str, Any]:
     """Return a round as the object that its line holds."""
     record = report.record
-    losses = report.evaluation.losses if report.evaluation else {}
     return {
         "round": record.round_index,
         "train_loss": _null_if_nan(train_loss(report)),
-        **{f"{split}_loss": _null_if_nan(loss) for split, loss in losses.items()},
-        **_details(report),
+        **(_evaluated(report.evaluation) if report.evaluation else {}),
         "clients": [
             {
                 "client": client.client,
@@ -66,11 +65,25 @@ def metrics_row(report: RoundReport) -> dict[str, Any]:
     }
 
 
-def _details(report: RoundReport) -> dict[str, Any]:
-    """Return accuracy and exact match of evaluated splits, and losses and accuracies by client and category."""
-    details = report.evaluation.details if report.evaluation else {}
-    rows = {f"{split}_{name}": value for split, found in details.items() for name, value in found.items()}
-    return {name: finite(value) for name, value in rows.items()}
+def evaluated(record: EvaluationRecord) -> dict[str, float]:
+    """Return every result of an evaluation as ``SPLIT_METRIC``, the losses first."""
+    found = {f"{split}_{LOSS}": loss for split, loss in record.losses.items()}
+    return found | {f"{split}_{name}": each.value for split, own in record.splits.items() for name, each in own.items()}
+
+
+def group_columns(metric: str) -> tuple[str, str]:
+    """Return what a metric by client, and by category, is called in files; those of the loss are older than others."""
+    return ("clients", "categories") if metric == LOSS else (f"client_{metric}", f"category_{metric}")
+
+
+def _evaluated(record: EvaluationRecord) -> dict[str, Any]:
+    found: dict[str, Any] = {f"{split}_{LOSS}": loss for split, loss in record.losses.items()}
+    for split, own in record.splits.items():
+        found |= {f"{split}_{name}": each.value for name, each in own.items()}
+        for name, each in own.items():
+            columns = zip(group_columns(name), (each.clients, each.categories), strict=True)
+            found |= {f"{split}_{column}": group for column, group in columns if group is not None}
+    return {name: finite(value) for name, value in found.items()}
 
 
 def train_loss(report: RoundReport) -> float:

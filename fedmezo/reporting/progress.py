@@ -9,8 +9,9 @@ from tqdm import tqdm
 
 from fedmezo.core.log import LOG, progress_shown
 from fedmezo.core.text import when
+from fedmezo.evaluation.metrics import Metric
 from fedmezo.federation.callbacks import Callback, RoundReport
-from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.ledger.records import LOSS, EvaluationRecord
 from fedmezo.reporting.metrics import train_loss
 
 
@@ -20,9 +21,11 @@ class ProgressBar(Callback):
     Args:
         steps: of each round, of all its clients together.
         first_round: where this process begins.
+        metrics: told after each evaluation, besides the loss.
     """
 
-    def __init__(self, steps: Sequence[int], first_round: int) -> None:
+    def __init__(self, steps: Sequence[int], first_round: int, metrics: Sequence[Metric] = ()) -> None:
+        self._metrics = [metric for metric in metrics if metric.name != LOSS]
         self._total_rounds = len(steps)
         drawn = progress_shown() and sys.stderr.isatty()
         self._round_level = logging.DEBUG if drawn else logging.INFO
@@ -61,12 +64,13 @@ class ProgressBar(Callback):
         LOG.log(self._round_level, line)
 
     def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
-        """Report the losses, and their change since before training."""
+        """Report the losses and their change since before training, and the other metrics."""
         self._evaluated = 0
         parts = []
         for split, loss in record.losses.items():
             change = 100.0 * (loss / initial.losses[split] - 1.0)
             parts.append(f"{split} loss {loss:.4f}" + (f" ({change:+.2f} %)" if record.rounds_done else ""))
+            parts += [f"{split} {each.words} {each.text(record.value(split, each.name))}" for each in self._metrics]
         LOG.info(f"{when(record.rounds_done)}: {', '.join(parts)}")
 
     def close(self) -> None:

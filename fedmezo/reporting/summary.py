@@ -1,21 +1,20 @@
 """``summary.json`` and the final table."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fedmezo.core.text import aligned, human, when
-from fedmezo.evaluation.paired import Metric, PairedChange
+from fedmezo.evaluation.paired import PairedChange
 from fedmezo.federation.callbacks import RoundReport
-from fedmezo.ledger.records import EvaluationRecord
-from fedmezo.reporting.metrics import read_metrics
+from fedmezo.ledger.records import LOSS, EvaluationRecord, Measured
+from fedmezo.reporting.metrics import group_columns, read_metrics
 
 MOST_GROUPS = 8
-SHOWN_GROUPS = {"clients": "client", "categories": "category"}  # in the table, by their losses
+ALWAYS = ("loss", "accuracy")  # metrics whose groups have an entry, if an empty one
 
-Changes = Mapping[Metric, Mapping[str, PairedChange]]
+Changes = Mapping[str, Mapping[str, PairedChange]]  # by metric and split
 
 
 def summarize(
@@ -42,11 +41,9 @@ def summarize(
         "outcome": outcome,
         "rounds": len(reports),
         "best": None if best is None else {"rounds_done": best.rounds_done, "losses": best.losses},
-        "losses": _shown(changes.get("loss", {})),
-        "metrics": {metric: _shown(splits) for metric, splits in changes.items() if metric != "loss"},
-        "groups": {
-            kind: _groups(evaluations, kind) for kind in (*SHOWN_GROUPS, "client_accuracy", "category_accuracy")
-        },
+        "losses": _shown(changes.get(LOSS, {})),
+        "metrics": {metric: _shown(splits) for metric, splits in changes.items() if metric != LOSS},
+        "groups": _all_groups(evaluations),
         "nonfinite": sum(client.nonfinite for report in reports for client in report.record.clients),
         "rejected": sum(len(report.record.rejected) for report in reports),
         "bytes_up": sum(client.up for client in traffic),
@@ -57,18 +54,38 @@ def summarize(
 
 
 def _shown(changes: Mapping[str, PairedChange]) -> dict[str, Any]:
-    return {split: asdict(change) | {"percent": change.percent} for split, change in changes.items()}
+    return {split: change.to_json() for split, change in changes.items()}
 
 
-def _groups(evaluations: Sequence[EvaluationRecord], kind: str) -> dict[str, dict[str, list[float]]]:
-    """Return for each split and client, or category, its value in the first evaluation and in the last."""
+Groups = dict[str, dict[str, list[float]]]  # by split and name: a value in the first evaluation and in the last
+
+
+def _all_groups(evaluations: Sequence[EvaluationRecord]) -> dict[str, Groups]:
+    """Return every metric's values by client and by category, named as in metrics.jsonl."""
+    splits = evaluations[-1].splits.values() if evaluations else ()
+    recorded = (name for found in splits for name, each in found.items() if each.clients is not None)
+    groups: dict[str, Groups] = {}
+    for metric in dict.fromkeys((*ALWAYS, *recorded)):
+        by_client, by_category = group_columns(metric)
+        groups[by_client] = _groups(evaluations, metric, lambda measured: measured.clients)
+        groups[by_category] = _groups(evaluations, metric, lambda measured: measured.categories)
+    return groups
+
+
+def _groups(
+    evaluations: Sequence[EvaluationRecord], metric: str, part: Callable[[Measured], Mapping[str, float] | None]
+) -> Groups:
+    """Return a metric by client or by category; a run that an earlier version began lacks accuracies."""
     if not evaluations:
         return {}
-    first, last = evaluations[0].details, evaluations[-1].details
+    first, last = (
+        {split: part(found[metric]) for split, found in record.splits.items() if metric in found}
+        for record in (evaluations[0], evaluations[-1])
+    )
     return {
-        split: {name: [value, last[split][kind][name]] for name, value in found[kind].items()}
-        for split, found in first.items()
-        if kind in found and kind in last[split]  # a run that an earlier version began lacks accuracies
+        split: {name: [value, after[name]] for name, value in before.items()}
+        for split, before in first.items()
+        if before is not None and (after := last.get(split)) is not None
     }
 
 
@@ -76,11 +93,14 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int, items
     """Return the final table, ``size`` being the number of trainable parameters, and ``itemsize`` bytes of one."""
     rows = [("rounds", f"{summary['rounds']} ({summary['outcome']})")]
     rows += [
-        (f"{split} {metric.replace('_', ' ')}", str(change))
-        for metric, splits in changes.items()
+        (f"{split} {change.metric.words}", str(change))
+        for splits in changes.values()
         for split, change in splits.items()
     ]
-    rows += _group_rows(summary["groups"])
+    rows += _group_rows(summary["groups"], LOSS, "", _short)
+    for metric in (next(iter(splits.values())).metric for splits in changes.values() if splits):
+        if metric.name != LOSS:
+            rows += _group_rows(summary["groups"], metric.name, f" {metric.words}", metric.text)
     if summary["best"]:
         rows.append(("best", when(summary["best"]["rounds_done"])))
     if summary["nonfinite"]:
@@ -113,13 +133,15 @@ def _projection(paper: Mapping[str, int] | None) -> list[tuple[str, str]]:
     return [("the paper's run", f"{sent} so, {weights} as parameters (500 rounds, 3 billion parameters)")]
 
 
-def _group_rows(groups: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _group_rows(
+    groups: Mapping[str, Any], metric: str, words: str, text: Callable[[float], str]
+) -> list[tuple[str, str]]:
     rows = []
-    for kind, part in SHOWN_GROUPS.items():
-        for split, losses in groups[kind].items():
-            if 1 < len(losses) <= MOST_GROUPS:
-                parts = [f"{name} {_short(before)} -> {_short(after)}" for name, (before, after) in losses.items()]
-                rows.append((f"{split} by {part}", "; ".join(parts)))
+    for column, part in zip(group_columns(metric), ("client", "category"), strict=True):
+        for split, values in groups.get(column, {}).items():
+            if 1 < len(values) <= MOST_GROUPS:
+                parts = [f"{name} {text(before)} -> {text(after)}" for name, (before, after) in values.items()]
+                rows.append((f"{split}{words} by {part}", "; ".join(parts)))
     return rows
 
 

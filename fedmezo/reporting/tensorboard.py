@@ -5,10 +5,10 @@ from pathlib import Path
 from fedmezo.core.files import saving
 from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.ledger.records import EvaluationRecord
-from fedmezo.reporting.metrics import metrics_row
+from fedmezo.reporting.metrics import evaluated, metrics_row
 
 FOLDER = "tensorboard"
-MEASURED = ("train_loss", "val_loss", "test_loss", "seconds", "peak_memory_mib")
+MEASURED = ("train_loss", "seconds", "peak_memory_mib")
 
 
 class TensorBoardLog(Callback):
@@ -32,6 +32,8 @@ class TensorBoardLog(Callback):
         """Write the round's metrics, and each client's loss and learning rate."""
         row, step = metrics_row(report), report.record.round_index + 1
         scalars = {name: row.get(name) for name in MEASURED}
+        if report.evaluation:
+            scalars |= {name: row[name] for name in evaluated(report.evaluation)}
         for client in row["clients"]:
             scalars |= {f"client_{client['client']}/{key}": client[key] for key in ("loss", "learning_rate")}
         for name, value in scalars.items():
@@ -40,10 +42,10 @@ class TensorBoardLog(Callback):
         self._writer.flush()
 
     def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
-        """Write the losses before training; later ones are in their round's metrics."""
+        """Write the results before training; later ones are in their round's metrics."""
         if record.rounds_done == 0:
-            for split, loss in record.losses.items():
-                self._writer.add_scalar(f"{split}_loss", loss, 0)
+            for name, value in evaluated(record).items():
+                self._writer.add_scalar(name, value, 0)
 
     def close(self) -> None:
         """Write what is left."""

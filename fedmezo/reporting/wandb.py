@@ -10,7 +10,7 @@ from fedmezo.core.errors import ConfigurationError, FedmezoError, ResourceError
 from fedmezo.core.log import LOG
 from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.ledger.records import EvaluationRecord
-from fedmezo.reporting.metrics import metrics_row
+from fedmezo.reporting.metrics import evaluated, metrics_row
 
 TIMEOUT = 30  # seconds to wait for the service
 
@@ -91,9 +91,9 @@ class WandbLog(Callback):
         self._run.log(row, step=report.record.round_index + 1)
 
     def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
-        """Log the losses before training; later ones are in their round's metrics."""
+        """Log the results before training; later ones are in their round's metrics."""
         if record.rounds_done == 0:
-            self._run.log({f"{split}_loss": loss for split, loss in record.losses.items()}, step=0)
+            self._run.log(evaluated(record), step=0)
 
     def close(self) -> None:
         """Finish the run, and say how to send what was kept here."""

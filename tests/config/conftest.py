@@ -20,6 +20,9 @@ REGISTERED = {  # of these kinds some names only
     "data/sources": ("gsm8k@llm", "alpaca@llm", "code_alpaca@llm", "arithmetic@llm"),
     "models/hubs": ("huggingface_llm", "package_llm", "random_llm"),
     "federation/engines": ("local",),
+    "federation/aggregation": ("fedavg", "trimmed_mean"),
+    "federation/sampling": ("uniform", "by_size"),
+    "evaluation/metrics": ("loss", "accuracy", "exact_match"),
     "criteria": ("cross_entropy", "accuracy"),
 }
 NAMED = (Registered, RegisteredOrFile)

@@ -50,7 +50,9 @@ def values(kind: FieldType) -> st.SearchStrategy[Any]:
             return st.dates().map(str) | st.just("")
         case Choice(options):
             return st.sampled_from(options)
-        case Registered(folder) | RegisteredOrFile(folder):
+        case Registered():
+            return st.deferred(lambda: st.sampled_from(kind.names()))
+        case RegisteredOrFile(folder):
             return st.deferred(lambda: st.sampled_from(registered(folder)))
         case ModelName():
             return st.sampled_from(["a@random_llm", "b/c@huggingface_llm"])

@@ -92,7 +92,7 @@ def test_an_evaluation_on_the_cpu(
 ) -> None:
     path = tiny_yaml()
     with monkeypatch.context() as patch:
-        patch.setattr("fedmezo.evaluation.losses.Evaluator.__call__", lambda self, parameters: cpu())
+        patch.setattr("fedmezo.evaluation.evaluator.Evaluator.__call__", lambda self, parameters: cpu())
         assert main(["--cfg", str(path), "expname", "run"]) == 3
     error = capsys.readouterr().err
     assert "fedmezo: evaluation after 0 rounds: RuntimeError: [enforce fail" in error and "Traceback" not in error

@@ -1,13 +1,23 @@
 import numpy as np
 import pytest
 
-from fedmezo.evaluation.losses import ExampleLosses
-from fedmezo.evaluation.paired import paired_change
+from fedmezo.evaluation.example_sums import ExampleSums, Sums
+from fedmezo.evaluation.metrics import Metric
+from fedmezo.evaluation.metrics.make import make_metrics
+from fedmezo.evaluation.paired import PairedChange
+from fedmezo.evaluation.paired import paired_change as change_of
+from tests.evaluation.made import sums_of
+
+LOSS, ACCURACY, EXACT_MATCH, PERPLEXITY = make_metrics(["loss", "accuracy", "exact_match", "perplexity"])
 
 
-def losses(sums: list[float], tokens: list[int], first: int = 0) -> ExampleLosses:
+def losses(sums: list[float], tokens: list[int], first: int = 0) -> ExampleSums:
     correct = np.minimum(np.array(sums, dtype=np.int64), tokens)
-    return ExampleLosses(np.arange(first, first + len(sums)), np.array(sums), np.array(tokens), correct)
+    return sums_of(sums, tokens, correct.tolist(), range(first, first + len(sums)))
+
+
+def paired_change(before: ExampleSums, after: ExampleSums) -> PairedChange:
+    return change_of(before, after, LOSS)
 
 
 def test_the_change_is_that_of_the_same_examples() -> None:
@@ -23,10 +33,10 @@ def test_the_change_is_that_of_the_same_examples() -> None:
 
 def test_shares_change_by_points() -> None:
     before, after = losses([0.0, 1.0, 2.0, 4.0], [1, 2, 2, 4]), losses([1.0, 2.0, 2.0, 3.0], [1, 2, 2, 4])
-    exact = paired_change(before, after, "exact_match")  # per example: +1, +1, 0, -1
+    exact = change_of(before, after, EXACT_MATCH)  # per example: +1, +1, 0, -1
     assert (exact.before, exact.after, exact.change) == (0.5, 0.75, 0.25)
     assert str(exact) == "50.0 % -> 75.0 % (+25.0 points, 0.5 standard errors, 4 examples)"
-    accuracy = paired_change(before, after, "accuracy")  # per example: +1, +1/2, 0, -1/4
+    accuracy = change_of(before, after, ACCURACY)  # per example: +1, +1/2, 0, -1/4
     assert (accuracy.before, accuracy.after, accuracy.change) == (7 / 9, 8 / 9, 1.25 / 4)
 
 
@@ -50,6 +60,26 @@ def test_pairing_beats_the_spread_between_examples() -> None:
 
 
 @pytest.mark.parametrize("other", [losses([1.0, 2.0], [1, 1], first=1), losses([1.0], [1]), losses([1.0] * 3, [1] * 3)])
-def test_other_examples_cannot_be_paired(other: ExampleLosses) -> None:
+def test_other_examples_cannot_be_paired(other: ExampleSums) -> None:
     with pytest.raises(ValueError, match="the same examples"):
         paired_change(losses([1.0, 2.0], [1, 1]), other)
+
+
+def test_a_result_that_is_no_mean_is_compared_example_by_example() -> None:
+    change = change_of(losses([2.0, 0.0], [2, 1]), losses([0.0, 0.0], [2, 1]), PERPLEXITY)
+    assert [change.before, change.after] == pytest.approx([np.exp(2 / 3), 1.0])
+    assert change.change == pytest.approx((1 - np.e) / 2)
+
+
+def test_examples_that_do_not_count_are_left_out() -> None:
+    class Some(Metric):
+        name = "some"
+        higher_is_better, unit = True, "some of something"
+
+    def some(values: list[float], counts: list[int]) -> ExampleSums:
+        return ExampleSums(np.arange(len(values)), {"some": Sums(np.array(values), np.array(counts))})
+
+    change = change_of(some([1.0, 0.0, 3.0], [1, 0, 1]), some([2.0, 0.0, 3.0], [1, 0, 1]), Some())
+    assert (change.before, change.after, change.examples, change.change) == (2.0, 2.5, 2, 0.5)
+    nothing = change_of(some([0.0], [0]), some([0.0], [0]), Some())
+    assert nothing.examples == 0 and np.isnan([nothing.before, nothing.change]).all()

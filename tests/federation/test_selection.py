@@ -3,11 +3,12 @@
 import math
 
 from fedmezo.federation.selection import best_evaluation, out_of_patience
-from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.ledger.records import EvaluationRecord, Measured
+from tests.ledger.made import evaluation
 
 
 def evaluations(*losses: float) -> list[EvaluationRecord]:
-    return [EvaluationRecord(10 * number, {"val": loss}) for number, loss in enumerate(losses)]
+    return [evaluation(10 * number, val=loss) for number, loss in enumerate(losses)]
 
 
 def test_the_best_is_the_earliest_lowest_finite_one() -> None:
@@ -19,7 +20,13 @@ def test_the_best_is_the_earliest_lowest_finite_one() -> None:
 
 def test_the_best_by_another_result_is_the_highest() -> None:
     found = [{"accuracy": 0.5, "exact_match": 0.0}, {"accuracy": 0.7, "exact_match": 0.2}, {"accuracy": math.nan}]
-    rows = [EvaluationRecord(number, {"val": 3.0 - number}, {"val": details}) for number, details in enumerate(found)]
+    rows = [
+        EvaluationRecord(
+            number,
+            {"val": {"loss": Measured(3.0 - number)} | {name: Measured(value, True) for name, value in own.items()}},
+        )
+        for number, own in enumerate(found)
+    ]
     assert best_evaluation(rows, "val_accuracy") is rows[1]
     assert best_evaluation(rows, "val_exact_match") is rows[1]
     assert best_evaluation(rows, "val_loss") is rows[2]

@@ -8,7 +8,17 @@ import torch
 
 from fedmezo.ledger.codec import HASHES
 from fedmezo.ledger.ledger import Ledger
-from fedmezo.ledger.records import ClientRecord, EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
+from fedmezo.ledger.records import (
+    LOSS,
+    ClientRecord,
+    EvaluationRecord,
+    HashRecord,
+    Header,
+    Measured,
+    Record,
+    RoundRecord,
+    StopRecord,
+)
 from fedmezo.models.hashing import point_hash
 
 SIZE = 3
@@ -39,12 +49,17 @@ def weight_round(index: int) -> RoundRecord:
     )
 
 
+def evaluation(rounds_done: int, **losses: float) -> EvaluationRecord:
+    """Return an evaluation that knows nothing but the losses of splits."""
+    return EvaluationRecord(rounds_done, {split: {LOSS: Measured(loss)} for split, loss in losses.items()})
+
+
 RECORDS: list[Record] = [
-    EvaluationRecord(0, {"val": 2.0}),
+    evaluation(0, val=2.0),
     scalar_round(0),
     scalar_round(1),
     HashRecord(2, b"h" * 16),
-    EvaluationRecord(2, {"val": 2.5}),
+    evaluation(2, val=2.5),
     StopRecord(2, 1),
 ]
 

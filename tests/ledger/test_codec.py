@@ -3,7 +3,7 @@
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,7 @@ from fedmezo.ledger.records import (
     EvaluationRecord,
     HashRecord,
     Header,
+    Measured,
     Record,
     Rejection,
     RoundRecord,
@@ -97,16 +98,27 @@ def rounds(draw: st.DrawFn, index: int | None = None, weights: bool | None = Non
 @st.composite
 def evaluations(draw: st.DrawFn, rounds_done: st.SearchStrategy[int] = ROUNDS_DONE) -> EvaluationRecord:
     number = FINITE | NAN | st.just(-math.inf)
-    losses = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), number, max_size=3)
-    parts = {"accuracy": number, "exact_match": number, "clients": losses, "categories": losses}
-    accuracies = {"client_accuracy": losses, "category_accuracy": losses}  # a ledger of earlier versions lacks them
-    found = draw(losses)
-    details = {
-        split: draw(st.fixed_dictionaries(parts | accuracies if draw(st.booleans()) else parts))
-        for split in found
-        if draw(st.booleans())
-    }
-    return EvaluationRecord(draw(rounds_done), found, details)
+    name = st.text(st.characters(codec="utf-8"), max_size=8)
+    group = st.dictionaries(name, number, max_size=3)
+
+    def measured(higher: st.SearchStrategy[bool]) -> st.SearchStrategy[Measured]:
+        return st.builds(Measured, number, higher, group, group)
+
+    def bare(higher: st.SearchStrategy[bool]) -> st.SearchStrategy[Measured]:
+        return st.builds(Measured, number, higher)
+
+    low, high, any_way = st.just(False), st.just(True), st.booleans()
+    old = {"loss": measured(low), "accuracy": bare(high), "exact_match": bare(high)}
+    own = old | {"accuracy": measured(high)}
+    names = name.filter(lambda each: each not in own)
+    further = st.dictionaries(names, measured(any_way) | bare(any_way), min_size=1, max_size=3)
+    splits = st.one_of(
+        st.fixed_dictionaries({"loss": bare(low)}),  # ledgers of earlier versions knew less
+        st.fixed_dictionaries(old),
+        st.fixed_dictionaries(own),
+        st.builds(lambda known, more: known | more, st.fixed_dictionaries(own), further),
+    )
+    return EvaluationRecord(draw(rounds_done), draw(st.dictionaries(name, splits, max_size=3)))
 
 
 def headers() -> st.SearchStrategy[Header]:
@@ -171,7 +183,7 @@ def exactly(value: object) -> object:
             return [exactly(item) for item in value]
         case dict():
             return {key: exactly(item) for key, item in value.items()}
-        case ClientRecord() | RoundRecord() | EvaluationRecord() | Header() | HashRecord() | StopRecord() | Rejection():
+        case _ if is_dataclass(value):
             return type(value), exactly(vars(value))
     return value
 
@@ -224,6 +236,9 @@ def test_what_is_not_there_takes_no_room() -> None:
 @example(3, bytes([0]) + MOST)
 @example(3, bytes([0, 1]) + MOST + b"val")
 @example(3, bytes([0, 2, 0]) + bytes(9) + bytes([0]) + bytes(9))  # a split twice
+@example(3, bytes([0, 1, 0]) + bytes(8) + bytes([3]) + bytes(16 + 4) + bytes([0]))  # further metrics that are none
+@example(3, bytes([0, 1, 0]) + bytes(8) + bytes([3]) + bytes(16 + 4) + b"\x01\x04loss" + bytes(9))  # a metric twice
+@example(3, bytes([0, 1, 0]) + bytes(8) + bytes([3]) + bytes(16 + 4) + b"\x01\x01a\x04" + bytes(8))  # another flag
 @example(3, bytes([0, 1, 0]) + b"\x01\x00\x00\x00\x00\x00\xf8\x7f\x00")  # another NaN
 @example(1, bytes(104) + b'{"a":' * 50_000)
 @example(1, bytes(104) + b'{"a":"\\ud800"}')

@@ -37,7 +37,10 @@ def as_row(record: Record) -> Row:
             row = {"kind": "round", "round": record.round_index, "rounds_done": record.rounds_done}
             return row | {"digest": record.digest, "clients": clients, "rejected": rejected}
         case EvaluationRecord():
-            return {"kind": "evaluation", **found}
+            splits = {
+                split: {name: vars(measured) for name, measured in own.items()} for split, own in record.splits.items()
+            }
+            return {"kind": "evaluation", **found, "splits": splits}
         case HashRecord():
             return {"kind": "hash", **found}
         case StopRecord():

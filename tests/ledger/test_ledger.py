@@ -10,7 +10,7 @@ from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import pack
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord, Header, Record, StopRecord
-from tests.ledger.made import RECORDS, make_header, make_ledger, scalar_round, weight_round
+from tests.ledger.made import RECORDS, evaluation, make_header, make_ledger, scalar_round, weight_round
 
 
 def packed(ledger: Ledger) -> list[tuple[int, bytes]]:
@@ -40,7 +40,7 @@ def test_there_are_no_records_before_the_first_write(tmp_path: Path) -> None:
 def test_a_record_is_on_the_disk_when_append_returns(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_size))
-    ledger.append(EvaluationRecord(2, {"val": 1.0}))
+    ledger.append(evaluation(2, val=1.0))
     assert synced == [ledger.path.stat().st_size]
 
 

@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from fedmezo.federation.callbacks import RoundReport, Traffic
-from fedmezo.ledger.records import ClientRecord, EvaluationRecord, RoundRecord
+from fedmezo.ledger.records import ClientRecord, RoundRecord
+from tests.ledger.made import evaluation
 
 CLIENTS = (
     ClientRecord(0, 0.25, 4, 4, 2.0, seconds=1.5),
@@ -19,6 +20,6 @@ def make_report(
     losses: dict[str, float] | None = None,
     **measured: Any,
 ) -> RoundReport:
-    evaluation = None if losses is None else EvaluationRecord(index + 1, losses)
+    record = None if losses is None else evaluation(index + 1, **losses)
     traffic = [Traffic(up=100 + client.client, down=300) for client in clients]
-    return RoundReport(RoundRecord(index, clients), evaluation, traffic, **measured)
+    return RoundReport(RoundRecord(index, clients), record, traffic, **measured)

@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from fedmezo.federation.callbacks import Callback, RoundReport
-from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.main import main
 from fedmezo.reporting.dispensable import Dispensable, drawing
+from tests.ledger.made import evaluation
 from tests.reporting.reports import make_report
 
 Write = Callable[..., Path]
 PICTURES = {"loss.png", "partition.png"}
-BEFORE = EvaluationRecord(0, {"val": 2.0})
+BEFORE = evaluation(0, val=2.0)
 
 
 class Failing(Callback):

@@ -5,12 +5,12 @@ import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.reporting.plot import LossPlot
+from tests.ledger.made import evaluation
 from tests.reporting.reports import UNTRAINED, make_report
 
 ROUNDS = [make_report(index) for index in range(3)]
-BEFORE = EvaluationRecord(0, {"val": 2.0, "test": 2.5})
+BEFORE = evaluation(0, val=2.0, test=2.5)
 
 
 def pixels(path: Path) -> NDArray[np.float32]:
@@ -21,7 +21,7 @@ def pixels(path: Path) -> NDArray[np.float32]:
 def test_a_picture_of_every_kind_of_loss_is_drawn(tmp_path: Path) -> None:
     plot = LossPlot(tmp_path / "loss.png", ROUNDS[:2], [BEFORE])
     plot.after_round(ROUNDS[2])
-    plot.after_evaluation(EvaluationRecord(3, {"val": 1.5, "test": 2.0}), BEFORE)
+    plot.after_evaluation(evaluation(3, val=1.5, test=2.0), BEFORE)
     plot.close()
     picture = pixels(plot.path)
     assert picture.shape == (540, 960, 4)
@@ -44,8 +44,8 @@ def test_what_was_observed_live_and_what_was_read_back_look_the_same(tmp_path: P
 
 def test_losses_that_are_not_numbers_leave_a_gap(tmp_path: Path) -> None:
     rounds = [ROUNDS[0], make_report(1, (UNTRAINED,)), ROUNDS[2]]
-    LossPlot(tmp_path / "loss.png", rounds, [EvaluationRecord(0, {"val": math.nan})]).close()
-    LossPlot(tmp_path / "whole.png", ROUNDS, [EvaluationRecord(0, {"val": math.nan})]).close()
+    LossPlot(tmp_path / "loss.png", rounds, [evaluation(0, val=math.nan)]).close()
+    LossPlot(tmp_path / "whole.png", ROUNDS, [evaluation(0, val=math.nan)]).close()
     assert not np.array_equal(pixels(tmp_path / "loss.png"), pixels(tmp_path / "whole.png"))
 
 

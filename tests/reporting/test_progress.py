@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from fedmezo.core.log import on_screen
-from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.reporting.progress import ProgressBar
+from tests.ledger.made import evaluation
 from tests.reporting.reports import make_report
 
-BEFORE = EvaluationRecord(0, {"val": 2.0, "test": 4.0})
+BEFORE = evaluation(0, val=2.0, test=4.0)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def drive(bar: ProgressBar) -> None:
     bar.on_evaluated(8)
     bar.on_evaluated(5)
     bar.after_round(make_report(0, seconds=2.34))
-    bar.after_evaluation(EvaluationRecord(1, {"val": 1.5, "test": 5.0}), BEFORE)
+    bar.after_evaluation(evaluation(1, val=1.5, test=5.0), BEFORE)
     bar.before_round(1, [0.125])
     bar.close()
 

@@ -1,34 +1,34 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fedmezo.core.text import human, when
+from fedmezo.evaluation.metrics.make import make_metrics
 from fedmezo.evaluation.paired import PairedChange
-from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.ledger.records import EvaluationRecord, Measured
 from fedmezo.reporting.metrics import MetricsFile
 from fedmezo.reporting.summary import Changes, summarize, summary_table
+from tests.ledger.made import evaluation
 from tests.reporting.reports import make_report
 
-LOSSES = {"val": PairedChange("loss", before=2.0, after=1.9, examples=200, change=-0.12, standard_error=0.02)}
-SHARES = {"test": PairedChange("exact_match", before=0.1, after=0.25, examples=40, change=0.15, standard_error=0.05)}
-BEST = EvaluationRecord(2, {"val": 1.8})
+LOSS, EXACT_MATCH = make_metrics(["loss", "exact_match"])
+LOSSES = {"val": PairedChange(LOSS, before=2.0, after=1.9, examples=200, change=-0.12, standard_error=0.02)}
+SHARES = {"test": PairedChange(EXACT_MATCH, before=0.1, after=0.25, examples=40, change=0.15, standard_error=0.05)}
+BEST = evaluation(2, val=1.8)
 
 
-def details(before: float) -> dict[str, dict[str, Any]]:
-    """Return what two clients with one category have of a split."""
-    return {
-        "val": {
-            "clients": {"0": before, "1": before + 1},
-            "categories": {"farm": before},
-            "client_accuracy": {"0": before / 4},
-        }
+def groups(done: int, loss: float, before: float) -> EvaluationRecord:
+    """Return an evaluation of two clients with one category."""
+    found = {
+        "loss": Measured(loss, False, {"0": before, "1": before + 1}, {"farm": before}),
+        "accuracy": Measured(0.5, True, {"0": before / 4}),
     }
+    return EvaluationRecord(done, {"val": found})
 
 
 CHANGES: Changes = {"loss": LOSSES, "exact_match": SHARES}
-EVALUATIONS = [EvaluationRecord(0, {"val": 2.0}, details(2.0)), EvaluationRecord(3, {"val": 1.9}, details(1.5))]
+EVALUATIONS = [groups(0, 2.0, 2.0), groups(3, 1.9, 1.5)]
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Evaluation: the section ``eval``."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.types import Boolean, Choice, Integer, ListOf
+from fedmezo.config.types import Boolean, Choice, Integer, ListOf, Registered
 
-METRICS = ("loss", "accuracy", "exact_match")
+METRICS = "evaluation/metrics"
 
 SECTION = Section(
     "eval",
@@ -13,15 +13,16 @@ SECTION = Section(
         Key(
             "eval.metrics",
             ("loss",),
-            ListOf(Choice(METRICS), least=1),
-            "Shown in the final table besides the loss: accuracy of response tokens, exact_match of whole responses.",
+            ListOf(Registered(METRICS), least=1),
+            "Evaluated and shown besides the loss: accuracy of response tokens, exact_match of whole responses, "
+            "perplexity, or others that extensions add.",
         ),
         Key("eval.split", ("val", "test"), ListOf(Choice(("val", "test")), least=1), "Splits to evaluate on."),
         Key(
             "eval.best_res_update_round_wise_key",
             "val_loss",
-            Choice(tuple(f"{split}_{metric}" for split in ("val", "test") for metric in METRICS)),
-            "Result that decides which round is the best: the lowest loss, or the highest of the others.",
+            Registered(METRICS, prefixes=("val_", "test_")),
+            "Result that decides which round is the best: the lowest loss or perplexity, the highest of the others.",
         ),
         Key("eval.count_flops", False, Boolean(), "operations are not counted.", no_effect=True),
         Key("eval.batch_size", 8, Integer(low=1), "Examples in an evaluation batch."),

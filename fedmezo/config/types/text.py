@@ -90,16 +90,18 @@ class Registered(Textual, ScalarType):
 
     ``form`` is a regular expression that the whole value may match instead, ``form_name`` how it is written to a user.
     Its group ``file``, where it has one, is a Python file, relative like an extension; the value has its full path.
+    One of ``prefixes`` stands before a name.
     """
 
     folder: str
     endings: tuple[str, ...] = ()
     form: str = ""
     form_name: str = ""
+    prefixes: tuple[str, ...] = ("",)
 
     def describe(self) -> str:
         """Return what is allowed."""
-        return self._listing(registered(self.folder))
+        return self._listing(self.names())
 
     def convert(self, node: Node, key: str, problems: Problems) -> Any:
         """Return the accepted value of a node, a Python file in it by its full path."""
@@ -113,16 +115,21 @@ class Registered(Textual, ScalarType):
         """Return the name, which :meth:`objection` looks up; one of the package's own may be in any case."""
         if not isinstance(value, str):
             raise UnfitError
-        return next((name for name in registered(self.folder) if name.lower() == value.lower()), value)
+        return next((name for name in self.names() if name.lower() == value.lower()), value)
 
     def objection(self, value: Any, extensions: Sequence[str]) -> str:
         """Return the names there are, where ``value`` is not one of them."""
-        names = registered(self.folder, extensions)
+        names = self.names(extensions)
         if value in names or (self.endings and value.lower().endswith(self.endings)):
             return ""
         if self.form and (found := re.fullmatch(self.form, value)):
             return fault(Path(found["file"])) if "file" in found.groupdict() else ""
         return f"expected {self._listing(names)}{nearest(value, names)}"
+
+    def names(self, extensions: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the names there are."""
+        found = registered(self.folder, extensions)
+        return tuple(prefix + name for prefix in self.prefixes for name in found)
 
     def _listing(self, names: Sequence[str]) -> str:
         paths = f", or a path ending in {' or '.join(self.endings)}" if self.endings else ""

@@ -4,38 +4,41 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 from fedmezo.core.text import when
+from fedmezo.evaluation.metrics.loss import Loss
 from fedmezo.reporting.html.figure import Figure, Series, Unit
+from fedmezo.reporting.html.metrics import title, unit
 from fedmezo.reporting.html.rounds import ClientRow
 from fedmezo.reporting.html.run import Run
 
 MOST_CLIENTS = 9  # lines that can be told apart
-LOSS = "loss per response token"
-SHARE = "share of response tokens"
 
 
 def curves(runs: Sequence[Run]) -> list[Figure]:
     """Return a figure for each measure of the rounds, a line a run."""
     splits = [split for split in ("test", "val") if any(split in run.splits for run in runs)]
     evaluated = [
-        _over_rounds(f"{split}-loss", f"Loss on the {split} examples", LOSS, runs, [run.losses(split) for run in runs])
+        _over_rounds(
+            f"{split}-loss", f"Loss on the {split} examples", Loss.unit, runs, [run.losses(split) for run in runs]
+        )
         for split in splits
     ]
     losses = [{row.done: row.train_loss for row in run.rounds if row.train_loss is not None} for run in runs]
     seconds = [{row.done: row.seconds for row in run.rounds if row.seconds is not None} for run in runs]
-    shares = [
+    metrics = [
         _over_rounds(
-            f"{split}-accuracy",
-            f"Token accuracy on the {split} examples",
-            SHARE,
+            f"{split}-{metric}".replace("_", "-"),
+            f"{title(metric)} on the {split} examples",
+            unit(metric),
             runs,
-            [run.accuracies(split) for run in runs],
+            [run.results(split, metric) for run in runs],
         )
+        for metric in dict.fromkeys(metric for run in runs for metric in run.metrics)
         for split in splits
     ]
     found = [
         *evaluated,
-        *shares,
-        _over_rounds("train-loss", "Loss in training", LOSS, runs, losses),
+        *metrics,
+        _over_rounds("train-loss", "Loss in training", Loss.unit, runs, losses),
         _over_rounds("seconds", "Seconds of a round, evaluation included", "seconds", runs, seconds, unit="s"),
     ]
     return [figure for figure in found if figure.series]
@@ -80,7 +83,7 @@ def _clients(number: int, run: Run, several: bool) -> list[Figure]:
             f"{count}; losses {spread(losses)}.",
             "lines",
             "rounds done",
-            LOSS,
+            Loss.unit,
             group_lines(number, losses),
             integers=True,
         ),

@@ -15,9 +15,10 @@ from fedmezo.core.files import whole_lines
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import number_of_rounds
 from fedmezo.data.partition import SPLITS
-from fedmezo.evaluation.example_file import losses_of, read_examples
-from fedmezo.evaluation.losses import ExampleLosses
+from fedmezo.evaluation.example_file import read_examples, sums_of
+from fedmezo.evaluation.example_sums import ExampleSums
 from fedmezo.ledger.ledger import Ledger
+from fedmezo.ledger.records import LOSS
 from fedmezo.reporting.html.labels import labels
 from fedmezo.reporting.html.rounds import round_rows
 from fedmezo.reporting.html.run import Held, Run
@@ -126,7 +127,7 @@ def _partition(content: dict[str, Any], notes: list[str]) -> list[Held]:
         return []
 
 
-def _examples(folder: RunFolder) -> dict[tuple[int, str], ExampleLosses]:
+def _examples(folder: RunFolder) -> dict[tuple[int, str], ExampleSums]:
     found = {}
     try:
         rows = read_examples(folder.examples)
@@ -134,12 +135,13 @@ def _examples(folder: RunFolder) -> dict[tuple[int, str], ExampleLosses]:
         return {}
     for key, row in rows.items():
         try:
-            losses = losses_of(row)
-            sound = len(losses.indices) == len(losses.sums) == len(losses.tokens) > 0 and losses.tokens.min() > 0
+            sums = sums_of(row)
+            losses, tokens = sums.sums[LOSS]
+            sound = len(sums.indices) == len(losses) == len(tokens) > 0 and tokens.min() > 0
         except UNSOUND:
             continue
         if sound:
-            found[key] = losses
+            found[key] = sums
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-LOSS = "_loss"
+from fedmezo.ledger.records import LOSS
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ def _sound(lines: Sequence[Mapping[str, Any]]) -> Iterator[RoundRow]:
 
 
 def _round(line: Mapping[str, Any]) -> RoundRow:
-    named = [name for name in line if name.endswith(LOSS) and name != "train_loss" and line[name] is not None]
+    losses = {split: line.get(f"{split}_{LOSS}") for split in ("val", "test")}
     return RoundRow(
         done=int(line["round"]) + 1,
         train_loss=_number(line["train_loss"]),
-        losses={name.removesuffix(LOSS): float(line[name]) for name in named},
+        losses={split: float(loss) for split, loss in losses.items() if loss is not None},
         clients=[_client(row) for row in line["clients"]],
         rejected=len(line["rejected"]),
         seconds=_number(line["seconds"]),

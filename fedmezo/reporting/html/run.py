@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isclose, isfinite, nan
+from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
-from fedmezo.evaluation.losses import ExampleLosses
+from fedmezo.evaluation.example_sums import ExampleSums
+from fedmezo.evaluation.metrics.loss import Loss
 from fedmezo.evaluation.paired import PairedChange, paired_change
 from fedmezo.federation.selection import best_evaluation
-from fedmezo.ledger.records import EvaluationRecord, Header, RoundRecord
+from fedmezo.ledger.records import LOSS, EvaluationRecord, Header, RoundRecord
 from fedmezo.reporting.html.rounds import RoundRow
 
 BACKPROP = "llmtrainer"
@@ -46,7 +47,7 @@ class Run:
     records: Sequence[RoundRecord]
     evaluations: Sequence[EvaluationRecord]
     rounds: Sequence[RoundRow]
-    examples: Mapping[tuple[int, str], ExampleLosses]
+    examples: Mapping[tuple[int, str], ExampleSums]
     partition: Sequence[Held]
     partition_hash: str
     environment: Mapping[str, Any]
@@ -96,10 +97,16 @@ class Run:
         ledger = {row.rounds_done: row.losses[split] for row in self.evaluations if split in row.losses}
         return dict(sorted((metrics | ledger).items()))
 
-    def accuracies(self, split: str) -> dict[int, float]:
-        """Return the token accuracies of a split by rounds done."""
-        found = {row.rounds_done: row.details.get(split, {}).get("accuracy", nan) for row in self.evaluations}
-        return {done: share for done, share in sorted(found.items()) if isfinite(share)}
+    @property
+    def metrics(self) -> list[str]:
+        """What is shown of its evaluations besides the loss: accuracies, and what the configuration names."""
+        names = ("accuracy", *self.settings["eval.metrics"])
+        return [name for name in dict.fromkeys(names) if name != LOSS]
+
+    def results(self, split: str, metric: str) -> dict[int, float]:
+        """Return a metric of a split by rounds done, where it is finite."""
+        found = {row.rounds_done: row.value(split, metric) for row in self.evaluations}
+        return {done: value for done, value in sorted(found.items()) if isfinite(value)}
 
     def change(self, split: str) -> PairedChange | None:
         """Return how a split's loss changed from the first evaluation to the last, on the same examples."""
@@ -114,14 +121,15 @@ class Run:
         before, after = (run._recorded(max(run.losses(split), default=0), split) for run in (other, self))
         return None if before is None or after is None else _paired(before, after)
 
-    def _recorded(self, rounds: int, split: str) -> ExampleLosses | None:
+    def _recorded(self, rounds: int, split: str) -> ExampleSums | None:
         """Return the losses of examples that the recorded loss is the mean of."""
         losses = self.examples.get((rounds, split))
         if losses is None or not self.settings["federate.make_global_eval"]:
             return losses
-        return losses if isclose(losses.mean(), self.losses(split).get(rounds, 0.0), rel_tol=1e-9) else None
+        return losses if isclose(losses.result(Loss()), self.losses(split).get(rounds, 0.0), rel_tol=1e-9) else None
 
 
-def _paired(before: ExampleLosses, after: ExampleLosses) -> PairedChange | None:
-    same = before.indices.tolist() == after.indices.tolist() and before.tokens.tolist() == after.tokens.tolist()
-    return paired_change(before, after) if same else None
+def _paired(before: ExampleSums, after: ExampleSums) -> PairedChange | None:
+    tokens = [sums.sums[LOSS].counts.tolist() for sums in (before, after)]
+    same = before.indices.tolist() == after.indices.tolist() and tokens[0] == tokens[1]
+    return paired_change(before, after, Loss()) if same else None

@@ -10,7 +10,9 @@ from fedmezo.config.tree import plain
 from fedmezo.core.text import duration, human, when
 from fedmezo.evaluation.paired import PairedChange
 from fedmezo.ledger.codec import configuration_text
+from fedmezo.ledger.records import LOSS
 from fedmezo.reporting.html.costs import Cost, cost
+from fedmezo.reporting.html.metrics import in_words
 from fedmezo.reporting.html.run import Run
 
 UNKNOWN = "-"
@@ -94,9 +96,21 @@ def _learnt(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:
             apart = [None, *(run.against(runs[0], split) for run in runs[1:])]
             name = f"{split} loss after, against {runs[0].label}, in standard errors"
             rows.append((name, [cell(_errors(own), "{:+.1f}".format) for own in apart]))
+        for metric in dict.fromkeys(metric for run in runs for metric in run.settings["eval.metrics"]):
+            if metric != LOSS:
+                rows += _further(runs, split, metric)
     best = [run.best for run in runs]
     rows.append(("best evaluation", [cell(own.rounds_done if own else None, when) for own in best]))
     return rows
+
+
+def _further(runs: Sequence[Run], split: str, metric: str) -> list[tuple[str, list[Cell]]]:
+    values = [list(run.results(split, metric).values()) for run in runs]
+    name = f"{split} {in_words(metric)}"
+    return [
+        (f"{name} before", [cell(own[0] if own else None, "{:.4g}".format) for own in values]),
+        (f"{name} after", [cell(own[-1] if own else None, "{:.4g}".format) for own in values]),
+    ]
 
 
 def _taken(runs: Sequence[Run], costs: Sequence[Cost]) -> list[tuple[str, list[Cell]]]:

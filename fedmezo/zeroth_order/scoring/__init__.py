@@ -15,7 +15,7 @@ from fedmezo.zeroth_order.scoring.copy_in import CopyInScorer
 from fedmezo.zeroth_order.scoring.layerwise import LayerwiseScorer
 from fedmezo.zeroth_order.scoring.lora_batched import LoraBatchedScorer
 from fedmezo.zeroth_order.scoring.response_logits import token_losses
-from fedmezo.zeroth_order.scoring.scorer import ExampleScores, Request, Scorer
+from fedmezo.zeroth_order.scoring.scorer import Request, Scorer
 
 
 def make_scorer(
@@ -61,7 +61,6 @@ def _kind(model: nn.Module, parameters: FlatParameters, *, movable: bool) -> tup
 
 __all__ = [
     "CopyInScorer",
-    "ExampleScores",
     "LayerwiseScorer",
     "LoraBatchedScorer",
     "Request",

@@ -21,14 +21,6 @@ from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS, Reader, Responses
 
 
-class ExampleScores(NamedTuple):
-    """Per example of a batch: summed cross-entropy (fp64 [B]), response tokens, and those right (int64 [B])."""
-
-    sums: Tensor
-    tokens: Tensor
-    correct: Tensor
-
-
 class Request(NamedTuple):
     """What a client wants to know: the losses of lanes around a point [d] on a batch."""
 
@@ -159,22 +151,9 @@ class Scorer(ABC):
         values = self.criterion(*responses)
         return Total(values.double().sum().item(), values.numel())
 
-    @torch.inference_mode()
-    def example_scores(self, point: Tensor, batch: Batch) -> ExampleScores:
-        """Return cross-entropy and accuracy of every example, whatever the criterion is."""
-        size, device = len(batch.labels), batch.labels.device
-        scores = ExampleScores(
-            torch.zeros(size, dtype=torch.float64, device=device),
-            torch.zeros(size, dtype=torch.int64, device=device),
-            torch.zeros(size, dtype=torch.int64, device=device),
-        )
-        with self.at(point):
-            for (part,) in self._reader.parts(batch):
-                right = part.rows[part.logits.argmax(dim=-1) == part.labels]
-                scores.sums.index_add_(0, part.rows, cross_entropy(*part).double())
-                scores.tokens.add_(torch.bincount(part.rows, minlength=size))
-                scores.correct.add_(torch.bincount(right, minlength=size))
-        return scores
+    def responses(self, batch: Batch) -> Iterator[Responses]:
+        """Yield what the model says at the response tokens of a batch, part by part; it is taken as it stands."""
+        return (part for (part,) in self._reader.parts(batch))
 
     @cached_property
     def _reader(self) -> Reader:

@@ -17,6 +17,7 @@ from fedmezo.reporting.html.page import render
 from fedmezo.reporting.html.palette import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT
 from fedmezo.reporting.html.rounds import ClientRow, RoundRow
 from fedmezo.reporting.html.run import Run
+from tests.ledger.made import evaluation
 from tests.reporting.html.elements import Read, figures
 
 MOST_BYTES = 3_000_000
@@ -45,13 +46,17 @@ def test_the_curves_are_those_of_the_folders(runs: list[Run], rendered: str) -> 
 def test_the_evaluated_examples_are_shown_by_client_and_by_category(runs: list[Run], rendered: str) -> None:
     found = figures(rendered)
     for number, run in enumerate(runs):
-        last = run.evaluations[-1].details["test"]
-        for group in ("clients", "client_accuracy", "categories", "category_accuracy"):
-            series = found[f"test-{group.replace('_', '-')}-{number}"]["series"]
-            names = [f"client {name}" if group.startswith("client") else name for name in last[group]]
-            assert {row["name"]: row["y"][-1] for row in series} == dict(zip(names, last[group].values(), strict=True))
+        last = run.evaluations[-1].splits["test"]
+        loss, accuracy = last["loss"], last["accuracy"]
+        groups = {"clients": loss.clients, "client-accuracy": accuracy.clients}
+        groups |= {"categories": loss.categories, "category-accuracy": accuracy.categories}
+        for group, values in groups.items():
+            assert values is not None
+            series = found[f"test-{group}-{number}"]["series"]
+            names = [f"client {name}" if group.startswith("client") else name for name in values]
+            assert {row["name"]: row["y"][-1] for row in series} == dict(zip(names, values.values(), strict=True))
             assert len(names) > 1 and all(row["x"] == [0, 2, 4] for row in series)
-        assert found["test-accuracy"]["series"][number]["y"][-1] == last["accuracy"]
+        assert found["test-accuracy"]["series"][number]["y"][-1] == accuracy.value
 
 
 def test_the_partition_is_that_of_the_folder(runs: list[Run], rendered: str) -> None:
@@ -146,7 +151,7 @@ def test_many_clients_are_three_lines(runs: list[Run]) -> None:
 
 def test_losses_that_are_not_finite_are_said_so(runs: list[Run]) -> None:
     last = runs[0].evaluations[-1]
-    lost = replace(last, losses=dict.fromkeys(last.losses, float("nan")))
+    lost = evaluation(last.rounds_done, **dict.fromkeys(last.losses, float("nan")))
     run = replace(runs[0], evaluations=[*runs[0].evaluations[:-1], lost])
     assert figures(render([run]))["test-loss"]["series"][0]["y"][-1] is None
     assert dict(tables.summary([run]).rows)["test loss after"][0].text == "not finite"

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import log_softmax
 
+from fedmezo.evaluation.metrics.loss import Loss
+from fedmezo.evaluation.scoring import batch_sums
 from fedmezo.zeroth_order.scoring import CopyInScorer, token_losses
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
 
@@ -43,11 +45,6 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_tokens(lora: Tuned, sizes: lis
     by_hand = losses_by_hand(lora, rows)
     tokens = [loss for row in by_hand for loss in row]
     assert lora.scorer.loss(lora.point, make_batch(*rows)) == pytest.approx(sum(tokens) / len(tokens), abs=1e-5)
-    sums, counts, correct = lora.scorer.example_scores(lora.point, make_batch(*rows))
-    assert counts.tolist() == [response for _, response in rows]
-    assert all(0 <= right <= count for right, count in zip(correct.tolist(), counts.tolist(), strict=True))
-    assert sums.tolist() == pytest.approx([sum(row) for row in by_hand], abs=1e-4)
-    assert sums.dtype == torch.float64
 
 
 def test_token_losses_come_in_row_order(lora: Tuned) -> None:
@@ -55,18 +52,6 @@ def test_token_losses_come_in_row_order(lora: Tuned) -> None:
         losses, rows = token_losses(model, make_batch(*ROWS))
     assert rows.tolist() == [0] * 5 + [1] * 9 + [2] * 2
     assert losses.tolist() == pytest.approx([loss for row in losses_by_hand(lora, ROWS) for loss in row], abs=1e-5)
-
-
-def test_a_token_is_correct_where_greedy_decoding_gives_it(lora: Tuned) -> None:
-    batch = make_batch(*ROWS)
-    with torch.inference_mode(), lora.scorer.at(lora.point) as model:
-        chosen = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits.argmax(dim=-1)
-    wanted = [0, 0, 0]
-    for row, (prompt, response) in enumerate(ROWS):
-        for position in range(prompt, prompt + response):
-            batch.labels[row, position] = chosen[row, position - 1] + (position % 2)
-            wanted[row] += 1 - position % 2
-    assert lora.scorer.example_scores(lora.point, batch).correct.tolist() == wanted
 
 
 def test_another_criterion_is_averaged_over_its_own_values(lora: Tuned) -> None:
@@ -78,9 +63,6 @@ def test_another_criterion_is_averaged_over_its_own_values(lora: Tuned) -> None:
     batch = make_batch(*ROWS)
     scorer = CopyInScorer(lora.model, lora.parameters, criterion=first_rows)
     assert scorer.loss(lora.point, batch) == 3.0
-    assert scorer.example_scores(lora.point, batch).sums.tolist() == (
-        lora.scorer.example_scores(lora.point, batch).sums.tolist()
-    )
 
 
 def test_what_stands_on_padding_does_not_matter(lora: Tuned) -> None:
@@ -109,7 +91,7 @@ def test_scoring_leaves_no_trace(dtype: torch.dtype) -> None:
     for step in range(25):
         for sign in (1.0, -1.0):
             lora.scorer.loss(lora.point * (1.0 + sign * 0.01 * step), batch)
-    lora.scorer.example_scores(torch.full_like(lora.point, torch.nan), batch)
+    batch_sums(lora.scorer, torch.full_like(lora.point, torch.nan), batch, [Loss()])
     assert bits(lora.model) == values
     assert places(lora.model) == objects
     assert all(parameter.grad is None for parameter in lora.model.parameters())
@@ -125,9 +107,10 @@ def test_scoring_that_fails_half_way_leaves_no_trace(monkeypatch: pytest.MonkeyP
         raise MemoryError("in the middle")
 
     monkeypatch.setattr(lora.model.get_output_embeddings(), "forward", fail)
-    for score in (lora.scorer.loss, lora.scorer.example_scores):
-        with pytest.raises(MemoryError, match="in the middle"):
-            score(lora.point, make_batch(*ROWS))
+    with pytest.raises(MemoryError, match="in the middle"):
+        lora.scorer.loss(lora.point, make_batch(*ROWS))
+    with pytest.raises(MemoryError, match="in the middle"):
+        batch_sums(lora.scorer, lora.point, make_batch(*ROWS), [Loss()])
     assert seen == [False, False]  # it did fail while the model stood elsewhere
     assert bits(lora.model) == values
     assert places(lora.model) == objects

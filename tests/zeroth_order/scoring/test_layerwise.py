@@ -10,6 +10,8 @@ from transformers import AutoModelForCausalLM, BloomConfig, MptConfig, PreTraine
 from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.data.batches import Batch
+from fedmezo.evaluation.metrics.loss import Loss
+from fedmezo.evaluation.scoring import batch_sums
 from fedmezo.models.half_precision import Pairing, perturbed_product, with_half_products
 from fedmezo.zeroth_order.estimators import Estimator, Lane
 from fedmezo.zeroth_order.estimators.central import CentralDifference
@@ -111,7 +113,7 @@ def test_many_losses_in_half_precision_leave_no_trace(family: str) -> None:
     estimators: list[Estimator] = [*[CentralDifference()] * 10, OneSided()]
     for estimator in estimators:
         scorer.losses(model.parameters.buffer, estimator.lanes(range(20), 1e-2), batch)
-        scorer.example_scores(model.parameters.buffer, batch)
+        batch_sums(scorer, model.parameters.buffer, batch, [Loss()])
     assert bits(model.model) == before and places(model.model) == where
     assert not any("forward" in vars(module) for module in model.model.modules())
     assert {parameter.dtype for parameter in model.model.parameters()} == {torch.bfloat16}
@@ -133,7 +135,7 @@ def test_an_error_in_half_precision_leaves_no_trace(
             with pytest.raises(error, match="in the middle"):
                 scorer.losses(model.parameters.buffer, lanes, BATCH)
         with pytest.raises(error, match="in the middle"):
-            scorer.example_scores(model.parameters.buffer, BATCH)
+            batch_sums(scorer, model.parameters.buffer, BATCH, [Loss()])
 
     norm = next(module for module in model.model.modules() if "Norm" in type(module).__name__)
     for owner, name in ((nn.functional, "linear"), (type(norm).__bases__[0], "forward")):  # the second sees fp32 copies
