@@ -20,12 +20,15 @@ from fedmezo.core.extensions import PREFIX
 from fedmezo.core.registry import Registry
 from fedmezo.core.signals import STOPPING
 from tests.covering import covering, parameters
+from tests.processes import end_with_this_process
 
 for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 settings.register_profile("untimed", deadline=None)  # another process may take the time
 settings.load_profile("untimed")
+
+end_with_this_process()
 
 REPOSITORY = Path(__file__).parents[1]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -1,40 +1,47 @@
 """What tests start does not outlive them."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
+import pytest
 
+from tests.conftest import REPOSITORY
+from tests.processes import MARK, end_with_this_process
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes are watched on Linux only")
+
+# a process in a session of its own, and one that it has started in the background
 PARENT = """
 import subprocess, sys, time
-from tests.processes import die_with_parent
-sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
-child = subprocess.Popen(sleeping, preexec_fn=die_with_parent, start_new_session=True)
-print(child.pid, flush=True)
-time.sleep(60)
+from tests.processes import end_with_this_process
+watcher = end_with_this_process()
+shell = ["sh", "-c", "sleep 600 & echo $!; wait"]
+child = subprocess.Popen(shell, stdout=subprocess.PIPE, text=True, start_new_session=True)
+print(watcher.pid, child.pid, int(child.stdout.readline()), flush=True)
+time.sleep(600)
 """
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_a_process_ends_with_the_test_that_was_killed() -> None:
+def test_processes_end_with_the_test_process_that_is_killed() -> None:
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, env=environment)
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    assert alive(child)
+    waiting = {os.pidfd_open(int(pid)) for pid in parent.stdout.readline().split()}
+    assert len(waiting) == 3 and select.select(list(waiting), [], [], 0.0)[0] == []
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    deadline = time.monotonic() + 10
-    while alive(child):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    while waiting:
+        ended, _, _ = select.select(list(waiting), [], [], 60.0)
+        assert ended, "a process goes on"
+        waiting -= set(ended)
+
+
+def test_these_tests_are_watched() -> None:
+    watcher = end_with_this_process()
+    assert watcher is not None and watcher.poll() is None
+    command = Path(f"/proc/{watcher.pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    assert command[-3:-1] == [str(os.getpid()), os.environ[MARK]]

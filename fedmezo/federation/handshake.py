@@ -61,7 +61,7 @@ def unpack_handshake(text: str) -> Handshake:
     """Return what a node has said of itself.
 
     Raises:
-        MalformedError: it is no introduction.
+        MalformedError: it is no handshake.
     """
     try:
         match json.loads(text):
@@ -77,7 +77,7 @@ def unpack_handshake(text: str) -> Handshake:
                     return Handshake(client, keys, hashes, threads, data)
     except (ValueError, RecursionError):
         pass
-    raise MalformedError("no introduction of a node of this version")
+    raise MalformedError("no handshake of a node of this version")
 
 
 def _unlike(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ class AnswerValidation:
         """Return the update of an answer, or why it does not count."""
         try:
             answer = unpack_answer(reply.message)
-            reason = self._objection(answer, reply.task)
+            reason = self._reason(answer, reply.task)
         except MalformedError:
             reason = MALFORMED
         if not reason:
@@ -54,7 +54,7 @@ class AnswerValidation:
         )
         return Rejection(reply.task.client, reason)
 
-    def _objection(self, answer: Answer, task: Task) -> str:
+    def _reason(self, answer: Answer, task: Task) -> str:
         update = answer.update
         if answer.identity != self.identity:
             return IDENTITY
@@ -74,7 +74,7 @@ class AnswerValidation:
         if update.examples > self.most_examples(task.client, steps):  # it would have more say than it is due
             return COUNT
         if values is None:
-            return self._objection_to_weights(update)
+            return self._weights_reason(update)
         if self.queries == 0 or values.shape[1] != self.queries or len(values) < 1:
             return COUNT  # fewer steps than asked for are a prefix, and count as such
         if not np.isfinite(values).all():
@@ -83,7 +83,7 @@ class AnswerValidation:
             return MALFORMED
         return BOUND if (np.abs(values) > self.bound).any() else ""
 
-    def _objection_to_weights(self, update: LocalUpdate) -> str:
+    def _weights_reason(self, update: LocalUpdate) -> str:
         assert update.point is not None
         if self.queries or update.point.numel() != self.size or update.point.dtype != self.dtype:
             return COUNT

@@ -39,20 +39,20 @@ def test_clients_may_be_worked_for_by_any_node(size: int, in_place: bool, worker
     seen: list[torch.Tensor] = []
     nodes = [a_node(size, seen, in_place=in_place) for _ in range(workers)]
     folding, server, downlink = aggregation(size), direction(1, 0, size), Downlink(NAME, size, scalars=True)
-    draw, behind = np.random.default_rng(0), 0
+    draw, stale = np.random.default_rng(0), 0
     for index in range(12):
         record = a_round(index, taking_part(index))
         for row in record.clients:
             task, node = Task(index, row.client, 0.1, STEPS), nodes[draw.integers(workers)]
             found = node(decoded(downlink.order(task, server)))
             if isinstance(found, Stale):
-                behind += 1
+                stale += 1
                 found = node(decoded(downlink.order(task, server, found.rounds)))
             assert isinstance(found, Reply) and found.task == task
             assert torch.equal(seen[-1], server) and torch.equal(node.parameters, server)
         downlink.observe(record)
         server = folding.apply(record, server)[0]
-    assert (behind > 0) == (workers > 1)
+    assert (stale > 0) == (workers > 1)
 
 
 def test_a_node_from_the_beginning_of_a_run_catches_up_in_one_order() -> None:

@@ -18,7 +18,7 @@ from fedmezo.federation.engines.transport import Failed, Request, Response
 
 
 def answer(run: int, node: Mapping[str, Any], request: Request) -> Response:
-    """Answer a letter, as the node's configuration says."""
+    """Answer a request, as the node's configuration says."""
     client = int(node.get("partition-id", 0))
     try:
         cfg = config.load(Path(str(node.get("cfg", ""))))

@@ -293,7 +293,7 @@ class _Watched:
     """A transport that notices that the simulation which carries it has broken down."""
 
     def __init__(self, transport: GridTransport, thread: threading.Thread, failures: list[BaseException]) -> None:
-        self._post = transport
+        self._transport = transport
         self._thread = thread
         self._failures = failures
         self.send = transport.send
@@ -304,7 +304,7 @@ class _Watched:
         take_back()  # Ray takes SIGTERM for itself, to abort
         if not self._thread.is_alive():
             raise _broken_down(self._failures)
-        return self._post.collect(names)
+        return self._transport.collect(names)
 
 
 def _first(grids: "Queue[Grid]", thread: threading.Thread, failures: list[BaseException]) -> Grid:

@@ -33,7 +33,7 @@ class Membership:
     def __init__(
         self, transport: Transport, own: Handshake | None, keys: Mapping[int, bytes] | None = None, refresh: float = 1.0
     ) -> None:
-        self._post = transport
+        self._transport = transport
         self._own = own
         self._keys = keys or {}
         self._refresh = refresh
@@ -61,14 +61,14 @@ class Membership:
         """Take note of nodes that have come or gone, and of what those asked have answered."""
         if time.monotonic() >= self._looked + self._refresh:
             self._looked = time.monotonic()
-            before, self._present = self._present, self._post.nodes()
+            before, self._present = self._present, self._transport.nodes()
             stayed = {node for node, info in self._present.items() if before.get(node) == info}
             self._nodes = {client: session for client, session in self._nodes.items() if session.node in stayed}
             self._said = {node: said for node, said in self._said.items() if node in stayed}
             self._again = {node: each for node, each in self._again.items() if node in stayed}
             self._asked = {name: node for name, node in self._asked.items() if node in stayed}
             self._ask()
-        for name, response in self._post.collect(list(self._asked)) if self._asked else ():
+        for name, response in self._transport.collect(list(self._asked)) if self._asked else ():
             self._hear(self._asked.pop(name), response)
 
     def _ask(self) -> None:
@@ -79,13 +79,13 @@ class Membership:
             if time.monotonic() >= at:
                 wait = min(2 * wait, LONGEST)
                 self._again[node] = (time.monotonic() + wait, wait)
-                self._asked[self._post.send(node, request)] = node  # a late answer to an earlier one counts as well
+                self._asked[self._transport.send(node, request)] = node  # late answers to earlier ones count
 
     def _hear(self, node: int, response: Response) -> None:
         if not isinstance(response, HandshakeResponse):
             LOG.debug("node %s does not say who it is: %s", node, response)
             return
-        reason = self._objection(node, response)
+        reason = self._refusal(node, response)
         if reason:
             said = (response.client, reason)
             if self._said.get(node) != said:
@@ -98,7 +98,7 @@ class Membership:
             LOG.warning(f"client {response.client}: node {node} takes the place of node {before.node}")
         self._nodes[response.client] = Session(node, self._present[node])
 
-    def _objection(self, node: int, response: HandshakeResponse) -> str:
+    def _refusal(self, node: int, response: HandshakeResponse) -> str:
         """Return why a node is refused, or nothing."""
         client = response.client
         if client in self._keys and self._present[node].key != self._keys[client]:

@@ -16,7 +16,7 @@ from fedmezo.federation.messages import Plan, Reply, Task, train_loss
 from fedmezo.federation.node import Stale
 
 GROWTH, LONGEST = 1.1, 5.0  # of the time between two looks, while nothing comes; LONGEST is in times ``poll``
-BEHIND = 3  # times that a client says it lacks earlier rounds before it is sent the parameters
+STALE_LIMIT = 3  # times that a client says it lacks earlier rounds before it is sent the parameters
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Assignment:
         until: the end of waiting, for a node or for its answer.
         session: of the node that it is with.
         request: the name of what that node was sent.
-        behind: times that the node has said it lacks earlier rounds.
+        stale: times that the node has said it lacks earlier rounds.
         outcome: of the task, once there is one.
     """
 
@@ -80,7 +80,7 @@ class _Assignment:
     until: float
     session: Session | None = None
     request: str = ""
-    behind: int = 0
+    stale: int = 0
     outcome: Reply | Failure | None = None
 
 
@@ -124,7 +124,7 @@ class _Round:
         for each in self._open(sent=False):
             if (session := self._engine.membership.node(each.task.client)) is not None:
                 self._engine.absent.discard(each.task.client)
-                each.session, each.behind = session, 0
+                each.session, each.stale = session, 0
                 each.until = time.monotonic() + self._engine.timeout
                 self._send(each)
             elif time.monotonic() >= each.until:
@@ -160,8 +160,8 @@ class _Round:
             case Answered(message, seconds):
                 each.outcome = Reply(each.task, message, seconds)
             case Stale(rounds):
-                each.behind += 1
-                self._send(each, rounds if each.behind < BEHIND else self._engine.downlink.rounds + 1)
+                each.stale += 1
+                self._send(each, rounds if each.stale < STALE_LIMIT else self._engine.downlink.rounds + 1)
             case Failed(text, exhausted):
                 self._fail(each, text, cause=OutOfMemoryError(text) if exhausted else None)
             case Lost(text):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.processes import die_with_parent
+from tests.processes import end_with_this_process
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[3]
@@ -40,6 +40,7 @@ class Loopback:
 
     def __enter__(self) -> "Loopback":
         """Give itself."""
+        end_with_this_process()
         return self
 
     def __exit__(self, *ignored: object) -> None:
@@ -56,12 +57,7 @@ class Loopback:
         """Start a process; what it says is in NAME.log, appended."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self.environment(),
-                start_new_session=True,
-                preexec_fn=die_with_parent,
+                command, stdout=log, stderr=subprocess.STDOUT, env=self.environment(), start_new_session=True
             )
 
     def superlink(self, *more: str) -> None:

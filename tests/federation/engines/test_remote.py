@@ -1,4 +1,4 @@
-"""Nodes that are slow, gone, replaced, refused or behind."""
+"""Nodes that are slow, gone, replaced, refused or stale."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from fedmezo.federation.communication import Downlink
 from fedmezo.federation.engine import Failure
 from fedmezo.federation.engines import membership as membership_module
 from fedmezo.federation.engines.membership import Membership
-from fedmezo.federation.engines.remote import BEHIND, RemoteEngine
+from fedmezo.federation.engines.remote import STALE_LIMIT, RemoteEngine
 from fedmezo.federation.engines.transport import (
     Answered,
     Failed,
@@ -204,26 +204,26 @@ def test_a_failure_is_told_and_its_node_asked_anew(response: Response, late: boo
     assert sum(isinstance(request, HandshakeRequest) for _, request in transport.sent) == 2
 
 
-def test_a_node_that_is_behind_is_sent_what_it_lacks_and_at_last_the_parameters() -> None:
+def test_a_stale_node_is_sent_what_it_lacks_and_at_last_the_parameters() -> None:
     asked: list[int] = []
 
-    def behind(request: Request) -> Response | None:
+    def stale(request: Request) -> Response | None:
         if isinstance(request, HandshakeRequest):
             return HandshakeResponse(0, "")
         order = unpack_order(request)
         asked.append(-1 if order.parameters is not None else order.first)
         return working(0)(request) if order.parameters is not None else Stale(max(0, 2 - len(asked)))
 
-    made = engine(DirectTransport({0: behind}))
+    made = engine(DirectTransport({0: stale}))
     made.downlink = Downlink(NAME, 10_000, scalars=True)
     for index in range(4):
         row = ClientRecord(0, 0.1, 2, 2, 0.5, gradients=np.ones((1, 1), dtype=np.float32))
         made.downlink.observe(RoundRecord(index, (row,)))
     assert len(replies(made.run(plan(4, 0), START))) == 1
-    assert asked == [3, 1, 0, -1] and len(asked) == BEHIND + 1
+    assert asked == [3, 1, 0, -1] and len(asked) == STALE_LIMIT + 1
 
 
-def introduced(own: Handshake, keys: dict[int, bytes] | None = None, **nodes: Handshake) -> Membership:
+def members(own: Handshake, keys: dict[int, bytes] | None = None, **nodes: Handshake) -> Membership:
     transport = DirectTransport({int(name[1:]): working(each.client, each.pack()) for name, each in nodes.items()})
     transport.present = {node: NodeInfo(bytes([node])) for node in transport.answers}
     found = Membership(transport, own, keys, refresh=0.0)
@@ -238,13 +238,13 @@ def node(membership: Membership, client: int) -> int | None:
 
 
 def test_nodes_with_the_servers_configuration_are_taken() -> None:
-    found = introduced(OWN, n5=replace(OWN, client=1), n6=replace(OWN, client=0))
+    found = members(OWN, n5=replace(OWN, client=1), n6=replace(OWN, client=0))
     assert (node(found, 0), node(found, 1), node(found, 2)) == (6, 5, None)
 
 
 def test_a_node_with_another_configuration_is_refused_and_the_keys_are_named() -> None:
     other = replace(OWN, client=1, configuration={"zo.mu": 0.1, "train.compile": True})
-    found = introduced(OWN, n5=other)
+    found = members(OWN, n5=other)
     assert node(found, 1) is None
     assert found.reasons(1) == [
         "the node of client 1 works on something else and is refused:"
@@ -257,21 +257,21 @@ def test_a_node_with_another_configuration_is_refused_and_the_keys_are_named() -
     [("model", "base model"), ("initial", "starting point"), ("parameters", "names and shapes")],
 )
 def test_a_node_with_another_model_is_refused(name: str, word: str) -> None:
-    found = introduced(OWN, n5=replace(OWN, client=1, hashes={**OWN.hashes, name: "11"}))
+    found = members(OWN, n5=replace(OWN, client=1, hashes={**OWN.hashes, name: "11"}))
     assert node(found, 1) is None and f"another {word}" in found.reasons(1)[0]
 
 
 def test_a_node_with_other_data_is_refused_unless_they_are_its_own() -> None:
     own = replace(OWN, hashes={**OWN.hashes, "partition": "00", "data": "00"})
-    assert node(introduced(own, n5=replace(OWN, client=1)), 1) == 5
+    assert node(members(own, n5=replace(OWN, client=1)), 1) == 5
     wrong = replace(own, client=1, hashes={**own.hashes, "partition": "22"})
-    found = introduced(own, n5=wrong)
+    found = members(own, n5=wrong)
     assert node(found, 1) is None and "another division of the data among clients" in found.reasons(1)[0]
 
 
 def test_only_the_holder_of_a_clients_key_works_for_it() -> None:
     keys = {0: bytes([5]), 1: bytes([6])}
-    found = introduced(OWN, keys, n5=replace(OWN, client=1), n6=replace(OWN, client=1))
+    found = members(OWN, keys, n5=replace(OWN, client=1), n6=replace(OWN, client=1))
     assert node(found, 1) == 6 and node(found, 0) is None
     assert "its key is not that client's" in found.reasons(1)[0]
 
@@ -280,7 +280,7 @@ def test_whoever_says_nonsense_is_refused() -> None:
     transport = DirectTransport({0: lambda request: HandshakeResponse(0, '{"client": "me"}')})
     found = Membership(transport, OWN, refresh=0.0)
     found.refresh()
-    assert node(found, 0) is None and "no introduction" in found.reasons(0)[0]
+    assert node(found, 0) is None and "no handshake" in found.reasons(0)[0]
 
 
 def test_a_refused_node_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,5 +306,5 @@ def test_a_node_that_is_gone_works_for_nobody() -> None:
 
 def test_other_numbers_of_threads_are_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING", "fedmezo"):
-        assert node(introduced(OWN, n5=replace(OWN, client=0, threads=8)), 0) == 5
+        assert node(members(OWN, n5=replace(OWN, client=0, threads=8)), 0) == 5
     assert "computes on 8 threads, and this process on 1" in caplog.text
