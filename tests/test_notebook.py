@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 
 from tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.timeout(600)  # a dozen processes
+pytestmark = pytest.mark.timeout(600)  # whole runs, and the processes of commands
 NOTEBOOK = REPOSITORY / "docs" / "tutorial.ipynb"
 
 
