@@ -28,7 +28,10 @@ def same_bits(run: Run, other: Run) -> None:
     assert run.timeless() == other.timeless()
 
 
-@pytest.mark.parametrize(("sections", "workers"), [(SCALARS, 1), (SCALARS, 2), (WEIGHTS, 2)])
+@pytest.mark.parametrize(
+    ("sections", "workers"),
+    [pytest.param(SCALARS, 1, marks=pytest.mark.full), (SCALARS, 2), pytest.param(WEIGHTS, 2, marks=pytest.mark.full)],
+)
 def test_simulation(sections: dict[str, Any], workers: int, tiny_yaml: Write) -> None:
     """In a process of its own, as Ray leaves threads and variables behind."""
     path = tiny_yaml(**sections)
@@ -65,7 +68,7 @@ def test_a_simulation_that_is_told_to_stop_finishes_its_round(tiny_yaml: Write) 
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
 
 
-@pytest.mark.parametrize("sections", [SCALARS, WEIGHTS])
+@pytest.mark.parametrize("sections", [pytest.param(SCALARS, marks=pytest.mark.full), WEIGHTS])
 def test_deployment(sections: dict[str, Any], tiny_yaml: Write, tmp_path: Path) -> None:
     path = tiny_yaml(**sections)
     local = train(path, "local")

@@ -72,6 +72,7 @@ def test_workers_do_not_outlive_a_program_that_was_killed(tmp_path: Path) -> Non
             os.killpg(program.pid, signal.SIGKILL)
 
 
+@pytest.mark.full
 def test_a_signal_to_the_program_alone_ends_its_runs_with_their_round(tmp_path: Path) -> None:
     words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--", "federate.total_round_num", "1000000"]
     command = [sys.executable, "scripts/paper.py", *words]
@@ -115,6 +116,7 @@ def test_numbers_of_options_are_checked(option: str, value: str, capsys: pytest.
     assert ended.value.code == 2 and f"{value!r}: expected a whole number above 0" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_runs_that_do_not_count_are_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Two seeds, of which one diverges: and neither a run of other settings nor a damaged folder is taken for one."""
     words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--seeds"]

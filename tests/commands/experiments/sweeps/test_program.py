@@ -56,6 +56,7 @@ def test_a_sweep_that_stopped_goes_on_to_the_same_table(sweep: Path, tmp_path: P
     assert rows(cut) == found
 
 
+@pytest.mark.full
 def test_another_space_is_refused(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main([str(sweep), "--out", str(out), "--workers", "1"]) == 0
