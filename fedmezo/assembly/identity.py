@@ -11,17 +11,19 @@ from yacs.config import CfgNode
 from fedmezo.assembly.model import TrainableModel
 from fedmezo.config.schema import earlier
 from fedmezo.config.tree import plain
+from fedmezo.core.registry import declarations
 from fedmezo.federation.handshake import ANY, WORDS, Handshake
 from fedmezo.federation.messages import IDENTITY_SIZE
 from fedmezo.ledger.codec import HASH_SIZE, configuration_text
 from fedmezo.ledger.records import Header
 from fedmezo.models.hashing import point_hash
+from fedmezo.reporting import callbacks
 
 # keys that change nothing of what a round computes; the run's folder may be moved, its base model too (a hash says
 # that it is the same), and it may go on elsewhere
 INCIDENTAL = (
     *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "llm.cache", "_base_"),
-    *("wandb", "tensorboard", "extensions", "model.type", "data.root", "data.prompt", "data.date"),
+    *("wandb", "tensorboard", "callbacks", "extensions", "model.type", "data.root", "data.prompt", "data.date"),
     *("early_stop.patience", "federate.total_round_num", "federate.save_to", "federate.save_freq"),
     "federate.participation",
     *("federate.on_failure", "federate.retries", "federate.min_results"),  # who took part is in the ledger
@@ -83,10 +85,15 @@ def configuration(cfg: CfgNode) -> dict[str, Any]:
     rows = [(name, value) for name, value in _flat(plain(cfg), "") if name not in same or value != same[name]]
     found = {name: value for name, value in rows if not _under(name, INCIDENTAL)}
     file, _, found["criterion.type"] = cfg.criterion.type.rpartition(":")
-    files = (*cfg.extensions, *filter(None, [file]))
+    files = (*filter(_counts, cfg.extensions), *filter(None, [file]))
     found["files"] = [_hash(Path(path).read_bytes()).hex() for path in files]  # what they say, wherever they are
     found["federate.participation"] = bool(cfg.federate.participation)  # who took part is in the ledger itself
     return found
+
+
+def _counts(extension: str) -> bool:
+    """Return whether rounds may depend on a file: one that registers nothing but callbacks has no part in them."""
+    return {each.package for each in declarations(Path(extension))} != {callbacks.__name__}
 
 
 def _under(name: str, keys: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ from fedmezo.federation.handshake import ANY
 from fedmezo.federation.node import Node
 
 # what a node has no use for: it tracks nothing, saves nothing, and is itself a part of some engine
-IDLE = {"wandb.use": False, "tensorboard.use": False, "federate.save_to": "", "engine.type": "local"}
+IDLE = {"callbacks": (), "wandb.use": False, "tensorboard.use": False, "federate.save_to": "", "engine.type": "local"}
 ONE_CLIENT = {
     **{"federate.client_num": 1, "data.splitter": "iid", "data.splitter_args": ()},
     "data.duplicates": "keep",  # nothing is evaluated on a node

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from fedmezo.assembly.callbacks import TRACKERS, callback_names
 from fedmezo.core.files import check_folder
 from fedmezo.core.installed import check_installed
 from fedmezo.data.prompts.file import SUFFIXES, read_template
-from fedmezo.reporting.wandb import check_usable
+from fedmezo.reporting.callbacks.wandb import check_usable
 
 NEEDED = {"flower": {"flwr": "flower"}, "flower_simulation": {"flwr": "flower-sim", "ray": "flower-sim"}}
 
@@ -15,10 +16,11 @@ NEEDED = {"flower": {"flwr": "flower"}, "flower_simulation": {"flwr": "flower-si
 def preflight(cfg: CfgNode) -> None:
     """Find at once what would be noticed only after loading, or at the end."""
     check_installed(f"engine.type = {cfg.engine.type}", NEEDED.get(cfg.engine.type, {}))
-    for tracker in ("wandb", "tensorboard"):
-        if cfg[tracker].use:
+    told = callback_names(cfg)
+    for tracker in TRACKERS:
+        if tracker in told:
             check_installed(f"{tracker}.use = True", {tracker: tracker})
-    if cfg.wandb.use:
+    if "wandb" in told:
         check_usable(online=cfg.wandb.online_track)
     if cfg.data.prompt.lower().endswith(SUFFIXES):
         read_template(Path(cfg.data.prompt))

@@ -20,6 +20,7 @@ from fedmezo.assembly import (
     assemble_learning_task,
     precision_warnings,
 )
+from fedmezo.assembly.callbacks import assemble_callbacks
 from fedmezo.assembly.engine import assemble_failure_policy
 from fedmezo.assembly.identity import as_recorded
 from fedmezo.assembly.task import shown_metrics
@@ -41,15 +42,11 @@ from fedmezo.ledger.records import RoundRecord
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
 from fedmezo.models.adapters import save_trained
-from fedmezo.reporting.dispensable import Dispensable
-from fedmezo.reporting.metrics import MetricsFile, read_metrics
+from fedmezo.reporting.callbacks import RunContext
+from fedmezo.reporting.metrics import read_metrics
 from fedmezo.reporting.next_steps import next_steps, resume_command
 from fedmezo.reporting.partition_plot import draw_partition
-from fedmezo.reporting.plot import LossPlot
-from fedmezo.reporting.progress import ProgressBar
 from fedmezo.reporting.summary import summarize, summary_table
-from fedmezo.reporting.tensorboard import TensorBoardLog
-from fedmezo.reporting.wandb import WandbLog
 
 
 class Trained(NamedTuple):
@@ -191,33 +188,19 @@ def _observe(
     training: Training,
     past: list[RoundRecord],
 ) -> None:
-    server, evaluations = federation.server, training.evaluations
     if past:
         training.finish_round()  # the run was stopped between a round and what follows from it
-    if cfg.wandb.use:
-        callbacks.add(Dispensable("wandb", _wandb(cfg, folder)))
-    if cfg.tensorboard.use:
-        callbacks.add(Dispensable("tensorboard", TensorBoardLog(folder.path, dump(cfg), server.rounds_done)))
-    reports = training.reports(past, training.downlink)
-    shown = shown_metrics(cfg, evaluations.evaluator.metrics)
-    steps = [sum(server.sample(index).values()) for index in range(training.total_rounds)]
-    callbacks.add(
-        MetricsFile(folder.metrics, reports),
-        LossPlot(folder.path / "loss.png", reports, evaluations.records, shown),
-        ProgressBar(steps, server.rounds_done, shown),
-    )
-
-
-def _wandb(cfg: CfgNode, folder: RunFolder) -> WandbLog:
-    options = cfg.wandb
-    return WandbLog(
+    evaluations = training.evaluations
+    context = RunContext(
         folder.path,
         to_dict(cfg),
-        project=options.name_project,
-        user=options.name_user,
-        online=options.online_track,
-        clients=options.client_train_info,
+        steps=[sum(federation.server.sample(index).values()) for index in range(training.total_rounds)],
+        past=training.reports(past, training.downlink),
+        evaluations=tuple(evaluations.records),
+        metrics=shown_metrics(cfg, evaluations.evaluator.metrics),
     )
+    for callback in assemble_callbacks(cfg, context):  # each is closed, also where the next cannot be made
+        callbacks.add(callback)
 
 
 def _finish(

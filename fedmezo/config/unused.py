@@ -60,7 +60,11 @@ KEYS = (
     ),
     Unused(("llm.adapter.args",), _is("llm.adapter.use", False), "llm.adapter.use = False trains all parameters"),
     Unused(("device",), _is("use_gpu", False), "use_gpu = False takes the CPU"),
-    Unused(("wandb.",), _is("wandb.use", False), "wandb.use = False"),
+    Unused(
+        ("wandb.",),
+        lambda values: not values["wandb.use"] and "wandb" not in values["callbacks"],
+        "wandb.use = False",
+    ),
 )
 # of the mapping in llm.adapter.args; the values are its own, and the configuration's
 METHODS = (

@@ -96,9 +96,9 @@ def culprit(error: BaseException, fallback: Path | str = "") -> str:
     return places[-1] if places else str(fallback)
 
 
-def defined_at(function: Callable[..., Any]) -> str:
-    """Return ``FILE:LINE`` of a function, a method, a class, or the call of an object."""
-    if isinstance(function, type):
-        return f"{inspect.getsourcefile(function)}:{inspect.getsourcelines(function)[1]}"
-    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+def defined_at(thing: Callable[..., Any]) -> str:
+    """Return ``FILE:LINE`` of a class, a function, a method, or the call of an object."""
+    if isinstance(thing, type):
+        return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
+    code = getattr(thing, "__code__", None) or getattr(type(thing).__call__, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(thing)

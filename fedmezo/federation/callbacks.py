@@ -1,4 +1,4 @@
-"""Tracking: what a run shows and writes down. One callback a file."""
+"""Callbacks: what is told of a run while it goes on, and may ask it to stop."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -35,7 +35,11 @@ class RoundReport:
 
 
 class Callback:
-    """The contract of a callback; each method does nothing unless overridden."""
+    """The contract of a callback; each method does nothing unless overridden.
+
+    A callback of the user's own that fails is left out from there on. One that finds the run spoilt raises
+    :class:`~fedmezo.core.errors.DivergedError`, which ends it with exit code 4.
+    """
 
     def before_round(self, round_index: int, rates: Sequence[float]) -> None:
         """Take note of a round that begins, and of its clients' learning rates."""
@@ -51,6 +55,10 @@ class Callback:
 
     def after_evaluation(self, record: EvaluationRecord, initial: EvaluationRecord) -> None:
         """Take note of an evaluation; ``initial`` is the one before training."""
+
+    def wants_stop(self) -> bool:
+        """Return whether the run should end here, asked after every round; it ends as stopped early, and can go on."""
+        return False
 
     def close(self) -> None:
         """Let go of files and screens, however the run ended."""
@@ -90,6 +98,10 @@ class Callbacks(Callback):
         """Tell every callback."""
         for callback in self._callbacks:
             callback.after_evaluation(record, initial)
+
+    def wants_stop(self) -> bool:
+        """Return whether any callback wants to stop."""
+        return any(callback.wants_stop() for callback in self._callbacks)
 
     def close(self) -> None:
         """Close every callback, also where one fails."""

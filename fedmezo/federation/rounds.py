@@ -102,7 +102,7 @@ class Training:
     def _ending(self, stop_requested: Callable[[], bool]) -> Outcome | None:
         if self.server.rounds_done >= self.total_rounds:
             return "completed"
-        if self._exhausted():
+        if self._exhausted() or self.callbacks.wants_stop():
             return "stopped early"
         return "interrupted" if stop_requested() else None
 

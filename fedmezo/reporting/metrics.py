@@ -1,37 +1,12 @@
-"""``metrics.jsonl``: a line a round, a projection of the ledger (only times and memory are its own)."""
+"""The lines of ``metrics.jsonl``: rounds as objects, a projection of the ledger (only times and memory are its own)."""
 
-import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fedmezo.core.files import finite, saving, whole_lines
-from fedmezo.federation.callbacks import Callback, RoundReport
+from fedmezo.core.files import finite, whole_lines
+from fedmezo.federation.callbacks import RoundReport
 from fedmezo.ledger.records import LOSS, EvaluationRecord
-
-
-class MetricsFile(Callback):
-    """Writes the file; on a resumed run it is first rebuilt for the rounds that the ledger holds.
-
-    Args:
-        path: of the file.
-        past: reports of the rounds already done, in order, without times.
-    """
-
-    def __init__(self, path: Path, past: Sequence[RoundReport] = ()) -> None:
-        self.path = path
-        known = {row["round"]: row for row in read_metrics(path)}
-        rows = [metrics_row(report) for report in past]
-        for row in rows:
-            _restore_measurements(row, known.get(row["round"], {}))
-        with saving(path):
-            path.write_text("".join(_line(row) for row in rows), encoding="utf-8")
-
-    def after_round(self, report: RoundReport) -> None:
-        """Append the round's line."""
-        with saving(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(metrics_row(report)))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -93,15 +68,5 @@ def train_loss(report: RoundReport) -> float:
     return sum(row.weight * row.train_loss for row in rows) / total if total else math.nan
 
 
-def _restore_measurements(row: dict[str, Any], known: dict[str, Any]) -> None:
-    row["seconds"], row["peak_memory_mib"] = known.get("seconds"), known.get("peak_memory_mib")
-    for client, before in zip(row["clients"], known.get("clients", []), strict=False):
-        client["seconds"] = before["seconds"]
-
-
 def _null_if_nan(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, allow_nan=False) + "\n"

@@ -104,7 +104,7 @@ def configuration(folder: Path, base: Path, arguments: dict[str, Any], **train: 
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes most of the time of so small a run."""
     monkeypatch.setattr("fedmezo.commands.train.draw_partition", lambda *_: None)
-    monkeypatch.setattr("fedmezo.reporting.plot.LossPlot.close", lambda *_: None)
+    monkeypatch.setattr("fedmezo.reporting.callbacks.loss_plot.LossPlot.close", lambda *_: None)
 
 
 def own_loss(model: Any, data: FederatedData) -> float:

@@ -23,6 +23,7 @@ REGISTERED = {  # of these kinds some names only
     "federation/aggregation": ("fedavg", "trimmed_mean"),
     "federation/sampling": ("uniform", "by_size"),
     "evaluation/metrics": ("loss", "accuracy", "exact_match"),
+    "reporting/callbacks": ("tensorboard", "wandb"),
     "criteria": ("cross_entropy", "accuracy"),
 }
 NAMED = (Registered, RegisteredOrFile)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fedmezo.reporting.metrics import MetricsFile, metrics_row, read_metrics, train_loss
+from fedmezo.reporting.callbacks.metrics_file import MetricsFile
+from fedmezo.reporting.metrics import metrics_row, read_metrics, train_loss
 from tests.reporting.reports import CLIENTS, UNTRAINED, make_report
 
 

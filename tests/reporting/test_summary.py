@@ -7,7 +7,7 @@ from fedmezo.core.text import human, when
 from fedmezo.evaluation.metrics.make import make_metrics
 from fedmezo.evaluation.paired import PairedChange
 from fedmezo.ledger.records import EvaluationRecord, Measured
-from fedmezo.reporting.metrics import MetricsFile
+from fedmezo.reporting.callbacks.metrics_file import MetricsFile
 from fedmezo.reporting.summary import Changes, summarize, summary_table
 from tests.ledger.made import evaluation
 from tests.reporting.reports import make_report

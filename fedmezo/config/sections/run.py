@@ -1,7 +1,7 @@
 """The run as a whole: the keys without a section."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.types import Boolean, Integer, ListOf, PythonFile, Text
+from fedmezo.config.types import Boolean, Integer, ListOf, PythonFile, Registered, Text
 
 SECTION = Section(
     "run",
@@ -13,6 +13,14 @@ SECTION = Section(
             (),
             ListOf(PythonFile()),
             "Python files that add strategies, trainers, splitters, datasets or criteria; relative to this file.",
+        ),
+        Key(
+            "callbacks",
+            (),
+            ListOf(Registered("reporting/callbacks")),
+            "What else is told of the run as it goes on, such as callbacks that extensions add.",
+            since="0.3.0",
+            before=(),
         ),
         Key("use_gpu", True, Boolean(), "Use a GPU if there is one, else the CPU."),
         Key("device", 0, Integer(low=0, also=(-1,)), "Number of the GPU; -1: the CPU."),

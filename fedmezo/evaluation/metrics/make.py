@@ -1,6 +1,5 @@
 """From ``eval.metrics`` to the metrics."""
 
-import inspect
 import re
 from collections.abc import Iterable
 
@@ -69,9 +68,7 @@ def _try(metric: Metric) -> None:
 
 
 def _wrong(metric: Metric, found: str, expected: str) -> ConfigurationError:
-    kind = type(metric)
-    place = f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
-    return ConfigurationError(f"{place}\n    metric {metric.name}: {found}\n    expected {expected}")
+    return ConfigurationError(f"{defined_at(type(metric))}\n    metric {metric.name}: {found}\n    expected {expected}")
 
 
 def _said(value: object) -> str:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from fedmezo.core.files import saving
-from fedmezo.federation.callbacks import Callback, RoundReport
+from fedmezo.core.run_folder import RunFolder
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.reporting.callbacks import Callback, RoundReport, RunContext, register
 from fedmezo.reporting.metrics import evaluated, metrics_row
 
 FOLDER = "tensorboard"
@@ -50,3 +51,9 @@ class TensorBoardLog(Callback):
     def close(self) -> None:
         """Write what is left."""
         self._writer.close()
+
+
+@register("tensorboard")
+def for_run(run: RunContext) -> TensorBoardLog:
+    """Return the callback of a run."""
+    return TensorBoardLog(run.folder, RunFolder(run.folder).config.read_text(encoding="utf-8"), len(run.past))

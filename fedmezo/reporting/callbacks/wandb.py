@@ -8,8 +8,8 @@ from typing import Any
 
 from fedmezo.core.errors import ConfigurationError, FedmezoError, ResourceError
 from fedmezo.core.log import LOG
-from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.reporting.callbacks import Callback, RoundReport, RunContext, register
 from fedmezo.reporting.metrics import evaluated, metrics_row
 
 TIMEOUT = 30  # seconds to wait for the service
@@ -101,3 +101,17 @@ class WandbLog(Callback):
         self._run.finish()
         if not self._online:
             LOG.info(f"wandb: kept here; with an account: wandb sync {shlex.quote(str(folder))}")
+
+
+@register("wandb")
+def for_run(run: RunContext) -> WandbLog:
+    """Return the callback of a run, as its section ``wandb`` says."""
+    options = run.settings["wandb"]
+    return WandbLog(
+        run.folder,
+        run.settings,
+        project=options["name_project"],
+        user=options["name_user"],
+        online=options["online_track"],
+        clients=options["client_train_info"],
+    )

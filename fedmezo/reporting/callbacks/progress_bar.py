@@ -10,8 +10,8 @@ from tqdm import tqdm
 from fedmezo.core.log import LOG, progress_shown
 from fedmezo.core.text import when
 from fedmezo.evaluation.metrics import Metric
-from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.ledger.records import LOSS, EvaluationRecord
+from fedmezo.reporting.callbacks import Callback, RoundReport, RunContext, register
 from fedmezo.reporting.metrics import train_loss
 
 
@@ -76,6 +76,12 @@ class ProgressBar(Callback):
     def close(self) -> None:
         """Leave the bar as it stands."""
         self._bar.close()
+
+
+@register("progress_bar")
+def for_run(run: RunContext) -> ProgressBar:
+    """Return the callback of a run."""
+    return ProgressBar(run.steps, len(run.past), run.metrics)
 
 
 def spread(rates: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from fedmezo.core.log import on_screen
-from fedmezo.reporting.progress import ProgressBar
+from fedmezo.reporting.callbacks.progress_bar import ProgressBar
 from tests.ledger.made import evaluation
 from tests.reporting.reports import make_report
 

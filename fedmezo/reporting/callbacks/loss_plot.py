@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedmezo.evaluation.metrics import Metric
-from fedmezo.federation.callbacks import Callback, RoundReport
 from fedmezo.ledger.records import LOSS, EvaluationRecord
+from fedmezo.reporting.callbacks import Callback, RoundReport, RunContext, register
 from fedmezo.reporting.dispensable import drawing, new_figure
 from fedmezo.reporting.metrics import train_loss
 
@@ -71,3 +71,9 @@ class LossPlot(Callback):
         axes.set(xlabel="rounds done", ylabel=label)
         axes.grid(alpha=0.3)
         axes.legend()
+
+
+@register("loss_plot")
+def for_run(run: RunContext) -> LossPlot:
+    """Return the callback of a run."""
+    return LossPlot(run.folder / "loss.png", run.past, run.evaluations, run.metrics)

@@ -11,6 +11,7 @@ EVENTS: dict[str, tuple[Any, ...]] = {
     "on_evaluated": (8,),
     "after_round": (make_report(),),
     "after_evaluation": (EvaluationRecord(1, {}), EvaluationRecord(0, {})),
+    "wants_stop": (),
     "close": (),
 }
 

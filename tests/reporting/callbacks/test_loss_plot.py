@@ -5,7 +5,7 @@ import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmezo.reporting.plot import LossPlot
+from fedmezo.reporting.callbacks.loss_plot import LossPlot
 from tests.ledger.made import evaluation
 from tests.reporting.reports import UNTRAINED, make_report
 
