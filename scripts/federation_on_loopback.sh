@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a federation of three nodes on this machine, with TLS and node authentication (docs/deployment.md).
+# From nothing to a federation of three nodes on this machine, with TLS and node authentication (docs/guides/deployment.md).
 #
 #   bash scripts/federation_on_loopback.sh [FOLDER]
 #

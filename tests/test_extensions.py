@@ -17,7 +17,7 @@ from fedmezo.main import main
 from tests.conftest import REPOSITORY
 
 Write = Callable[..., Path]
-TUTORIAL = (REPOSITORY / "docs" / "tutorials" / "a-strategy-of-your-own.md").read_text(encoding="utf-8")
+TUTORIAL = (REPOSITORY / "docs" / "guides" / "a-strategy-of-your-own.md").read_text(encoding="utf-8")
 SMALL = [
     "model.type", "tiny-llama@random_llm", "federate.total_round_num", "2", "train.local_update_steps", "1",
     "data.num_examples", "40", "eval.max_examples", "4", "engine.threads", "1",

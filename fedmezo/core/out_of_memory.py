@@ -10,7 +10,7 @@ SIGNS = ("out of memory", "allocate memory", "not enough memory", "alloc_failed"
 ADVICE = (
     "what a run had recorded is kept (--resume RUN goes on); what takes less: smaller eval.batch_size, "
     "dataloader.batch_size\n    or llm.tok_len, train.is_enable_half, with llmtrainer train.gradient_checkpointing; "
-    "more in docs/tutorials/out-of-memory.md"
+    "more in docs/guides/out-of-memory.md"
 )
 
 

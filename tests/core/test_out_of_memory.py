@@ -57,7 +57,7 @@ def test_every_library_s_error_is_known(work: Callable[[], object]) -> None:
         work()
     error = as_memory_error(caught.value)
     assert error is not None and str(error).startswith("reading: ")
-    assert "eval.batch_size" in str(error) and "docs/tutorials/out-of-memory.md" in str(error)
+    assert "eval.batch_size" in str(error) and "docs/guides/out-of-memory.md" in str(error)
     assert "See documentation" not in str(error) and "asynchronously" not in str(error)
 
 
@@ -79,7 +79,7 @@ def test_a_client_s_work(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, caps
         assert main(["--resume", run, "federate.total_round_num", "2"]) == 3
     error = capsys.readouterr().err
     assert "fedmezo: round 1, client 0: OutOfMemoryError: CUDA out of memory. Tried" in error
-    assert "docs/tutorials/out-of-memory.md" in error and "Traceback" not in error
+    assert "docs/guides/out-of-memory.md" in error and "Traceback" not in error
     assert main(["--resume", run, "federate.total_round_num", "2"]) == 0
     assert replay([run, "--verify"]) == 0
     with monkeypatch.context() as patch:

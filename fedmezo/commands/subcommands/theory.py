@@ -1,7 +1,8 @@
 """The quantities of the convergence analysis, measured on a run: ``python scripts/theory.py RUN``
 
 Effective rank and smoothness of the Hessian, how batches and clients differ, the variance of the gradient estimate, and
-the step-size condition next to the chosen rate. Written to RUN/theory.md and RUN/theory.json; docs/theory.md explains.
+the step-size condition next to the chosen rate. Written to RUN/theory.md and RUN/theory.json;
+docs/guides/theory.md explains.
 """
 
 import argparse

@@ -99,7 +99,7 @@ def test_want_of_memory_at_a_client_is_what_the_run_ends_with(make: Make) -> Non
     assert isinstance(first, Failure)
     with pytest.raises(OutOfMemoryError, match="round 4, client 0: OutOfMemoryError: CUDA out of memory") as caught:
         first.throw()
-    assert "docs/tutorials/out-of-memory.md" in str(caught.value)
+    assert "docs/guides/out-of-memory.md" in str(caught.value)
 
 
 def test_a_clients_exception_says_where_it_happened(make: Make) -> None:

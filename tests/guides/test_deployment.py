@@ -1,4 +1,4 @@
-"""What docs/deployment.md and docker/ tell the reader to type is what is tested, or at least what our programs take."""
+"""What the guide to deployment and docker/ tell the reader to type is tested, or at least what our programs take."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from fedmezo.main import parser as server_parser
 from tests.certificates import make_certificates
 from tests.conftest import REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "guides" / "deployment.md").read_text(encoding="utf-8")
 SCRIPT = (REPOSITORY / "scripts" / "federation_on_loopback.sh").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -1,4 +1,4 @@
-"""The tutorial on data is followed: its files are written as they stand, its commands run, its messages come."""
+"""The guide to data is followed: its files are written as they stand, its commands run, its messages come."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from fedmezo.main import main
 from tests.conftest import REPOSITORY
 
-TEXT = (REPOSITORY / "docs" / "tutorials" / "your-own-data.md").read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "guides" / "your-own-data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", TEXT, flags=re.DOTALL))
 COMMANDS = [
     shlex.split(line)[3:]
@@ -26,7 +26,7 @@ SMALL = [
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Be in a folder with the tutorial's files, and with a dataset where the hub's library looks first."""
+    """Be in a folder with the guide's files, and with a dataset where the hub's library looks first."""
     monkeypatch.chdir(tmp_path)
     Path("configs").symlink_to(REPOSITORY / "configs")
     for name, content in FILES.items():
