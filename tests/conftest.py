@@ -6,21 +6,22 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 import yaml
 from hypothesis import settings
 from yacs.config import CfgNode
 
 from fedmezo import config
-from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.extensions import PREFIX
 from fedmezo.core.registry import Registry
 from fedmezo.core.signals import STOPPING
 from tests.covering import covering, parameters
 from tests.processes import end_with_this_process
+
+if TYPE_CHECKING:  # what hands out the tests would take seconds to import what they need
+    from fedmezo.assembly import LearningTask
 
 for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -30,11 +31,12 @@ settings.load_profile("untimed")
 
 end_with_this_process()
 
+WORD_PROBLEMS = {"steps": 0, "prompt": "alpaca"}  # for data: ten times as long as the sums
 REPOSITORY = Path(__file__).parents[1]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TINY: dict[str, Any] = {
     "model": {"type": "tiny-llama@random_llm"},
-    "data": {"type": "arithmetic@llm", "num_examples": 60, "splits": [0.8, 0.1, 0.1]},
+    "data": {"type": "arithmetic@llm", "num_examples": 60, "steps": 1, "prompt": "plain", "splits": [0.8, 0.1, 0.1]},
     "llm": {"tok_len": 420, "adapter": {"args": [{"adapter_package": "peft", "adapter_method": "lora", "r": 4}]}},
     "dataloader": {"batch_size": 2},
     "federate": {"client_num": 3, "total_round_num": 4},
@@ -61,6 +63,8 @@ def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Tests run side by side, one process a core."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -75,6 +79,14 @@ def own_cache(
     if request.node.get_closest_marker("smollm2"):
         return
     monkeypatch.setenv("FEDMEZO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures of runs blank where no test looks at them: drawing takes as long as a tiny run."""
+    if not request.node.get_closest_marker("pictures"):
+        monkeypatch.setattr("fedmezo.reporting.partition_plot._draw", lambda path, *data: path.touch())
+        monkeypatch.setattr("fedmezo.reporting.callbacks.loss_plot.LossPlot._draw", lambda plot: plot.path.touch())
 
 
 @pytest.fixture
@@ -117,8 +129,10 @@ def tiny_cfg(tiny_yaml: Callable[..., Path]) -> CfgNode:
 
 
 @pytest.fixture
-def tiny_task(tiny_cfg: CfgNode) -> LearningTask:
+def tiny_task(tiny_cfg: CfgNode) -> "LearningTask":
     """Return the tiny model with its adapter, and its data."""
+    from fedmezo.assembly import assemble_learning_task
+
     return assemble_learning_task(tiny_cfg)
 
 

@@ -11,6 +11,7 @@ from fedmezo.config import RESUMABLE
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.main import main
 from fedmezo.replay import main as replay
+from tests.conftest import WORD_PROBLEMS
 from tests.test_main import Run, resume, same, train
 
 Write = Callable[..., Path]
@@ -151,7 +152,7 @@ def test_what_cannot_work_is_found_before_anything_is_made(
 
 def test_early_stopping_saves_where_it_was_told_to(tiny_yaml: Write, tmp_path: Path) -> None:
     up = ("train.optimizer.lr", "3000", "early_stop.patience", "1", "eval.freq", "1", "federate.total_round_num", "9")
-    run = train(tiny_yaml(), "run", *up, "federate.save_to", str(tmp_path / "copy"))
+    run = train(tiny_yaml(data=WORD_PROBLEMS), "run", *up, "federate.save_to", str(tmp_path / "copy"))
     assert run.summary()["outcome"] == "stopped early"
     assert (tmp_path / "copy" / "adapter_model.safetensors").read_bytes() == run.adapter_bytes()
 
@@ -166,7 +167,7 @@ def test_a_name_too_long_for_the_disk_is_a_message(tiny_yaml: Write, capsys: pyt
 def test_examples_lost_to_the_token_limit_are_named_where_too_few_are_left(
     tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--cfg", str(tiny_yaml()), "llm.tok_len", "240", "federate.client_num", "50"]) == 3
+    assert main(["--cfg", str(tiny_yaml(data=WORD_PROBLEMS)), "llm.tok_len", "240", "federate.client_num", "50"]) == 3
     assert "llm.tok_len = 240 cuts off" in capsys.readouterr().err
 
 

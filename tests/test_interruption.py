@@ -1,6 +1,7 @@
 """Signals from outside: the round is finished, everything saved, and the run goes on to the same result."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fedmezo.main import main
+from tests.programs import Program
 
 ROUNDS = "6"
 
@@ -49,7 +51,7 @@ def test_a_scheduler_s_warning_finishes_the_round_and_resume_gives_the_same(tiny
 def test_killed_at_once_loses_no_finished_round(tiny_yaml: Callable[..., Path]) -> None:
     path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"
-    process = subprocess.Popen(command(path, "expname", "part"), stderr=subprocess.DEVNULL)
+    process = Program(command(path, "expname", "part")[2:], path.with_suffix(".log"), dict(os.environ))
     wait_for('"round": 1', runs / "part" / "metrics.jsonl")
     process.kill()
     process.wait(timeout=60)

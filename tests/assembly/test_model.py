@@ -13,6 +13,7 @@ from fedmezo.models.adapters import save_trained
 from fedmezo.models.hubs import BaseModel
 from fedmezo.models.hubs.random_llm import MODELS
 from fedmezo.models.tokenizers import ByteTokenizer
+from tests.conftest import WORD_PROBLEMS
 from tests.models.test_tokenizers import bpe
 from tests.models.tiny import SMALL, tiny_base
 
@@ -75,7 +76,7 @@ def test_examples_longer_than_the_positions_are_refused_before_training(
 ) -> None:
     kind, sizes = MODELS["tiny-gpt2"]
     monkeypatch.setitem(MODELS, "tiny-gpt2", (kind, sizes | {"n_positions": 400}))
-    settings = {"model": {"type": "tiny-gpt2@random_llm"}, "llm": adapter("prompt")}
+    settings = {"model": {"type": "tiny-gpt2@random_llm"}, "data": WORD_PROBLEMS, "llm": adapter("prompt")}
     with pytest.raises(ConfigurationError, match=r"^llm\.tok_len\n .* 420 tokens.* positions for 397; set .* 397$"):
         assembled(tiny_yaml, **settings)
     assembled(tiny_yaml, "llm.tok_len", "397", **settings)

@@ -47,8 +47,8 @@ def test_a_prompt_is_a_name_or_a_file_beside_the_one_that_names_it(load_text: Lo
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("chta", "expected one of alpaca, chat, or a file ending in .yaml or .yml; the nearest is chat"),
-        ("'{instruction}'", "expected one of alpaca, chat, or a file ending in .yaml or .yml"),
+        ("chta", "expected one of alpaca, chat, plain, or a file ending in .yaml or .yml; the nearest is chat"),
+        ("'{instruction}'", "expected one of alpaca, chat, plain, or a file ending in .yaml or .yml"),
         ("our.yaml", "our.yaml: no such file; the nearest is ours.yaml"),
     ],
 )

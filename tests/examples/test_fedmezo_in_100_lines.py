@@ -1,7 +1,7 @@
 """The algorithm on one page gives the bits of the framework's own run."""
 
 import re
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,12 +34,16 @@ def test_it_gives_the_bits_of_the_framework(tiny_yaml: Write, changes: dict[str,
     assert [loss for _, loss in own] == [record["train_loss"] for record in run.metrics]
 
 
-def test_it_is_run_as_a_script(tiny_yaml: Write) -> None:
+def test_it_is_run_as_a_script(
+    tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tiny_yaml(verbose=0, federate={"client_num": 3, "total_round_num": 2, "hash_freq": 1})
-    done = subprocess.run([sys.executable, str(PAGE), str(path)], check=True, capture_output=True, text=True)
+    monkeypatch.setattr(sys, "argv", [str(PAGE), str(path)])
+    runpy.run_path(str(PAGE), run_name="__main__")
+    said = capsys.readouterr().out
     run = fedmezo.run(path, {"expname": "whole"})
     hashes = run.ledger.hashes()
-    assert done.stdout.splitlines() == [
+    assert said.splitlines() == [
         f"train loss {row['train_loss']:.4f}, parameters {hashes[number].hex()}"
         for number, row in enumerate(run.metrics, start=1)
     ]

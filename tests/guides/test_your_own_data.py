@@ -53,7 +53,7 @@ def held(run: str) -> list[dict[str, int]]:
 
 
 def test_it_has_what_the_other_tests_look_for() -> None:
-    assert set(FILES) == {"garden.jsonl", "garden.yaml", "plain.yaml"}
+    assert set(FILES) == {"garden.jsonl", "garden.yaml", "reading.yaml"}
     assert len(COMMANDS) == 11 and len(FILES["garden.jsonl"].splitlines()) == 12
 
 
@@ -82,7 +82,7 @@ def test_each_splitter_divides_as_described() -> None:
 
 
 def test_the_template_is_what_the_model_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    (command,) = commands("plain.yaml")
+    (command,) = commands("reading.yaml")
     assert main([*command, *SMALL]) == 0
     assert main([*command, *SMALL, "llm.tok_len", "100", "--check"]) == 0  # the default prompt alone has more tokens
     assert "left out" not in capsys.readouterr().out

@@ -88,6 +88,7 @@ def test_pictures_are_drawn_whatever_backend_the_environment_asks_for(tiny_yaml:
     assert {path.name for path in (tmp_path / "backend").iterdir()} >= PICTURES
 
 
+@pytest.mark.pictures
 def test_without_matplotlib_a_run_does_all_else(
     tiny_yaml: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from fedmezo.data.partition import ClientData, Partition
 from fedmezo.reporting.partition_plot import draw_partition
 
+pytestmark = pytest.mark.pictures
 BLUE, ORANGE, GREEN = (0x1F, 0x77, 0xB4), (0xFF, 0x7F, 0x0E), (0x2C, 0xA0, 0x2C)
 GREY = (0xBF, 0xBF, 0xBF)
 Categories = list[str | None]

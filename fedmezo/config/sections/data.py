@@ -43,7 +43,7 @@ SECTION = Section(
             "data.prompt",
             "alpaca",
             RegisteredOrFile("data/prompts", endings=(".yaml", ".yml")),
-            "Prompt that an example is put into: alpaca, chat (the model's own template), or a YAML file of yours.",
+            "Prompt that an example is put into: alpaca, plain (its words), chat (the model's template), or a file.",
         ),
         Key(
             "data.date",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.processes import end_with_this_process
+from tests.programs import Program
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[3]
@@ -36,7 +37,7 @@ class Loopback:
     poll: float = 0.1
     variables: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=lambda: free_port())
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes] | Program] = field(default_factory=dict)
 
     def __enter__(self) -> "Loopback":
         """Give itself."""
@@ -54,10 +55,14 @@ class Loopback:
         return f"127.0.0.1:{self.port}"
 
     def start(self, name: str, command: Sequence[str]) -> None:
-        """Start a process; what it says is in NAME.log, appended."""
-        with (self.folder / f"{name}.log").open("ab") as log:
+        """Start a process; what it says is in NAME.log, appended. Our own programs start at once."""
+        path, environment = self.folder / f"{name}.log", self.environment()
+        if [*command[:2]] == [sys.executable, "-m"]:
+            self.processes[name] = Program(command[2:], path, environment)
+            return
+        with path.open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=self.environment(), start_new_session=True
+                command, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
             )
 
     def superlink(self, *more: str) -> None:

@@ -3,12 +3,14 @@ from pathlib import Path
 
 import matplotlib.image
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from fedmezo.reporting.callbacks.loss_plot import LossPlot
 from tests.ledger.made import evaluation
 from tests.reporting.reports import UNTRAINED, make_report
 
+pytestmark = pytest.mark.pictures
 ROUNDS = [make_report(index) for index in range(3)]
 BEFORE = evaluation(0, val=2.0, test=2.5)
 

@@ -117,7 +117,8 @@ def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bo
         more: overrides for all of them.
         fresh: a process for each.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fedmezo.commands.train"])  # else each process imports for seconds
     waiting = iter(todo)
     each_fresh = 1 if fresh else None
     with (

@@ -34,7 +34,7 @@ def test_tasks_are_asked_of_every_run_and_again_only_where_answers_lack(
             "smoke": {
                 "cfg": "base.yaml",
                 "columns": [f"{STRICT}@0", f"{FLEXIBLE}@final"],
-                "evaluate": {"tasks": ["gsm8k_local"], "rounds": [0, "final"], "limit": 3},
+                "evaluate": {"tasks": ["gsm8k_local"], "rounds": [0, "final"], "limit": 1},
             }
         },
     }

@@ -1,0 +1,69 @@
+"""Programs in processes of their own, forked from one that has imported what a run imports: they start at once.
+
+What concerns an interpreter's start, its imports and its end is tested with interpreters (``tests/test_process.py``).
+"""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["fedmezo.commands.train", "fedmezo.federation.engines.flower_node"])
+
+
+class Program:
+    """``python -m MODULE WORDS``, in a session of its own, with the interface of ``subprocess.Popen``.
+
+    Args:
+        command: module and words.
+        log: a file that what it says on stdout and stderr is appended to.
+        environment: of it.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+        self._command = command
+        log.touch()
+        self._process = CONTEXT.Process(target=_become, args=(command, log, environment), daemon=True)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, minus the signal if it was killed; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and return the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it runs for longer than so many seconds.
+        """
+        self._process.join(timeout)
+        if (code := self.poll()) is None:
+            raise subprocess.TimeoutExpired(list(self._command), timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as the system would."""
+        self.send_signal(signal.SIGKILL)
+
+
+def _become(command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    said = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for stream in (1, 2):
+        os.dup2(said, stream)
+    module, *sys.argv[1:] = command
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
