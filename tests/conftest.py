@@ -1,5 +1,6 @@
 """What all tests share: a tiny task, its configuration, and a closed network."""
 
+import os
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ from fedmezo.core.extensions import PREFIX
 from fedmezo.core.registry import Registry
 from fedmezo.core.signals import STOPPING
 from tests.covering import covering, parameters
+from tests.example_counts import ALL
 from tests.processes import end_with_this_process
 
 if TYPE_CHECKING:  # what hands out the tests would take seconds to import what they need
@@ -45,6 +47,12 @@ TINY: dict[str, Any] = {
     "zo": {"mu": 0.005},
     "engine": {"threads": 1},
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have hypothesis try all examples where no test is left out."""
+    if not config.option.markexpr:
+        os.environ[ALL] = "1"
 
 
 @pytest.fixture(autouse=True)

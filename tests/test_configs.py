@@ -22,6 +22,7 @@ CONFIGS = sorted(
     FOLDER.glob("*.yaml")
 )  # those of _base_ are parts, those of paper are grids (tests/commands/experiments/suites)
 SMALL = ["federate.total_round_num", "1", "train.local_update_steps", "1", "data.num_examples", "60"]
+FEW = ["eval.max_examples", "4"]
 TINY = ["model.type", "tiny-llama@random_llm", *SMALL]
 PAPERS = pytest.mark.parametrize("name", ROWS)
 
@@ -46,7 +47,7 @@ def test_the_paper_has_its_fourteen_and_the_rest_is_ours() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_it_runs_a_round_on_the_tiny_model(path: Path, data: str, tmp_path: Path) -> None:
-    overrides = [*TINY, "data.root", data, "outdir", str(tmp_path), "expname", "run"]
+    overrides = [*TINY, *FEW, "data.root", data, "outdir", str(tmp_path), "expname", "run"]
     assert main(["--cfg", str(path), *overrides]) == 0
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
     summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
@@ -69,7 +70,7 @@ def test_its_headers_override_runs_without_the_large_model(
     assert cfg.model.type == "SmolLM2-135M-Instruct@package_llm"
     assert not cfg.train.is_enable_half and cfg.federate.total_round_num == 2 and cfg.data.root == "FOLDER"
     words = [data if word == "FOLDER" else word for word in small]
-    assert main([*words, *TINY[:2], "train.local_update_steps", "1", "outdir", str(tmp_path)]) == 0
+    assert main([*words, *TINY[:2], *FEW, "train.local_update_steps", "1", "outdir", str(tmp_path)]) == 0
 
 
 @PAPERS

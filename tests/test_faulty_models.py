@@ -20,6 +20,7 @@ from transformers import AutoTokenizer
 
 from fedmezo.main import main
 from tests.conftest import TINY
+from tests.example_counts import examples
 from tests.model_folders import WEIGHTS, edit, edit_weights, faults, faulty, write_model
 
 UP = "model.layers.1.mlp.up_proj.weight"
@@ -193,7 +194,7 @@ def test_a_chat_template_that_fails_is_told(template: str, tmp_path: Path) -> No
 
 
 @settings(
-    max_examples=EXAMPLES or 30,
+    max_examples=EXAMPLES or examples(30),
     derandomize=not EXAMPLES,
     deadline=None,
     suppress_health_check=list(HealthCheck),

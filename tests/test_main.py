@@ -27,6 +27,7 @@ from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
 from fedmezo.replay import main as replay
 from fedmezo.zeroth_order.scoring import token_losses
+from tests.conftest import WORD_PROBLEMS
 
 Write = Callable[..., Path]
 GOLDEN = [5.695433, 5.648352, 5.592798, 5.591501, 5.579535, 5.544951]
@@ -105,7 +106,7 @@ def test_a_runs_folder(tiny_yaml: Write) -> None:
 
 def test_golden_losses(tiny_yaml: Write) -> None:
     """The numbers of the whole chain: data, tokens, model, directions, steps, averaging, evaluation."""
-    run = train(tiny_yaml(), "golden")
+    run = train(tiny_yaml(data=WORD_PROBLEMS), "golden")
     found = [row["train_loss"] for row in run.rows()] + [run.rows()[-1]["val_loss"], run.rows()[-1]["test_loss"]]
     assert found == pytest.approx(GOLDEN, abs=2e-5)
 
@@ -226,7 +227,7 @@ def test_nothing_is_overwritten(tiny_yaml: Write, capsys: pytest.CaptureFixture[
 
 def test_early_stopping(tiny_yaml: Write) -> None:
     up = ("train.optimizer.lr", "3000", "early_stop.patience", "2", "eval.freq", "1", "federate.total_round_num", "9")
-    run = train(tiny_yaml(), "run", *up)
+    run = train(tiny_yaml(data=WORD_PROBLEMS), "run", *up)
     summary = run.summary()
     assert summary["outcome"] == "stopped early"
     assert summary["rounds"] == summary["best"]["rounds_done"] + 2 < 9

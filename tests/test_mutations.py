@@ -38,6 +38,7 @@ from fedmezo.config.types import (
 )
 from fedmezo.main import main
 from tests.conftest import REPOSITORY
+from tests.example_counts import examples
 from tests.paper import write_data
 
 EXAMPLES = int(os.environ.get("FEDMEZO_MUTATIONS", "0"))
@@ -196,7 +197,7 @@ def _nested(flat: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=EXAMPLES or 120,
+    max_examples=EXAMPLES or examples(120),
     derandomize=not EXAMPLES,  # the same ones in every run of the tests, others in every `make fuzz`
     deadline=None,
     suppress_health_check=list(HealthCheck),

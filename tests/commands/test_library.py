@@ -22,7 +22,7 @@ from fedmezo.core.signals import STOPPING
 from fedmezo.federation.evaluations import Evaluations
 from fedmezo.generate import main as generate
 from fedmezo.models.hashing import point_hash
-from tests.conftest import REPOSITORY, TINY
+from tests.conftest import REPOSITORY, TINY, WORD_PROBLEMS
 from tests.test_main import Run, same, train
 
 Write = Callable[..., Path]
@@ -57,7 +57,7 @@ def untouched() -> Iterator[None]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> fedmezo.Run:
     """One run of four rounds for all that only look at it."""
     folder = tmp_path_factory.mktemp("library")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"data": TINY["data"] | WORD_PROBLEMS}), encoding="utf-8")
     overrides = {"outdir": folder / "runs", "train.optimizer.lr": 0.5, "federate.hash_freq": 1, "verbose": 0}
     return fedmezo.run(folder / "tiny.yaml", overrides)
 

@@ -85,7 +85,13 @@ def configuration(folder: Path, base: Path, arguments: dict[str, Any], **train: 
         "outdir": str(folder),
         "expname": "run",
         "model": {"type": f"{base}@huggingface_llm"},
-        "data": {"type": "arithmetic@llm", "num_examples": 16, "splits": [0.5, 0.0, 0.5]},
+        "data": {
+            "type": "arithmetic@llm",
+            "steps": 1,
+            "prompt": "plain",
+            "num_examples": 16,
+            "splits": [0.5, 0.0, 0.5],
+        },
         "llm": {"tok_len": 420, "adapter": {"use": arguments is not ALL}},
         "federate": {"client_num": 2, "total_round_num": 1},
         "train": {"local_update_steps": 1, "optimizer": {"lr": 0.003}, **train},
@@ -98,13 +104,6 @@ def configuration(folder: Path, base: Path, arguments: dict[str, Any], **train: 
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what takes most of the time of so small a run."""
-    monkeypatch.setattr("fedmezo.commands.train.draw_partition", lambda *_: None)
-    monkeypatch.setattr("fedmezo.reporting.callbacks.loss_plot.LossPlot.close", lambda *_: None)
 
 
 def own_loss(model: Any, data: FederatedData) -> float:

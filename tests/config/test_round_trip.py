@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fedmezo.config import dump, load, to_dict
 from fedmezo.config.tree import plain
 from fedmezo.core.errors import ConfigurationError
+from tests.example_counts import examples
 
 from .strategies import FREE, nested, settings
 
@@ -24,7 +25,7 @@ def load_from(text: str, *overrides: str) -> Any:
 
 
 @given(settings())
-@limits(max_examples=60, deadline=None)
+@limits(max_examples=examples(60), deadline=None)
 def test_a_dump_loads_to_an_equal_tree(flat: dict[str, Any]) -> None:
     try:
         cfg = load_from(yaml.safe_dump(nested(flat)))
@@ -38,7 +39,7 @@ def test_a_dump_loads_to_an_equal_tree(flat: dict[str, Any]) -> None:
 
 @given(FREE)
 @example("\x85\u2028")
-@limits(max_examples=60, deadline=None)
+@limits(max_examples=examples(60), deadline=None)
 def test_free_arguments_survive_the_way_to_a_file_and_back(value: Any) -> None:
     first = load_from(yaml.safe_dump(nested({"llm.adapter.args": [{"rank_pattern": {"free": value}}]})))
     second = load_from(dump(first))
@@ -47,7 +48,7 @@ def test_free_arguments_survive_the_way_to_a_file_and_back(value: Any) -> None:
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))
-@limits(max_examples=60, deadline=None)
+@limits(max_examples=examples(60), deadline=None)
 def test_numbers_are_exact_however_they_are_written(rate: float) -> None:
     for text in (repr(rate), f"'{rate!r}'", f"{rate:.17e}"):
         assert load_from("", "train.optimizer.lr", text).train.optimizer.lr == rate
@@ -71,7 +72,7 @@ ALPHABET = st.sampled_from("ab1.-+e_ \n\t:,[]{}()'\"#&*!|>%@`~?<\0\x85\ufeff\U00
 
 
 @given(st.data())
-@limits(max_examples=250, deadline=None)
+@limits(max_examples=examples(250), deadline=None)
 def test_a_mutated_file_loads_or_is_refused(data: st.DataObject) -> None:
     text = BASE
     for _ in range(data.draw(st.integers(1, 3))):
@@ -87,13 +88,13 @@ def test_a_mutated_file_loads_or_is_refused(data: st.DataObject) -> None:
         max_size=4,
     )
 )
-@limits(max_examples=150, deadline=None)
+@limits(max_examples=examples(150), deadline=None)
 def test_any_command_line_loads_or_is_refused(words: list[str]) -> None:
     answered("", *words)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists), st.data())
-@limits(max_examples=100, deadline=None)
+@limits(max_examples=examples(100), deadline=None)
 def test_any_value_of_any_key_loads_or_is_refused(value: Any, data: st.DataObject) -> None:
     flat = data.draw(settings()) | {
         data.draw(st.sampled_from(["seed", "eval.split", "llm.adapter.args", "data"])): value

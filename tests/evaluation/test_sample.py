@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fedmezo.evaluation.sample import first, spread
 from fedmezo.main import main
+from tests.example_counts import examples
 
 CATEGORIES = ("easy", "hard", "code")
 COUNT = 4
@@ -24,7 +25,7 @@ def drawn(owners: list[int], categories: list[str | None], count: int, seed: int
     return [part.tolist() for part in spread(parts, categories, count, np.random.default_rng(seed))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["a", "b", "c", None])), min_size=1, max_size=40),
     count=st.integers(1, 45),

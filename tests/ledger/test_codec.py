@@ -30,6 +30,7 @@ from fedmezo.ledger.records import (
     StopRecord,
 )
 from fedmezo.training import LocalUpdate
+from tests.example_counts import examples
 from tests.ledger.made import RECORDS, make_header, scalar_round, weight_round
 
 # a busy machine is no fault of what is tested
@@ -196,7 +197,7 @@ def nothing_but_malformed(call: Callable[[], object]) -> object:
         return None
 
 
-@settings(SLOW, max_examples=400)
+@settings(SLOW, max_examples=examples(400))
 @given(records())
 def test_every_record_comes_back_bit_for_bit(record: Record) -> None:
     kind, body = pack(record)
@@ -226,7 +227,7 @@ def test_what_is_not_there_takes_no_room() -> None:
         assert len(pack(RoundRecord(0, (changed,)))[1]) == bare + more
 
 
-@settings(SLOW, max_examples=500)
+@settings(SLOW, max_examples=examples(500))
 @given(st.integers(0, 255) | st.integers(1, 5), st.binary(max_size=200))
 @example(1, b"")
 @example(2, bytes([0, 0, 0, 1, 0, 0]) + MOST + struct.pack("<BdBf", 1, 0.1, 0, 0.0))  # steps without directions
@@ -247,7 +248,7 @@ def test_arbitrary_bytes_are_malformed_or_the_one_form_of_a_record(kind: int, bo
     assert found is None or pack(found) == (kind, body)  # type: ignore[arg-type]
 
 
-@settings(SLOW, max_examples=500)
+@settings(SLOW, max_examples=examples(500))
 @given(st.data())
 def test_a_changed_body_is_malformed_or_the_one_form_of_a_record(data: st.DataObject) -> None:
     kind, body = pack(data.draw(records()))
@@ -295,7 +296,7 @@ def test_a_round_that_cannot_be_is_malformed(body: bytes, reason: str) -> None:
         unpack(2, body)
 
 
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=examples(100))
 @given(runs())
 def test_a_ledger_is_what_was_recorded(run: list[Record]) -> None:
     data = ledger_bytes(run)
@@ -304,7 +305,7 @@ def test_a_ledger_is_what_was_recorded(run: list[Record]) -> None:
     assert [exactly(link.record) for link in found.links] == [exactly(record) for record in run]
 
 
-@settings(SLOW, max_examples=500)
+@settings(SLOW, max_examples=examples(500))
 @given(st.binary(max_size=200).map(lambda rest: PREAMBLE + rest) | st.binary(max_size=50))
 @example(PREAMBLE)
 @example(PREAMBLE + b"\xff" * 25)
@@ -314,7 +315,7 @@ def test_arbitrary_bytes_are_no_ledger(data: bytes) -> None:
         assert found.links == () and (found.fault == "") is (data in (b"", PREAMBLE))
 
 
-@settings(SLOW, max_examples=200)
+@settings(SLOW, max_examples=examples(200))
 @given(st.data())
 def test_of_a_changed_ledger_nothing_counts_that_was_not_recorded(data: st.DataObject) -> None:
     valid = ledger_bytes(data.draw(runs()))
@@ -422,7 +423,7 @@ def orders(draw: st.DrawFn) -> bytes:
     return bytes(pack_order(draw(NAMES), task, first, missed))
 
 
-@settings(SLOW, max_examples=500)
+@settings(SLOW, max_examples=examples(500))
 @given(st.binary(max_size=120) | st.binary(max_size=120).map(lambda rest: b"\x01" + rest))
 @example(b"\x01\x00" + bytes(16) + struct.pack("<IIHHf", 1, 2**32 - 1, 0, 0, 1.0))
 @example(b"\x01\x02" + bytes(16) + struct.pack("<IIHHf", 1, 2**32 - 1, 65535, 0, 1.0))
@@ -433,7 +434,7 @@ def test_arbitrary_bytes_are_a_message_or_malformed(data: bytes) -> None:
     nothing_but_malformed(lambda: unpack_order(Message(data)))
 
 
-@settings(SLOW, max_examples=200)
+@settings(SLOW, max_examples=examples(200))
 @given(st.data())
 def test_a_changed_message_is_a_message_or_malformed(data: st.DataObject) -> None:
     answer, order = data.draw(answers()), data.draw(orders())

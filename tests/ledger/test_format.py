@@ -15,6 +15,7 @@ from fedmezo.ledger.codec import HASHES, configuration_text, pack
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
 from tests import ledger_reader, numpy_replay
+from tests.example_counts import examples
 from tests.ledger.test_codec import SLOW, exactly, flipped, ledger_bytes, mutated, records, runs
 from tests.ledger.vectors import LAYOUT, vector
 
@@ -85,7 +86,7 @@ def assert_both_read_the_same(data: bytes) -> int:
     return len(ours.links)
 
 
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=examples(100))
 @given(runs())
 def test_the_second_reader_sees_what_was_recorded(run: list[Record]) -> None:
     data = ledger_bytes(run)
@@ -110,13 +111,13 @@ def test_the_second_reader_sees_what_a_ledger_writes(
     assert data == ledger_bytes(run) and assert_both_read_the_same(data) == len(run)
 
 
-@settings(SLOW, max_examples=200)
+@settings(SLOW, max_examples=examples(200))
 @given(st.data())
 def test_both_readers_stop_at_the_same_fault(data: st.DataObject) -> None:
     assert_both_read_the_same(data.draw(mutated(ledger_bytes(data.draw(runs())))))
 
 
-@settings(SLOW, max_examples=500)
+@settings(SLOW, max_examples=examples(500))
 @given(st.data())
 def test_both_readers_take_the_same_bodies_for_records(data: st.DataObject) -> None:
     """Bodies that have been changed and sealed again: neither checksum nor chain gives them away."""

@@ -12,7 +12,7 @@ from fedmezo.main import main
 from fedmezo.reporting.html.page import render
 from fedmezo.reporting.html.reading import read_runs
 from fedmezo.reporting.html.run import Run
-from tests.conftest import TINY
+from tests.conftest import TINY, WORD_PROBLEMS
 
 NAMES = ("mezo", "backprop")
 OVERRIDES = {"mezo": (), "backprop": ("trainer.type", "llmtrainer")}
@@ -23,7 +23,9 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with both runs; tests read it only."""
     folder = tmp_path_factory.mktemp("report")
     cfg = folder / "tiny.yaml"
-    cfg.write_text(yaml.safe_dump(TINY | {"outdir": str(folder)}), encoding="utf-8")
+    cfg.write_text(
+        yaml.safe_dump(TINY | {"outdir": str(folder), "data": TINY["data"] | WORD_PROBLEMS}), encoding="utf-8"
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDMEZO_CACHE", str(folder / "cache"))
         for name in NAMES:
