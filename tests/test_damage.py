@@ -28,6 +28,7 @@ def damage(path: Path, at: float) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
 @pytest.mark.parametrize("at", [0.85, 0.92, 0.999])
 def test_a_flipped_bit_costs_what_came_after_it_and_is_told(

@@ -73,6 +73,7 @@ def test_the_loss_falls(tiny_yaml: Write) -> None:
     assert change["change"] < -5 * change["standard_error"]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("compiled", [True, False])
 def test_neither_threads_nor_the_kernel_change_what_scalars_lead_to(

@@ -127,11 +127,13 @@ def test_a_run_with_a_proxy_that_is_none(
     assert "fedmezo: https_proxy = http://proxy:port\n" in capsys.readouterr().err
 
 
-def test_a_run_with_a_cache_of_the_hub_that_cannot_be_written(tiny_yaml: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["a model of the hub", pytest.param("data of the hub", marks=pytest.mark.full)])
+def test_a_run_with_a_cache_of_the_hub_that_cannot_be_written(
+    tiny_yaml: Callable[..., Path], tmp_path: Path, source: str
+) -> None:
     (tmp_path / "file").write_text("")
-    for source in ("a model of the hub", "data of the hub"):
-        code, said = run(tiny_yaml(), SOURCES[source], HF_HOME=str(tmp_path / "file" / "folder"))
-        assert code == 3 and "Traceback" not in said, said
+    code, said = run(tiny_yaml(), SOURCES[source], HF_HOME=str(tmp_path / "file" / "folder"))
+    assert code == 3 and "Traceback" not in said, said
 
 
 def run(cfg: Path, override: tuple[str, str], **settings: str) -> tuple[int, str]:

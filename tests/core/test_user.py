@@ -56,6 +56,7 @@ def test_a_user_with_a_name_and_a_home_keeps_them(tmp_path: Path, monkeypatch: p
     assert (os.environ["HOME"], os.environ["USER"]) == (str(tmp_path), "somebody")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can be somebody else")
 def test_a_run_of_a_containers_user(tiny_yaml: Callable[..., Path], tmp_path: Path) -> None:
     """Without an entry in passwd, allowed to read everything, and to write to one folder."""

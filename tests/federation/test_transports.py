@@ -35,10 +35,11 @@ from fedmezo.training.mezo import MezoTrainer
 from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.replay import DirectionKeys, Replay
 from fedmezo.zeroth_order.scoring import Request
+from tests.example_counts import examples
 from tests.federation.engines.alone import replies
 
 NAME = b"identity"
-SIZE, DECAYING, STEPS, ROUNDS = 60, 40, 5, 8
+SIZE, DECAYING, STEPS, ROUNDS = 60, 40, 5, examples(8, least=4)
 SPANS = (Span("a", 0, DECAYING, torch.Size([8, 5]), True), Span("b", DECAYING, SIZE, torch.Size([20]), False))
 RUNS = ((0, DECAYING, True), (DECAYING, SIZE, False))
 

@@ -80,6 +80,14 @@ def run_with(environment: dict[str, str], path: Path, name: str) -> subprocess.C
     )
 
 
+def test_a_figure_is_drawn_whatever_backend_the_environment_asks_for(tmp_path: Path) -> None:
+    code = "from fedmezo.reporting.dispensable import new_figure; new_figure(1, 1).savefig('figure.png')"
+    environment = os.environ | {"MPLBACKEND": "foo"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.full
 def test_pictures_are_drawn_whatever_backend_the_environment_asks_for(tiny_yaml: Write, tmp_path: Path) -> None:
     nowhere = tmp_path / "file"
     nowhere.write_text("")

@@ -23,6 +23,7 @@ def measured(distribution: str, queries: int, parts: tuple[tuple[int, int, float
     return measure_variance(scorer, point, batches, exact, keys, mu=1e-2, estimator=CentralDifference())  # type: ignore[arg-type]
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
 @pytest.mark.parametrize("queries", [1, 3])
 def test_the_formula_holds(distribution: str, queries: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from fedmezo.replay import main as replay
 from tests.federation.engines.loopback import Loopback
 from tests.test_interruption import wait_for
-from tests.test_main import Run, train
+from tests.test_main import Run, resume, train
 
 Write = Callable[..., Path]
 pytestmark = pytest.mark.timeout(900)  # processes that import torch, beside other tests
@@ -28,10 +28,8 @@ def same_bits(run: Run, other: Run) -> None:
     assert run.timeless() == other.timeless()
 
 
-@pytest.mark.parametrize(
-    ("sections", "workers"),
-    [pytest.param(SCALARS, 1, marks=pytest.mark.full), (SCALARS, 2), pytest.param(WEIGHTS, 2, marks=pytest.mark.full)],
-)
+@pytest.mark.full
+@pytest.mark.parametrize(("sections", "workers"), [(SCALARS, 1), (SCALARS, 2), (WEIGHTS, 2)])
 def test_simulation(sections: dict[str, Any], workers: int, tiny_yaml: Write) -> None:
     """In a process of its own, as Ray leaves threads and variables behind."""
     path = tiny_yaml(**sections)
@@ -49,9 +47,9 @@ def test_simulation(sections: dict[str, Any], workers: int, tiny_yaml: Write) ->
     assert "Traceback" not in found.stderr and "deprecated" not in found.stderr, found.stderr
 
 
-def test_a_simulation_that_is_told_to_stop_finishes_its_round(tiny_yaml: Write) -> None:
+def test_a_simulation_that_is_told_to_stop_finishes_its_round_and_goes_on_to_the_same_bits(tiny_yaml: Write) -> None:
     """Ray's processes, too, are told, as by timeout(1) and schedulers, and Ray has a handler of its own that aborts."""
-    path = tiny_yaml(train={"local_update_steps": 20}, federate={"total_round_num": 50})
+    path = tiny_yaml(train={"local_update_steps": 20}, federate={"total_round_num": 50, "save_freq": 1})
     options = ["engine.type", "flower_simulation", "engine.workers", "1", "expname", "stopped"]
     process = subprocess.Popen(
         [sys.executable, "-m", "fedmezo.main", "--cfg", str(path), *options],
@@ -65,7 +63,10 @@ def test_a_simulation_that_is_told_to_stop_finishes_its_round(tiny_yaml: Write) 
     _, error = process.communicate(timeout=600)
     assert process.returncode == 130, error
     assert "SIGTERM received" not in error and "Traceback" not in error and "--resume" in error
-    assert (folder / "adapter" / "adapter_model.safetensors").is_file()
+    done = len(Run(folder).rows())
+    assert 1 <= done < 50 and (folder / "adapter" / "adapter_model.safetensors").is_file()
+    more = ("federate.total_round_num", str(done + 1))
+    same_bits(resume(Run(folder), *more, "engine.type", "local"), train(path, "local", *more))
 
 
 @pytest.mark.parametrize("sections", [pytest.param(SCALARS, marks=pytest.mark.full), WEIGHTS])

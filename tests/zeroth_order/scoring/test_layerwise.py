@@ -19,6 +19,7 @@ from fedmezo.zeroth_order.estimators.one_sided import OneSided
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Steps
 from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, Request, layerwise, make_scorer
 from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
+from tests.example_counts import examples
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_base, tiny_lora, tuned
 
 PAIRS = CentralDifference().lanes([3, 4], 1e-2)
@@ -67,11 +68,11 @@ def test_scales_of_parts_act() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_thousand_losses_leave_no_trace(family: str) -> None:
+def test_many_losses_leave_no_trace(family: str) -> None:
     model, batch = whole(family), make_batch((2, 3))
     scorer = LayerwiseScorer(model.model, model.parameters)
     before, where = bits(model.model), places(model.model)
-    for _ in range(25):
+    for _ in range(examples(25, least=5)):
         scorer.losses(model.parameters.buffer, CentralDifference().lanes(range(20), 1e-2), batch)
     assert bits(model.model) == before and places(model.model) == where
     assert untouched(model.model)
@@ -110,7 +111,7 @@ def test_many_losses_in_half_precision_leave_no_trace(family: str) -> None:
     model, batch = halves(family)[0], make_batch((2, 3))
     scorer = LayerwiseScorer(model.model, model.parameters)
     before, where = bits(model.model), places(model.model)
-    estimators: list[Estimator] = [*[CentralDifference()] * 10, OneSided()]
+    estimators: list[Estimator] = [*[CentralDifference()] * examples(10, least=2), OneSided()]
     for estimator in estimators:
         scorer.losses(model.parameters.buffer, estimator.lanes(range(20), 1e-2), batch)
         batch_sums(scorer, model.parameters.buffer, batch, [Loss()])
