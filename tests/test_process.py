@@ -92,7 +92,7 @@ def test_a_reader_that_has_gone_is_no_error_to_talk_about(command: str) -> None:
 
 
 def test_a_reader_that_goes_in_the_middle_stops_no_run(tiny_yaml: Callable[..., Path]) -> None:
-    path = tiny_yaml()
+    path = tiny_yaml(federate={"total_round_num": 1})
     line = f"{shlex.join(MAIN)} --cfg {path} expname run"
     finished = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line} 2>&1 | head -n 3"], capture_output=True, check=False

@@ -57,6 +57,7 @@ def test_its_metadata_are_valid(wheel: Path) -> None:
     assert str(found.version) == importlib.metadata.version("fedmezo")
 
 
+@pytest.mark.full
 def test_its_command_runs_a_configuration_by_name(wheel: Path, tmp_path: Path) -> None:
     """Only the package itself is installed anew; what it needs is this environment's."""
     site = tmp_path / "site"

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scripts.layers_picture import ROOT, picture
 
 
+@pytest.mark.full  # CI calls make docs
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     """No network: a page that asked for something would not be strict, and fonts are not fetched."""
     built = subprocess.run(

@@ -94,6 +94,7 @@ def test_a_model_without_a_chat_template_says_so(capsys: pytest.CaptureFixture[s
     assert "no chat template" in capsys.readouterr().err
 
 
+@pytest.mark.full
 @pytest.mark.smollm2
 def test_the_chat_template_of_smollm2_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     (command,) = commands("chat")

@@ -69,7 +69,8 @@ def test_a_simulation_that_is_told_to_stop_finishes_its_round_and_goes_on_to_the
     same_bits(resume(Run(folder), *more, "engine.type", "local"), train(path, "local", *more))
 
 
-@pytest.mark.parametrize("sections", [pytest.param(SCALARS, marks=pytest.mark.full), WEIGHTS])
+@pytest.mark.full
+@pytest.mark.parametrize("sections", [SCALARS, WEIGHTS])
 def test_deployment(sections: dict[str, Any], tiny_yaml: Write, tmp_path: Path) -> None:
     path = tiny_yaml(**sections)
     local = train(path, "local")

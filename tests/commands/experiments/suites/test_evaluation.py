@@ -14,6 +14,7 @@ from tests.evaluation.tasks.gsm import write_data, write_model
 STRICT, FLEXIBLE = (f"gsm8k_local:exact_match,{name}" for name in ("strict-match", "flexible-extract"))
 
 
+@pytest.mark.full
 def test_tasks_are_asked_of_every_run_and_again_only_where_answers_lack(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

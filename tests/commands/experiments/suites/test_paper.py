@@ -152,6 +152,7 @@ def test_runs_that_do_not_count_are_named(tmp_path: Path, capfd: pytest.CaptureF
     assert f"{first / 'ledger.bin'}\n    is missing or damaged" in capfd.readouterr().err
 
 
+@pytest.mark.full  # in a process of its own: workers write to the stderr of the first test that has some
 def test_missing_data_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = [
         "mu",
