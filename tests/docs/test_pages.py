@@ -32,7 +32,7 @@ SMALL = (
     "model.type tiny-llama@random_llm train.local_update_steps 1 data.num_examples 60 "
     "eval.max_examples 4 engine.threads 1"
 )
-SHORT = "data.steps 1 data.prompt plain"
+SHORT = "data.steps 2 data.prompt plain"
 LIMITS = {"--fidelity": "4", "--limit": "1"}
 SAMPLES = ["--batches", "3", "--examples", "1", "--pairs", "2", "--steps", "2"]
 FILES = ("mine.jsonl", "gsm8k_train.jsonl", "gsm8k_test.jsonl")
