@@ -207,6 +207,7 @@ def test_a_copy_that_fails_costs_the_copy_only(tiny_yaml: Write, capsys: pytest.
     assert run.summary()["outcome"] == "completed" and run.adapter()
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
 def test_a_damaged_best_adapter_is_noticed_and_rebuilt(

@@ -113,6 +113,7 @@ def test_stock_lm_eval_gets_the_same_answers_and_numbers(folder: RunFolder, monk
         assert after[example, "strict-match"]["asked"] == [ALPACA(question)]
 
 
+@pytest.mark.full
 def test_a_model_trained_as_a_whole_is_asked_as_it_was_saved(tmp_path: Path) -> None:
     folder = trained(tmp_path, "train.optimizer.lr", "0.01", llm={"tok_len": 420, "adapter": {"use": False}})
     assert main([str(folder.path), "--round", "final", *FEW]) == 0
@@ -313,6 +314,7 @@ def test_tasks_whose_answers_would_be_in_one_file_are_refused(
     assert not (folder.path / "evaluation").exists()
 
 
+@pytest.mark.full
 def test_a_model_of_bytes_answers_lm_eval_as_it_answers_here(
     tiny_yaml: Callable[..., Path], tmp_path: Path, folder: RunFolder
 ) -> None:

@@ -45,7 +45,7 @@ def same(first: Run, second: Run) -> bool:
     )
 
 
-@pytest.mark.parametrize("estimator", ["central", "one-sided"])
+@pytest.mark.parametrize("estimator", ["central", pytest.param("one-sided", marks=pytest.mark.full)])
 def test_a_run_is_reproduced_resumed_and_replayed(
     tiny_yaml: Write, estimator: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -155,6 +155,7 @@ def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_yaml: Write, ti
     assert losses.double().mean().item() == pytest.approx(run.summary()["losses"]["test"]["after"], abs=1e-6)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("trainer", sorted(training.registry.names()))
 @pytest.mark.parametrize("strategy", sorted(strategies.registry.names()))
 def test_every_strategy_resumes_to_the_same_bits(tiny_yaml: Write, trainer: str, strategy: str) -> None:

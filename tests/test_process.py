@@ -65,6 +65,7 @@ def test_a_signal_ends_without_a_traceback_whenever_it_comes(
     assert "Exception ignored" not in err
 
 
+@pytest.mark.full
 def test_ctrl_c_in_a_run_says_how_to_go_on_even_before_the_first_evaluation(
     start: Callable[[], subprocess.Popen[str]], tmp_path: Path
 ) -> None:

@@ -127,7 +127,8 @@ def test_a_run_with_a_proxy_that_is_none(
     assert "fedmezo: https_proxy = http://proxy:port\n" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("source", ["a model of the hub", pytest.param("data of the hub", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("source", ["a model of the hub", "data of the hub"])
 def test_a_run_with_a_cache_of_the_hub_that_cannot_be_written(
     tiny_yaml: Callable[..., Path], tmp_path: Path, source: str
 ) -> None:

@@ -32,7 +32,7 @@ SMALL = (
     "model.type tiny-llama@random_llm train.local_update_steps 1 data.num_examples 60 "
     "eval.max_examples 4 engine.threads 1"
 )
-SHORT = "data.steps 2 data.prompt plain"
+SHORT = "data.steps 1 data.prompt plain"
 LIMITS = {"--fidelity": "4", "--limit": "1"}
 SAMPLES = ["--batches", "3", "--examples", "1", "--pairs", "2", "--steps", "2"]
 FILES = ("mine.jsonl", "gsm8k_train.jsonl", "gsm8k_test.jsonl")
@@ -106,7 +106,7 @@ def test_every_command_of_a_page_runs(workplace: Path, page: Path, monkeypatch: 
     assert found
     first = next(each for each in found if each.trains or not each.configured)
     given = found if first.trains else [Command(front_door, ["run", "quickstart"]), *found]
-    short = [] if re.search(r"data\.prompt|^ *prompt:", text, flags=re.MULTILINE) else SHORT.split()
+    short = [] if re.search(r"data\.prompt|^ *prompt:|lda", text, flags=re.MULTILINE) else SHORT.split()
     for each in given:
         small = [*SMALL.split(), *short, "federate.total_round_num", rounds(found)] if each.configured else []
         assert each.main([*shortened(each.words), *small]) == 0, each.words

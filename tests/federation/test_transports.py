@@ -127,7 +127,7 @@ CASES = [
 ] + [Case(torch.float64, 0.1, "frozen", False, 3, False, queries=3)]
 
 
-@pytest.mark.covering(2)
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_free_running_in_double_precision(case: Case) -> None:
     scalars, weights = a_federation(case, scalars=True), a_federation(case, scalars=False)

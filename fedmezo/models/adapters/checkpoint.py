@@ -3,7 +3,8 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def save_trained(model: PreTrainedModel | PeftModel, folder: Path, tokenizer: Mo
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model, PeftModel):
         # not "auto": PEFT would look for the base model on a hub, to see whether its vocabulary has grown
-        model.save_pretrained(str(folder), save_embedding_layers=tokenizer.extended)
+        with _without_card(model):
+            model.save_pretrained(str(folder), save_embedding_layers=tokenizer.extended)
         trainable = {name: tensor.detach() for name, tensor in model.named_parameters() if tensor.requires_grad}
         if len(trainable) > len(get_peft_model_state_dict(model, save_embedding_layers=False)):
             save_file({name: tensor.clone() for name, tensor in trainable.items()}, folder / TRAINABLE)
@@ -49,6 +51,16 @@ def save_trained(model: PreTrainedModel | PeftModel, folder: Path, tokenizer: Mo
     state = {name: apart.setdefault(tensor.data_ptr(), _apart(tensor)) for name, tensor in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save(folder)
+
+
+@contextmanager
+def _without_card(model: PeftModel) -> Iterator[None]:
+    """Keep PEFT from writing a README.md, which is a form with nothing filled in, and takes longest of all."""
+    model.create_or_update_model_card = lambda folder: None
+    try:
+        yield
+    finally:
+        del model.create_or_update_model_card
 
 
 def _apart(tensor: Tensor) -> Tensor:

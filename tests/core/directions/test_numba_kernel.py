@@ -83,6 +83,7 @@ def test_threads_do_not_matter(distribution: str, threads: int) -> None:
     assert torch.equal(found, one)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("vector", LARGE, ids=lambda vector: vector["distribution"])
 def test_ten_million_elements_of_every_implementation(vector: dict[str, object]) -> None:
     """The committed digest; numpy, eager, the kernel on one and two threads, and the kernel in uneven chunks."""

@@ -47,6 +47,7 @@ def test_simulation(sections: dict[str, Any], workers: int, tiny_yaml: Write) ->
     assert "Traceback" not in found.stderr and "deprecated" not in found.stderr, found.stderr
 
 
+@pytest.mark.full
 def test_a_simulation_that_is_told_to_stop_finishes_its_round_and_goes_on_to_the_same_bits(tiny_yaml: Write) -> None:
     """Ray's processes, too, are told, as by timeout(1) and schedulers, and Ray has a handler of its own that aborts."""
     path = tiny_yaml(train={"local_update_steps": 20}, federate={"total_round_num": 50, "save_freq": 1})

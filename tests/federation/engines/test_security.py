@@ -14,9 +14,9 @@ from tests.federation.engines.loopback import Loopback
 from tests.test_main import Run, same, train
 
 Write = Callable[..., Path]
-CLAIMANT, STRANGER = 3, 4  # their keys: registered, but no client's; not registered
+CLAIMANT, STRANGER = 1, 2  # their keys: registered, but no client's; not registered
 NO_SECRET = "it refuses the run: [code: 1008] Authentication failed. engine.secret must be"
-KEY_OF_ANOTHER = "a node says that it works for client 1, but its key is not that client's; it is refused"
+KEY_OF_ANOTHER = "a node says that it works for client 0, but its key is not that client's; it is refused"
 
 
 def refused_node(deployment: Loopback, *options: str) -> int:
@@ -36,16 +36,15 @@ def test_only_registered_keys_join_and_a_run_goes_on(
 ) -> None:
     """One deployment for all, as a SuperLink takes seconds to start."""
     own, foreign = tmp_path / "certificates", tmp_path / "foreign"
-    assert make_certificates(str(own), "--nodes", "5") == make_certificates(str(foreign), "--nodes", "1") == 0
-    keys = [str(own / f"node{client}.pub") for client in range(3)]
-    path = tiny_yaml()
+    assert make_certificates(str(own), "--nodes", "3") == make_certificates(str(foreign), "--nodes", "1") == 0
+    keys = [str(own / "node0.pub")]
+    path = tiny_yaml(federate={"client_num": 1})
     with Loopback(tmp_path, path, own) as deployment:
         deployment.superlink()
-        deployment.register(0, 1, 2, CLAIMANT)
-        deployment.node(1, name="claimant", key=f"node{CLAIMANT}")
+        deployment.register(0, CLAIMANT)
+        deployment.node(0, name="claimant", key=f"node{CLAIMANT}")
         deployment.start("plaintext", plaintext_node(deployment))
-        for client in range(3):
-            deployment.node(client)
+        deployment.node(0)
         local = train(path, "local")
         monkeypatch.setattr(flower_node, "PATIENCE", 1.0)
         refuse_in_this_process(deployment, foreign, capsys)

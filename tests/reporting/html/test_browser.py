@@ -17,6 +17,7 @@ from fedmezo.reporting.html.run import Run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERIOUS = {"serious", "critical"}
+OTHERS = ((400, "light"), (1400, "dark"))
 OFFERED = 'document.querySelector("figure[data-figure=test-loss] canvas")'
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -100,8 +101,12 @@ def saved(download: Download) -> bytes:
     return Path(download.path()).read_bytes()
 
 
-@pytest.mark.covering(1)
-@pytest.mark.parametrize("opened", [(w, s) for w in (400, 1400) for s in ("light", "dark")], indirect=True, ids=str)
+@pytest.mark.parametrize(
+    "opened",
+    [(400, "dark"), (1400, "light"), *(pytest.param(each, marks=pytest.mark.full) for each in OTHERS)],
+    indirect=True,
+    ids=str,
+)
 def test_nothing_overflows_and_axe_finds_nothing_serious(page: Page) -> None:
     for details in page.locator("details").all():
         details.evaluate("element => { element.open = true }")

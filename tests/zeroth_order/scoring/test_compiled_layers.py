@@ -27,7 +27,7 @@ def lora(*, half: bool) -> Tuned:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("half", [False, pytest.param(True, marks=pytest.mark.full)], ids=["fp32", "bf16"])
 def test_losses_are_those_of_the_layers_themselves(half: bool) -> None:
     model = lora(half=half)
     plain = LoraBatchedScorer(model.model, model.parameters)

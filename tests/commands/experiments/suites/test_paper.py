@@ -21,12 +21,21 @@ pytestmark = pytest.mark.timeout(900)  # fifty runs
 LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "environment.json", "runs"}
 
 
-def test_all_suites(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "suites"),
+    [
+        (["convergence", "seeds"], ["convergence", "seeds"]),
+        pytest.param(["all"], [path.stem for path in SUITES], marks=pytest.mark.full),
+    ],
+    ids=["two", "all"],
+)
+def test_suites(words: list[str], suites: list[str], tmp_path: Path) -> None:
     """As a user calls it: in processes of its own."""
-    command = [sys.executable, "scripts/paper.py", "all", "--scale", "smoke", "--out", str(tmp_path)]
+    command = [sys.executable, "scripts/paper.py", *words, "--scale", "smoke", "--out", str(tmp_path)]
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
-    for suite in (path.stem for path in SUITES):
+    assert {path.name for path in tmp_path.iterdir()} == {*suites}
+    for suite in suites:
         folder = tmp_path / suite / "smoke"
         assert {path.name for path in folder.iterdir()} == LEFT
         page = (folder / "README.md").read_text()
@@ -54,6 +63,7 @@ def test_an_unknown_suite_is_told_the_nearest(capsys: pytest.CaptureFixture[str]
     assert "there is no such suite; the nearest is strategies" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_workers_do_not_outlive_a_program_that_was_killed(tmp_path: Path) -> None:
     words = ["seeds", "--out", str(tmp_path), "--workers", "1", "--", "federate.total_round_num", "1000000"]
     program = subprocess.Popen([sys.executable, "scripts/paper.py", *words], cwd=REPOSITORY, start_new_session=True)
