@@ -155,3 +155,11 @@ def test_a_signal_that_comes_in_a_destructor_is_not_lost(number: signal.Signals)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGXCPU])
 def test_a_signal_after_all_is_done_changes_no_exit_code(number: signal.Signals) -> None:
     assert ended_by(CLOSING_DOWN, number) == (0, "")
+
+
+def test_without_docstrings_nothing_heavy_is_imported(tiny_yaml: Callable[..., Path]) -> None:
+    """Transformers ends in a traceback there."""
+    command = [sys.executable, "-OO", *MAIN[1:], "--cfg", str(tiny_yaml())]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == ConfigurationError.exit_code
+    assert ended.stderr.startswith("fedmezo: PYTHONOPTIMIZE = 2, or python -OO\n    transformers cannot be imported")

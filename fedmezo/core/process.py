@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from threading import Timer
 from types import FrameType
 
-from fedmezo.core.errors import FedmezoError, ResourceError
+from fedmezo.core.errors import ConfigurationError, FedmezoError, ResourceError
 from fedmezo.core.network import check_hub_variables
 from fedmezo.core.out_of_memory import as_memory_error
 from fedmezo.core.signals import STOPPING, Terminated, heeded, interrupt
@@ -88,6 +88,7 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
     """
     try:
         check_hub_variables()
+        _check_docstrings()
         return work()
     except KeyboardInterrupt:
         print("\nfedmezo: interrupted", file=sys.stderr)
@@ -98,6 +99,19 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
             raise
         print(f"fedmezo: {known}{hint(known)}", file=sys.stderr)
         return known.exit_code
+
+
+def _check_docstrings() -> None:
+    """Make sure that there are docstrings, which transformers reads when it is imported.
+
+    Raises:
+        ConfigurationError: Python leaves them out.
+    """
+    if sys.flags.optimize > 1:
+        raise ConfigurationError(
+            f"PYTHONOPTIMIZE = {sys.flags.optimize}, or python -OO\n"
+            "    transformers cannot be imported without docstrings; take 1, or leave it out"
+        )
 
 
 @contextmanager
