@@ -8,17 +8,23 @@ TESTS := $(VENV)/.installed-tests
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all check docs fuzz faults crash bench paper clean
+# modules are compiled once, not in every process, wherever that was turned off
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test test-all pytest check docs fuzz faults crash bench paper clean
 
 demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
 	$(VENV)/bin/fedmezo run quickstart
 	@$(VENV)/bin/fedmezo report "$$(ls -dt runs/quickstart*/ | head -n 1)"  # the run's name is the first that was free
 
-test: $(TESTS) check  ## style, types, layers, tests
-	$(RUN) -m pytest -n auto --dist worksteal
+test: $(TESTS)  ## style, types, layers, tests
+	$(MAKE) --jobs 2 --output-sync check pytest
 
-test-all: $(TESTS) check  ## the same with every case of every matrix; half an hour
-	$(RUN) -m pytest -n auto --dist worksteal -m ""
+test-all: $(TESTS)  ## the same with every case of every matrix; half an hour
+	$(MAKE) --jobs 2 --output-sync check pytest MARKED='-m ""'
+
+pytest: $(TESTS)
+	$(RUN) -m pytest -n auto --dist worksteal $(MARKED)
 
 check: $(TESTS)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

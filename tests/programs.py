@@ -37,6 +37,11 @@ class Program:
         """Return the exit code, minus the signal if it was killed; None while it runs."""
         return self._process.exitcode
 
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, as :meth:`poll` gives it."""
+        return self.poll()
+
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end, and return the exit code.
 

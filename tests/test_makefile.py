@@ -20,8 +20,8 @@ def test_the_demo_installs_what_a_run_needs_and_ends_with_its_report(tmp_path: P
 
 def test_the_tests_install_what_tests_need_besides_and_the_demo_nothing_after_them(tmp_path: Path) -> None:
     done = would_do("test", tmp_path)
-    assert [line.split()[-1] for line in done if "--editable" in line] == ["'.[llm,test]'"]
-    (touched,) = (line.split()[1:] for line in done if line.startswith("touch "))
+    assert {line.split()[-1] for line in done if "--editable" in line} == {"'.[llm,test]'"}
+    (touched, *_) = (line.split()[1:] for line in done if line.startswith("touch "))
     for name in touched:
         Path(name).touch()
     assert not any("pip" in line for target in ("demo", "test") for line in would_do(target, tmp_path))

@@ -94,6 +94,7 @@ class NodeConnection:
         self._node = ProtoNode()
         self._lost = threading.Event()
         self._heard = False  # an answer in this way of speaking
+        self._told = ""  # why there was none, as it was said last
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -171,11 +172,11 @@ class NodeConnection:
 
     def _call(self, method: Callable[[Any], R], request: Any, again: tuple[int, ...] = ()) -> R:
         """Call the SuperLink until it answers; ``again``: codes of Flower's errors to wait for the end of."""
-        wait, told, began = 0.5, "", time.monotonic()
+        wait, began = 0.5, time.monotonic()
         while True:
             try:
                 found = method(request)
-                self._heard = True
+                self._heard, self._told = True, ""
                 return found
             except httpx.TransportError as error:
                 if any(word in str(error) for word in HOPELESS):
@@ -194,9 +195,9 @@ class NodeConnection:
                     waiting and time.monotonic() < began + PATIENCE
                 ):
                     raise ResourceError(f"--superlink {self._where}\n    it refuses this node: {reason}") from error
-            if reason != told:
+            if reason != self._told:  # of several calls at a time one says it
                 LOG.warning(f"{reason}; trying again")
-            told = reason
+            self._told = reason
             self._sleep(wait)
             wait = min(2 * wait, LONGEST)
 
