@@ -18,10 +18,10 @@ demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation,
 	@$(VENV)/bin/fedmezo report "$$(ls -dt runs/quickstart*/ | head -n 1)"  # the run's name is the first that was free
 
 test: $(TESTS)  ## style, types, layers, tests
-	$(MAKE) --jobs 2 --output-sync check pytest
+	$(MAKE) --jobs 2 check pytest
 
 test-all: $(TESTS)  ## the same with every case of every matrix; half an hour
-	$(MAKE) --jobs 2 --output-sync check pytest MARKED='-m ""'
+	$(MAKE) --jobs 2 check pytest MARKED='-m ""'
 
 pytest: $(TESTS)
 	$(RUN) -m pytest -n auto --dist worksteal $(MARKED)

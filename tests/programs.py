@@ -23,12 +23,15 @@ class Program:
         command: module and words.
         log: a file that what it says on stdout and stderr is appended to.
         environment: of it.
+        ignored: signals that it finds ignored.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: dict[str, str], ignored: Sequence[int] = ()
+    ) -> None:
         self._command = command
         log.touch()
-        self._process = CONTEXT.Process(target=_become, args=(command, log, environment), daemon=True)
+        self._process = CONTEXT.Process(target=_become, args=(command, log, environment, ignored), daemon=True)
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -63,8 +66,10 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
-def _become(command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+def _become(command: Sequence[str], log: Path, environment: dict[str, str], ignored: Sequence[int]) -> None:
     os.setsid()
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     said = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

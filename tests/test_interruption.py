@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -29,13 +28,14 @@ def wait_for(line: str, file: Path, seconds: float = 120) -> None:
 def test_a_scheduler_s_warning_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable[..., Path]) -> None:
     path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"
-    process = subprocess.Popen(["nohup", *command(path, "expname", "part")], stderr=subprocess.PIPE, text=True)
+    log = path.with_suffix(".log")
+    process = Program(command(path, "expname", "part")[2:], log, dict(os.environ), ignored=[signal.SIGHUP])
     wait_for('"round": 0', runs / "part" / "metrics.jsonl")
-    process.send_signal(signal.SIGHUP)  # ignored under nohup
+    process.send_signal(signal.SIGHUP)  # ignored from the start, as under nohup
     wait_for('"round": 1', runs / "part" / "metrics.jsonl")
     process.send_signal(signal.SIGUSR1)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.wait(timeout=120) == 130
+    error = log.read_text(encoding="utf-8")
     assert "finishing this round" in error and f"--resume {runs / 'part'}" in error and "Traceback" not in error
     rounds = [json.loads(line)["round"] for line in (runs / "part" / "metrics.jsonl").read_text().splitlines()]
     assert rounds == list(range(len(rounds))) and 1 <= len(rounds) < int(ROUNDS)

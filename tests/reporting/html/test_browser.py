@@ -17,7 +17,7 @@ from fedmezo.reporting.html.run import Run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERIOUS = {"serious", "critical"}
-OTHERS = ((400, "light"), (1400, "dark"))
+OTHERS = ((400, "light"), (1400, "light"), (1400, "dark"))
 OFFERED = 'document.querySelector("figure[data-figure=test-loss] canvas")'
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -103,7 +103,7 @@ def saved(download: Download) -> bytes:
 
 @pytest.mark.parametrize(
     "opened",
-    [(400, "dark"), (1400, "light"), *(pytest.param(each, marks=pytest.mark.full) for each in OTHERS)],
+    [(400, "dark"), *(pytest.param(each, marks=pytest.mark.full) for each in OTHERS)],
     indirect=True,
     ids=str,
 )

@@ -15,6 +15,7 @@ from fedmezo.zeroth_order.estimators import Estimator, Lane
 from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.estimators.estimate import Losses, estimate
 from fedmezo.zeroth_order.estimators.one_sided import OneSided
+from tests.example_counts import examples
 
 MATRIX = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64))
 CENTRAL, ONE_SIDED = CentralDifference(), OneSided()
@@ -80,7 +81,7 @@ def test_g_z_is_unbiased_with_the_variance_of_the_formula(distribution: str) -> 
     Source: Spall (1992) for the first, a computation of fourth moments for the second: 3 for Gaussian directions and 1
     for Rademacher ones.
     """
-    slope, count = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64), 20_000
+    slope, count = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64), examples(20_000)
     kurtosis = {"gaussian": 3, "rademacher": 1}[distribution]
     keys = list(range(count))
     linear = each(lambda at: float(slope @ at.double()), Directions(distribution))

@@ -78,6 +78,7 @@ def test_many_losses_leave_no_trace(family: str) -> None:
     assert untouched(model.model)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_keeps_the_signal(family: str, distribution: str) -> None:

@@ -29,9 +29,10 @@ LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "envir
     ],
     ids=["two", "all"],
 )
-def test_suites(words: list[str], suites: list[str], tmp_path: Path) -> None:
-    """As a user calls it: in processes of its own."""
-    command = [sys.executable, "scripts/paper.py", *words, "--scale", "smoke", "--out", str(tmp_path)]
+def test_suites(words: list[str], suites: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a user calls it, in processes of its own; then in this process, which finds nothing to do."""
+    words = [*words, "--scale", "smoke", "--out", str(tmp_path)]
+    command = [sys.executable, "scripts/paper.py", *words]
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     assert {path.name for path in tmp_path.iterdir()} == {*suites}
@@ -51,11 +52,8 @@ def test_suites(words: list[str], suites: list[str], tmp_path: Path) -> None:
         assert (folder / "figure.png").read_bytes()[:4] == b"\x89PNG" and (folder / "figure.pdf").stat().st_size > 5000
     page = (tmp_path / "convergence" / "smoke" / "README.md").read_text()
     assert page.count("| baseline |") == 2  # of each dataset its own
-    refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
-    assert refused.returncode == 2 and "go on with --resume" in refused.stderr
-    command.append("--resume")
-    again = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=800, check=False)
-    assert again.returncode == 0 and " 0 of them to do" in again.stdout
+    assert main(words) == 2 and "go on with --resume" in capsys.readouterr().err
+    assert main([*words, "--resume"]) == 0 and " 0 of them to do" in capsys.readouterr().out
 
 
 def test_an_unknown_suite_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
