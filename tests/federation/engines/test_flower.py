@@ -91,7 +91,7 @@ def test_deployment(sections: dict[str, Any], tiny_yaml: Write, tmp_path: Path) 
 
 def test_flower_is_what_we_use_of_it() -> None:
     """Every name of Flower's that the engines use is imported here too: an upgrade that lacks one fails in CI."""
-    for name in ("flower", "flower_node"):
+    for name in ("flower", "flower_node", "flower_server"):
         importlib.import_module(f"fedmezo.federation.engines.{name}")
     from flwr.simulation import run_simulation
     from flwr.superlink.grid.http_grid import HttpGrid
