@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 TOPICS = ("brainstorming", "classification", "closed_qa", "creative_writing")
 MORE_TOPICS = ("general_qa", "information_extraction", "open_qa", "summarization")
 LANGUAGES = ("Python", "R", "C++", "SQL", "Go", "X86-64 Assembly")
@@ -41,6 +43,11 @@ ROWS = {
     "alpaca_five-round": Row(*ALPACA, "mezotrainer", 1e-5, 1000, "five-round"),
     "alpaca_model-diff": Row(*ALPACA, "mezotrainer", 1e-5, 1000, "model-diff"),
 }
+# one of each data set, splitter and trainer; the others are full
+SOME = ("alpaca_mezo_iid", "code_bpbased_lda", "dolly_mezo_meta", "gsm8k_mezo_iid")
+SOME_PAPERS = pytest.mark.parametrize(
+    "name", [name if name in SOME else pytest.param(name, marks=pytest.mark.full) for name in ROWS]
+)
 
 
 def write_data(folder: Path) -> None:

@@ -15,7 +15,7 @@ from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
 from fedmezo.zeroth_order.scoring import token_losses
 from tests.conftest import REPOSITORY
-from tests.paper import ROWS, write_data
+from tests.paper import ROWS, SOME_PAPERS, write_data
 
 FOLDER = REPOSITORY / "configs"
 CONFIGS = sorted(
@@ -59,7 +59,7 @@ def test_its_header_gives_its_command(path: Path) -> None:
     assert commands(path)[0] == ["--cfg", str(path.relative_to(REPOSITORY))]
 
 
-@PAPERS
+@SOME_PAPERS
 def test_its_headers_override_runs_without_the_large_model(
     name: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from fedmezo.core.documents.nodes import compose
 from fedmezo.core.documents.problems import Problems
 from fedmezo.main import main
 from tests.config.test_reference import REFERENCE_KEYS
-from tests.paper import ROWS, write_data
+from tests.paper import ROWS, SOME_PAPERS, write_data
 
 TEMPLATE = """\
 use_gpu: True
@@ -123,7 +123,7 @@ def test_the_template_has_every_key_of_the_reference_system() -> None:
     assert not problems
 
 
-@pytest.mark.parametrize("name", ROWS)
+@SOME_PAPERS
 def test_a_configuration_of_the_reference_system_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

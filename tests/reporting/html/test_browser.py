@@ -17,10 +17,9 @@ from fedmezo.reporting.html.run import Run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERIOUS = {"serious", "critical"}
-OTHERS = ((400, "light"), (1400, "light"), (1400, "dark"))
 OFFERED = 'document.querySelector("figure[data-figure=test-loss] canvas")'
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = [pytest.mark.full, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +100,7 @@ def saved(download: Download) -> bytes:
     return Path(download.path()).read_bytes()
 
 
-@pytest.mark.parametrize(
-    "opened",
-    [(400, "dark"), *(pytest.param(each, marks=pytest.mark.full) for each in OTHERS)],
-    indirect=True,
-    ids=str,
-)
+@pytest.mark.parametrize("opened", [(w, s) for w in (400, 1400) for s in ("light", "dark")], indirect=True, ids=str)
 def test_nothing_overflows_and_axe_finds_nothing_serious(page: Page) -> None:
     for details in page.locator("details").all():
         details.evaluate("element => { element.open = true }")
@@ -136,7 +130,6 @@ def test_the_tables_of_many_runs_scroll_and_the_page_does_not(
     assert opened.said == []
 
 
-@pytest.mark.full
 def test_words_stay_whole_in_the_tables_of_many_runs(
     browser: Browser, copied: Callable[[], Path], tmp_path: Path
 ) -> None:
@@ -171,7 +164,6 @@ def test_hovering_shows_the_values(page: Page) -> None:
     assert canvas.screenshot() != before
 
 
-@pytest.mark.full
 def test_the_keyboard_reads_the_values_too(page: Page) -> None:
     canvas = figure(page, "test-loss").locator("canvas")
     canvas.focus()
@@ -183,7 +175,6 @@ def test_the_keyboard_reads_the_values_too(page: Page) -> None:
     assert spoken.text_content() == ""
 
 
-@pytest.mark.full
 def test_scales_can_be_logarithmic(page: Page) -> None:
     for axis in ("x", "y"):
         button = figure(page, "test-loss").locator(f"[data-log={axis}]")
@@ -196,14 +187,12 @@ def test_scales_can_be_logarithmic(page: Page) -> None:
     assert shown(page, "bytes-up")["x"] == "logarithmic"
 
 
-@pytest.mark.full
 def test_an_empty_bin_stays_empty_on_a_logarithmic_scale(page: Page) -> None:
     figure(page, "gradients").locator("[data-log=y]").click()
     counts = [point[1] for point in shown(page, "gradients")["lines"][0]["points"]]
     assert len(counts) == 43 and min(counts) == counts[0] == 0.5 and max(counts) >= 1
 
 
-@pytest.mark.full
 def test_runs_can_be_hidden_and_differ_in_more_than_colour(page: Page) -> None:
     first, second = shown(page, "test-loss")["lines"]
     assert all(first[key] != second[key] for key in ("name", "colour", "dash", "mark"))
@@ -215,7 +204,6 @@ def test_runs_can_be_hidden_and_differ_in_more_than_colour(page: Page) -> None:
 
 
 @pytest.mark.parametrize("opened", [(1400, "light"), (1400, "dark")], indirect=True, ids=str)
-@pytest.mark.full
 def test_a_theme_can_be_chosen_and_is_kept(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     before, line = page.evaluate(ground), shown(page, "test-loss")["lines"][0]["colour"]
@@ -231,7 +219,6 @@ def test_a_theme_can_be_chosen_and_is_kept(page: Page) -> None:
     assert page.evaluate(ground) == before
 
 
-@pytest.mark.full
 def test_a_change_of_the_systems_theme_is_followed(page: Page) -> None:
     before = shown(page, "test-loss")["lines"][0]["colour"]
     page.emulate_media(color_scheme="dark")
@@ -255,7 +242,6 @@ def test_figures_are_exported_as_csv_and_png(page: Page, runs: list[Run]) -> Non
         assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (2400, 2 * height)
 
 
-@pytest.mark.full
 def test_tables_are_exported_with_the_values_themselves(page: Page, runs: list[Run]) -> None:
     with page.expect_download() as waiting:
         page.locator("button[data-table=summary]").click()
@@ -266,7 +252,6 @@ def test_tables_are_exported_with_the_values_themselves(page: Page, runs: list[R
     assert [int(own) for own in rows["bytes up, all clients and rounds"]] == [own["bytes_up"] for own in summaries]
 
 
-@pytest.mark.full
 def test_the_values_of_a_figure_are_a_table_on_demand(page: Page) -> None:
     own = figure(page, "train-loss")
     assert own.locator("table").count() == 0

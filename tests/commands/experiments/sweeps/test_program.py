@@ -35,6 +35,7 @@ def rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.full
 def test_a_sweep_that_stopped_goes_on_to_the_same_table(sweep: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert main([str(sweep), "--out", str(whole), "--workers", "1"]) == 0
