@@ -76,6 +76,11 @@ def listing(names: Iterable[str]) -> str:
     return ", ".join(names) or "nothing"
 
 
+def alternatives(names: Sequence[str]) -> str:
+    """Return at least one name as ``a``, ``a or b``, or ``a, b or c``."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def compared(titles: tuple[str, str], texts: tuple[str, str], width: int | None) -> str:
     """Return both texts under their titles.
 

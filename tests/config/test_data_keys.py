@@ -34,7 +34,10 @@ def test_a_dataset_is_a_name_a_file_or_one_of_the_hub(load_text: Load, name: str
 )
 def test_another_name_is_refused_with_what_there_is(mistakes: Mistakes, name: str, nearest: str) -> None:
     message = mistakes("", "data.type", name)
-    assert message.endswith(f"or a path ending in .json or .jsonl, or OWNER/NAME[:CONFIG[:SPLIT]]@hub{nearest}")
+    assert message.endswith(
+        "or a path ending in .json, .jsonl, .tsv, .csv, .parquet, .yaml or .yml, "
+        f"or OWNER/NAME[:CONFIG[:SPLIT]]@hub{nearest}"
+    )
 
 
 def test_a_prompt_is_a_name_or_a_file_beside_the_one_that_names_it(load_text: Load, tmp_path: Path) -> None:

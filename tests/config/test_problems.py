@@ -27,7 +27,8 @@ def test_five_mistakes_are_one_message(mistakes: Mistakes) -> None:
         "      expected a number > 0\n"
         "  my.yaml:10  data.type = gsm8k\n"
         "      expected one of alpaca@llm, arithmetic@llm, code_alpaca@llm, gsm8k@llm, "
-        "or a path ending in .json or .jsonl, or OWNER/NAME[:CONFIG[:SPLIT]]@hub; the nearest is gsm8k@llm\n"
+        "or a path ending in .json, .jsonl, .tsv, .csv, .parquet, .yaml or .yml, "
+        "or OWNER/NAME[:CONFIG[:SPLIT]]@hub; the nearest is gsm8k@llm\n"
         "  my.yaml:4  federate.sample_client_num = 9\n"
         "      9 clients cannot be sampled of federate.client_num = 3"
     )

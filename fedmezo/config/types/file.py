@@ -13,7 +13,7 @@ from fedmezo.config.types.text import Text
 from fedmezo.core.documents.nodes import full_path
 from fedmezo.core.documents.problems import Problems
 from fedmezo.core.run_folder import LEDGER
-from fedmezo.core.text import nearest
+from fedmezo.core.text import alternatives, nearest
 
 
 class PythonFile(Textual):
@@ -99,4 +99,4 @@ class RegisteredOrFile(Textual):
         return f"{path}: no such file{nearest(path.name, others)}"
 
     def _listing(self, names: Sequence[str]) -> str:
-        return f"one of {', '.join(names)}, or a file ending in {' or '.join(self.endings)}"
+        return f"one of {', '.join(names)}, or a file ending in {alternatives(self.endings)}"

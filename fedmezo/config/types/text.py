@@ -13,7 +13,7 @@ from fedmezo.config.names import fault, registered
 from fedmezo.config.types.field_type import ScalarType, Textual
 from fedmezo.core.documents.nodes import Scalar, UnfitError, full_path
 from fedmezo.core.documents.problems import Problems
-from fedmezo.core.text import nearest
+from fedmezo.core.text import alternatives, nearest
 
 
 class Boolean(ScalarType):
@@ -107,7 +107,7 @@ class Registered(Textual, ScalarType):
         """Return the accepted value of a node, a Python file in it by its full path."""
         value = super().convert(node, key, problems)
         found = re.fullmatch(self.form, value or "")
-        if not found or "file" not in found.groupdict():
+        if not found or not found.groupdict().get("file"):
             return value
         return f"{full_path(found['file'], node)}{value[found.end('file') :]}"
 
@@ -123,7 +123,8 @@ class Registered(Textual, ScalarType):
         if value in names or (self.endings and value.lower().endswith(self.endings)):
             return ""
         if self.form and (found := re.fullmatch(self.form, value)):
-            return fault(Path(found["file"])) if "file" in found.groupdict() else ""
+            file = found.groupdict().get("file")
+            return fault(Path(file)) if file else ""
         return f"expected {self._listing(names)}{nearest(value, names)}"
 
     def names(self, extensions: Sequence[str] = ()) -> tuple[str, ...]:
@@ -132,7 +133,7 @@ class Registered(Textual, ScalarType):
         return tuple(prefix + name for prefix in self.prefixes for name in found)
 
     def _listing(self, names: Sequence[str]) -> str:
-        paths = f", or a path ending in {' or '.join(self.endings)}" if self.endings else ""
+        paths = f", or a path ending in {alternatives(self.endings)}" if self.endings else ""
         return f"one of {', '.join(names)}{paths}" + (f", or {self.form_name}" if self.form else "")
 
 

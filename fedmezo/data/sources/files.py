@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedmezo.core.errors import ConfigurationError, ResourceError
-from fedmezo.core.text import listing, nearest
+from fedmezo.core.text import alternatives, listing, nearest
 from fedmezo.data.download import DownloadError, WebFile, fetch
 from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.sources.fields import Fields, to_examples
@@ -52,7 +52,7 @@ class FileSource:
         """
         local = [paths[-1] for paths in self._candidates(request)]
         try:
-            return next(filter(_is_file, local), None) or fetch(self.files[-1], request.downloads)
+            return next(filter(is_file, local), None) or fetch(self.files[-1], request.downloads)
         except DownloadError as error:
             known = " or ".join(map(str, local))
             raise ResourceError(f"{request.name}: no local test file, and {error}\n    put it at {known}") from error
@@ -60,8 +60,8 @@ class FileSource:
     def _local(self, request: Request) -> list[Path]:
         """Return the first of the local files that is there, with its test file if that is, too."""
         for paths in self._candidates(request):
-            if _is_file(paths[0]):
-                return list(filter(_is_file, paths))
+            if is_file(paths[0]):
+                return list(filter(is_file, paths))
         return []
 
     def _downloaded(self, request: Request) -> list[Path]:
@@ -106,14 +106,14 @@ def find_file(name: str, root: Path) -> Path:
     """Return the path of a data file, relative to ``root`` or the current folder, or absolute.
 
     Raises:
-        ResourceError: there is no such file, it cannot be read, or it ends neither in .json nor in .jsonl.
+        ResourceError: there is no such file, it cannot be read, or its ending is none of those that can be read.
     """
     paths = (root / name, Path(name))
-    path = next(filter(_is_file, paths), None)
+    path = next(filter(is_file, paths), None)
     if path is None:
         raise ResourceError(_not_found(paths))
     if path.suffix.lower() not in SUFFIXES:
-        raise ResourceError(f"{path}: expected a file ending in {' or '.join(SUFFIXES)}")
+        raise ResourceError(f"{path}: expected a file ending in {alternatives(SUFFIXES)}")
     return path
 
 
@@ -127,7 +127,12 @@ def _not_found(paths: Sequence[Path]) -> str:
     return f"{paths[0]}: no such file{nearest(paths[-1].name, known)}\n    {folder} has {listing(known)}"
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Return whether a path leads to a regular file.
+
+    Raises:
+        ResourceError: that cannot be seen.
+    """
     return stat.S_ISREG(_mode(path))
 
 

@@ -1,14 +1,18 @@
-"""Reading the rows of a ``.json`` file (a list of objects) or a ``.jsonl`` file (one object a line)."""
+"""Reading the rows of a file: ``.json`` (a list of objects), ``.jsonl`` (one object a line), or a table with a header
+(``.tsv`` without quotes, ``.csv`` with them, ``.parquet``).
+"""
 
+import csv
+import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fedmezo.core.errors import ResourceError
 
-SUFFIXES = (".json", ".jsonl")  # in capitals, too
+SUFFIXES = (".json", ".jsonl", ".tsv", ".csv", ".parquet")  # in capitals, too
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -39,7 +43,7 @@ TYPES: dict[type, str] = {
 
 
 class Row(NamedTuple):
-    """One row and the place a message names it by: ``FILE:LINE``, or ``FILE: row N`` in a ``.json`` file."""
+    """One row and the place a message names it by: ``FILE:LINE``, or ``FILE: row N`` where rows are no lines."""
 
     place: str
     value: object
@@ -49,10 +53,10 @@ def read_rows(path: Path) -> list[Row]:
     """Read every row of a file, UTF-8 with or without a byte order mark.
 
     Raises:
-        ResourceError: the file cannot be read, is not UTF-8, is not valid JSON, or holds no row.
+        ResourceError: the file cannot be read, is not UTF-8, is not what its ending says, or holds no row.
     """
-    text = _read_text(path)
-    rows = _lines(path, text) if _of_lines(path) else _array(path, text)
+    suffix = path.suffix.lower()
+    rows = _parquet(path) if suffix == ".parquet" else READERS.get(suffix, _array)(path, _read_text(path))
     if not rows:
         raise ResourceError(f"{path}: the file holds no rows")
     return rows
@@ -75,6 +79,45 @@ def _read_text(path: Path) -> str:
             raise ResourceError(f"{path}: packed ({packed}), expected text; unpack it first") from error
         line = content.count(b"\n", 0, error.start) + 1
         raise ResourceError(f"{path}:{line}: not UTF-8 text (byte {error.start} of the file)") from error
+
+
+def _tsv(path: Path, text: str) -> list[Row]:
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    cells = ((number, line.split("\t")) for number, line in enumerate(lines, start=1) if line.strip())
+    return _table(path, cells)
+
+
+def _csv(path: Path, text: str) -> list[Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return _table(path, ((reader.line_num, cells) for cells in reader if cells))
+    except csv.Error as error:
+        raise ResourceError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
+
+
+def _table(path: Path, lines: Iterator[tuple[int, list[str]]]) -> list[Row]:
+    """Return the lines of a table as objects, whose keys the first of them has."""
+    _, header = next(lines, (0, []))
+    if repeated := next((name for place, name in enumerate(header) if name in header[:place]), None):
+        column = header.index(repeated, header.index(repeated) + 1) + 1
+        raise ResourceError(f"{path}:1, column {column}: {repeated} is named twice")
+    rows = []
+    for number, cells in lines:
+        if len(cells) != len(header):
+            wrong = f"found {len(cells)} columns, expected {len(header)} ({', '.join(header)})"
+            raise ResourceError(f"{path}:{number}, column {min(len(cells), len(header)) + 1}: {wrong}")
+        rows.append(Row(f"{path}:{number}", dict(zip(header, cells, strict=True))))
+    return rows
+
+
+def _parquet(path: Path) -> list[Row]:
+    import pyarrow.parquet  # heavier than all other formats together
+
+    try:
+        values = pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ResourceError(f"{path}: not a Parquet file that can be read: {str(error).splitlines()[0]}") from error
+    return [Row(f"{path}: row {number}", value) for number, value in enumerate(values, start=1)]
 
 
 def _lines(path: Path, text: str) -> list[Row]:
@@ -119,6 +162,9 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         return values
     keys = [key for key, _ in pairs]
     return Repeating(pairs, next(key for place, key in enumerate(keys) if key in keys[:place]))
+
+
+READERS: dict[str, Callable[[Path, str], list[Row]]] = {".jsonl": _lines, ".tsv": _tsv, ".csv": _csv}
 
 
 def type_name(value: object) -> str:

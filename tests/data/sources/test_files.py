@@ -72,9 +72,9 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n")
-    with pytest.raises(ResourceError, match=r"a\.csv: expected a file ending in \.json or \.jsonl"):
-        load_dataset(Request("alpaca@llm", tmp_path, file="a.csv"))
+    (tmp_path / "a.xml").write_text("a,b\n")
+    with pytest.raises(ResourceError, match=r"a\.xml: expected a file ending in \.json, \.jsonl, "):
+        load_dataset(Request("alpaca@llm", tmp_path, file="a.xml"))
 
 
 @pytest.mark.parametrize("name", ["a.JSONL", "a.Json"])
