@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedmezo.core.registry import Declaration, declarations, declared_names
+from fedmezo.core.registry import Declaration, declarations, declared_names, described_names
 from fedmezo.core.text import nearest
 
 PACKAGE = Path(__file__).parent.parent
@@ -11,7 +11,7 @@ ROOT = "fedmezo."
 
 
 def registered(folder: str, extensions: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the registered names of one kind: the package's in order, then those of extensions.
+    """Return the names of one kind: the package's in order, those of YAML files last; then those of extensions.
 
     Args:
         folder: the folder of the kind inside the package, such as ``data/splitters``.
@@ -19,7 +19,8 @@ def registered(folder: str, extensions: Sequence[str] = ()) -> tuple[str, ...]:
     """
     package = ROOT + folder.replace("/", ".")
     added = (each for path in extensions for each in declarations(Path(path)))
-    return (*declared_names(PACKAGE / folder, package), *(each.name for each in added if each.package == package))
+    own = (*declared_names(PACKAGE / folder, package), *described_names(PACKAGE / folder))
+    return (*own, *(each.name for each in added if each.package == package))
 
 
 def declared(folder: str, name: str, extensions: Sequence[str] = ()) -> Declaration | None:

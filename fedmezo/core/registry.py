@@ -85,6 +85,12 @@ def declared_names(folder: Path, package: str) -> dict[str, str]:
     return dict(sorted((each.name, stem) for stem, each in found if each.package == package))
 
 
+@cache
+def described_names(folder: Path) -> dict[str, Path]:
+    """Return ``{name: file}`` of what YAML files of a folder describe, ``NAME.yaml`` each, in name order."""
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
 class Registry(Generic[T]):
     """The things of one kind, by the name a configuration uses.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fedmezo.core.errors import ResourceError
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data.apportion import apportion
+from fedmezo.data.balance import Cell, balanced
 from fedmezo.data.partition import NO_CATEGORY, ClientData, Partition
 from fedmezo.data.splitters.splitter import Splitter, indices_by_label
 from fedmezo.data.splitters.validation import checked_parts
@@ -17,7 +18,7 @@ Indices = NDArray[np.int64]
 Splits = tuple[float, float, float]
 
 # Steps of the purpose "partition": each random choice has a stream of its own, besides those of the clients.
-SUBSAMPLE_TRAIN, SUBSAMPLE_TEST, DEAL_TEST = range(3)
+SUBSAMPLE_TRAIN, SUBSAMPLE_TEST, DEAL_TEST, BALANCE, BALANCE_VAL, BALANCE_TEST, LIMIT_TRAIN = range(7)
 
 
 def make_partition(
@@ -29,6 +30,8 @@ def make_partition(
     num_clients: int,
     seed: int,
     subsample: float = 1.0,
+    cells: Sequence[Cell] | None = None,
+    groups: Indices | None = None,
 ) -> Partition:
     """Divide examples among clients, and each client's into train, val and test: one division of categories.
 
@@ -44,6 +47,9 @@ def make_partition(
         num_clients: how many clients.
         seed: the run's seed.
         subsample: the fraction of the examples to use, in (0, 1].
+        cells: category and class of each example, to divide as many of every class (the own test examples stay as they
+            are); None to take all.
+        groups: of each example, the number of its group, int64: a group is not cut in two. None: each is its own.
 
     Raises:
         ResourceError: the examples cannot be divided so, or a client is left without a training example.
@@ -51,16 +57,18 @@ def make_partition(
     num_own = len(categories) - num_own_test
     rows = _subsample(np.arange(num_own), subsample, seed, SUBSAMPLE_TRAIN)
     own_test = _subsample(np.arange(num_own, len(categories)), subsample, seed, SUBSAMPLE_TEST)
+    if cells is not None:
+        rows = balanced(rows, cells, _stream(seed, BALANCE))
     labels = _labels(categories)
     divided = _divide(rows, labels, splitter, num_clients, seed)
     if len(own_test) and splits[2] > 0:
         tests = _deal_like(divided, own_test, labels or [NO_CATEGORY] * len(categories), seed)
         fractions = (splits[0] + splits[2], splits[1], 0.0)
-        cut, warnings = _cut_all(divided, fractions, seed)
+        cut, warnings = _cut_all(divided, fractions, seed, groups)
         clients = [ClientData(part.train, part.val, test) for part, test in zip(cut, tests, strict=True)]
         warnings += _warn_without_test(tests)
     else:
-        clients, warnings = _cut_all(divided, splits, seed)
+        clients, warnings = _cut_all(divided, splits, seed, groups)
     return Partition(tuple(clients), tuple(warnings))
 
 
@@ -100,7 +108,9 @@ def _deal_like(divided: Sequence[Indices], own_test: Indices, labels: Sequence[s
     return [np.sort(np.concatenate(pieces)) for pieces in dealt]
 
 
-def _cut_all(divided: Sequence[Indices], fractions: Splits, seed: int) -> tuple[list[ClientData], list[str]]:
+def _cut_all(
+    divided: Sequence[Indices], fractions: Splits, seed: int, groups: Indices | None
+) -> tuple[list[ClientData], list[str]]:
     """Cut each client's rows by the fractions; return also the warning about too small clients."""
     clients, lent, starved = [], 0, []
     for client, rows in enumerate(divided):
@@ -109,12 +119,24 @@ def _cut_all(divided: Sequence[Indices], fractions: Splits, seed: int) -> tuple[
             starved.append(client)
             continue
         order = generator(stream_key(seed, "partition", client=client)).permutation(rows)
-        train, val, test, _ = np.split(order, np.cumsum(counts))
+        borders = np.cumsum(counts)
+        if groups is not None:
+            order, borders = _whole_groups(order, borders, groups)
+        train, val, test, _ = np.split(order, borders)
         clients.append(ClientData(np.sort(train), np.sort(val), np.sort(test)))
         lent += borrowed
     if starved:
         raise ResourceError(_starved_message(starved, len(divided), fractions))
     return clients, _warn_lent(lent, len(divided))
+
+
+def _whole_groups(order: Indices, borders: Indices, groups: Indices) -> tuple[Indices, Indices]:
+    """Return an order in which groups are together, and borders that lie between them: a part may get more."""
+    _, first, number = np.unique(groups[order], return_index=True, return_inverse=True)
+    starts = first[number]  # where the first of its group was
+    together = np.argsort(starts, kind="stable")
+    begins = np.append(np.flatnonzero(np.diff(starts[together], prepend=-1)), len(order))
+    return order[together], begins[np.searchsorted(begins, borders)]
 
 
 def _split_counts(num_rows: int, fractions: Splits) -> tuple[list[int], bool]:

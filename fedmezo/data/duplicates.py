@@ -78,7 +78,11 @@ def copies_warnings(partition: Partition, copies: Copies, duplicates: Duplicates
 
 
 def _words(example: Example) -> tuple[str, ...]:
-    return tuple(" ".join(text.split()) for text in (example.instruction, example.input, example.output))
+    return tuple(" ".join(text.split()) for text in _parts(example))
+
+
+def _parts(example: Example) -> tuple[str, ...]:
+    return example.instruction, example.input, example.question, example.output
 
 
 def _numbered(values: Iterable[Hashable]) -> Indices:

@@ -85,7 +85,13 @@ class EncodedExamples:
 
 
 def encode(
-    examples: Sequence[Example], tokenizer: Tokenizer, prompt: Prompt, tok_len: int, cache: Path | None
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    prompt: Prompt,
+    tok_len: int,
+    cache: Path | None,
+    *,
+    ends: bool = True,
 ) -> tuple[EncodedExamples, NDArray[np.int64]]:
     """Tokenise examples, or read their tokens from the cache.
 
@@ -97,6 +103,7 @@ def encode(
         prompt: puts an example into words.
         tok_len: longer sequences are cut at the end.
         cache: folder of encoded data, None to go without.
+        ends: whether the end of a response is learnt; a label word has none.
 
     Returns:
         The examples of which some of the response is left, and their ascending int64 indices in ``examples``.
@@ -106,7 +113,7 @@ def encode(
     """
     prompts = [prompt(example) for example in examples]
     responses = [example.output + prompt.ending for example in examples]
-    closing = [] if prompt.ending else [tokenizer.eos_id]
+    closing = [] if prompt.ending or not ends else [tokenizer.eos_id]
     key = content_key(prompts, responses, f"{tokenizer.fingerprint} {closing} {prompt.bare} {tok_len}")
     path = cache / f"{key}.safetensors" if cache else None
     arrays = read_arrays(path) if path else None

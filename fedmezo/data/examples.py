@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fedmezo.data.tasks.task import Task
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -12,12 +14,16 @@ class Example:
         input: the context that the instruction works on, empty where there is none.
         output: the response the model learns.
         category: the kind of the example, which the meta and lda splitters divide by; None where unknown.
+        question: what is asked after the input, empty where all that is asked is in the instruction.
+        label: the class that the response names; None where it is no matter of classes.
     """
 
     instruction: str
     input: str
     output: str
     category: str | None
+    question: str = ""
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,11 @@ class Dataset:
         examples: all examples; the last ``num_own_test`` are the dataset's own test file.
         num_own_test: 0 where the dataset brings no test file.
         source: where the examples came from, in words.
+        task: what is asked of every example; None where each asks for itself.
     """
 
     name: str
     examples: tuple[Example, ...]
     num_own_test: int
     source: str
+    task: Task | None = None

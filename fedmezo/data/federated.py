@@ -5,14 +5,23 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from fedmezo.core.errors import ResourceError
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.data.divide import Splits, make_partition
 from fedmezo.data.duplicates import Copies, Duplicates, copies_warnings, find_copies, without_copies
 from fedmezo.data.encoding import EncodedExamples, Tokenizer, encode
-from fedmezo.data.load import load_dataset
+from fedmezo.data.examples import Dataset, Example
+from fedmezo.data.label_tokens import spaced
+from fedmezo.data.limits import limited, missing_classes, with_balanced_held_out
+from fedmezo.data.load import find_task, load_dataset
 from fedmezo.data.partition import SPLITS, Partition
 from fedmezo.data.partition_table import partition_table
+from fedmezo.data.phrases import sentences_of
 from fedmezo.data.prompts.make import make_prompt
+from fedmezo.data.prompts.task import TaskPrompt
+from fedmezo.data.shortening import Shortened, shortened
 from fedmezo.data.sources.source import Request
 from fedmezo.data.splitters.make import make_splitter
 
@@ -31,6 +40,8 @@ class FederatedData:
         num_dropped: examples left out because the token limit cut off their whole response.
         copies: the held-out examples that equal one of another part, by split; the partition may be without them.
         warnings: what the user should know about the data.
+        labels: for classification, the class of each encoded example.
+        words: for classification, all classes.
     """
 
     name: str
@@ -42,6 +53,15 @@ class FederatedData:
     num_dropped: int
     copies: Copies
     warnings: tuple[str, ...]
+    labels: Sequence[str | None] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> Sequence[str | None]:
+        """What evaluated examples are drawn of in proportion: categories, and for classification their classes."""
+        if not self.words:
+            return self.categories
+        return [f"{category or ''} {label}" for category, label in zip(self.categories, self.labels, strict=True)]
 
     def describe(self) -> str:
         """Return the data in words: source, examples, clients, the table of who has what, warnings."""
@@ -74,6 +94,28 @@ class FederatedData:
         }
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which examples are divided, by what, and how many of them a client keeps.
+
+    Attributes:
+        by_label: the splitter divides by classes, not categories.
+        balance: as many examples of each class, in every category, are divided and held out.
+        shots: the most training examples of each class that a client keeps; 0 for all.
+        client_examples: the most training examples that a client keeps; 0 for all.
+    """
+
+    by_label: bool = False
+    balance: bool = False
+    shots: int = 0
+    client_examples: int = 0
+
+    @property
+    def of_classes(self) -> str:
+        """The key that only classification has, if one is set; else empty."""
+        return "data.split_by" if self.by_label else "data.balance" if self.balance else "data.shots" * bool(self.shots)
+
+
 def build(
     request: Request,
     *,
@@ -87,52 +129,120 @@ def build(
     splitter_args: Mapping[str, object] | None = None,
     subsample: float = 1.0,
     duplicates: Duplicates = "remove",
+    selection: Selection = Selection(),
     cache: Path | None = None,
 ) -> FederatedData:
     """Load a dataset, encode it, and divide it among clients.
 
-    The arguments are those of :func:`load_dataset`, :func:`make_prompt` (``prompt`` is its name), :func:`encode`,
-    :func:`make_splitter` and :func:`make_partition` (with the request's seed), which say what they mean and what they
-    raise; ``duplicates`` says what becomes of held-out examples that equal one of another part.
+    The arguments are those of :func:`load_dataset`, :func:`make_prompt` (``prompt`` is its name; a task has its own),
+    :func:`encode`, :func:`make_splitter` and :func:`make_partition` (with the request's seed), which say what they mean
+    and what they raise; ``duplicates`` says what becomes of held-out examples that equal one of another part.
     """
     divide = make_splitter(splitter, splitter_args or {})
-    dataset = load_dataset(request)
-    encoded, kept = encode(dataset.examples, tokenizer, make_prompt(prompt, tokenizer, day), tok_len, cache)
-    categories = [dataset.examples[index].category for index in kept]
-    num_own_test = int((kept >= len(dataset.examples) - dataset.num_own_test).sum())
-    num_dropped = len(dataset.examples) - len(kept)
+    loaded = _encoded(request, tokenizer, tok_len, prompt, day, cache)
+    _check_classes(selection, loaded.dataset)
+    cells = [(example.category or "", example.label or "") for example in loaded.examples]
     try:
         partition = make_partition(
-            categories,
-            num_own_test,
+            [example.label if selection.by_label else example.category for example in loaded.examples],
+            loaded.num_own_test,
             splitter=divide,
             splits=splits,
             num_clients=num_clients,
             seed=request.seed,
             subsample=subsample,
+            cells=cells if selection.balance else None,
+            groups=_groups(loaded, splits),
         )
     except ResourceError as error:
-        if num_dropped == 0:
+        if loaded.num_dropped == 0:
             raise
-        lost = f"{num_dropped} of {len(dataset.examples)} examples were left out: llm.tok_len = {tok_len}"
+        lost = f"{loaded.num_dropped} of {len(loaded.dataset.examples)} examples were left out: llm.tok_len = {tok_len}"
         raise ResourceError(f"{error}\n    {lost} cuts off their whole response") from error
-    copies = find_copies(partition, [dataset.examples[index] for index in kept], encoded)
+    labels = [example.label for example in loaded.examples]
+    partition = limited(partition, labels, selection.shots, selection.client_examples, request.seed)
+    copies = find_copies(partition, loaded.examples, loaded.encoded)
+    kept = partition if duplicates == "keep" else without_copies(partition, copies)
+    if selection.balance:
+        kept = with_balanced_held_out(kept, cells, request.seed)
+    words = loaded.words
     warnings = (
         *partition.warnings,
         *copies_warnings(partition, copies, duplicates),
-        *_cut_warnings(partition, encoded, tok_len),
+        *_cut_warnings(partition, loaded.encoded, tok_len),
+        *_shortened_warnings(loaded, tok_len),
+        *missing_classes(kept.clients, labels, words),
     )
     return FederatedData(
-        dataset.name,
-        dataset.source,
-        encoded,
-        categories,
-        partition if duplicates == "keep" else without_copies(partition, copies),
-        num_own_test,
-        num_dropped,
+        loaded.dataset.name,
+        loaded.dataset.source,
+        loaded.encoded,
+        [example.category for example in loaded.examples],
+        kept,
+        loaded.num_own_test,
+        loaded.num_dropped,
         copies,
         warnings,
+        labels if words else (),
+        words,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A dataset, those of its examples that could be encoded, and what the token limit did to their texts."""
+
+    dataset: Dataset
+    examples: Sequence[Example]
+    encoded: EncodedExamples
+    num_own_test: int
+    short: Shortened | None
+
+    @property
+    def num_dropped(self) -> int:
+        return len(self.dataset.examples) - len(self.examples)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        task = self.dataset.task
+        return tuple(task.labels) if task and task.kind == "classification" else ()
+
+
+def _encoded(
+    request: Request, tokenizer: Tokenizer, tok_len: int, prompt: str, day: date | None, cache: Path | None
+) -> _Loaded:
+    task = find_task(request)
+    dataset = load_dataset(request, spaced(task, tokenizer) if task else None)
+    examples: Sequence[Example] = dataset.examples
+    short = None
+    ends = task is None or task.kind == "generation"
+    form = make_prompt(prompt, tokenizer, day) if task is None else TaskPrompt()
+    if task is not None:
+        short = shortened(examples, tokenizer, form, tok_len, closing=int(ends))
+        examples = short.examples
+    encoded, kept = encode(examples, tokenizer, form, tok_len, cache, ends=ends)
+    num_own_test = int((kept >= len(examples) - dataset.num_own_test).sum())
+    return _Loaded(dataset, [examples[index] for index in kept], encoded, num_own_test, short)
+
+
+def _check_classes(selection: Selection, dataset: Dataset) -> None:
+    if selection.of_classes and not (dataset.task and dataset.task.labels):
+        raise ConfigurationError(f"{selection.of_classes}\n    {dataset.name} has no classes: it is for classification")
+
+
+def _groups(loaded: _Loaded, splits: Splits) -> NDArray[np.int64] | None:
+    """Return which examples must not be cut apart into training and held-out ones; None where none is."""
+    task, cuts = loaded.dataset.task, splits[1] > 0 or (splits[2] > 0 and not loaded.num_own_test)
+    return sentences_of([example.input for example in loaded.examples]) if task and task.phrases and cuts else None
+
+
+def _shortened_warnings(loaded: _Loaded, tok_len: int) -> list[str]:
+    if loaded.short is None or not loaded.short.cut:
+        return []
+    return [
+        f"llm.tok_len = {tok_len} cuts off the end of {loaded.short.cut} of {len(loaded.dataset.examples)} texts "
+        f"(never of questions or answers); the longest example has {loaded.short.longest} tokens"
+    ]
 
 
 def _cut_warnings(partition: Partition, encoded: EncodedExamples, tok_len: int) -> list[str]:

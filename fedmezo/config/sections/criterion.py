@@ -11,11 +11,12 @@ SECTION = Section(
             "criterion.type",
             "cross_entropy",
             Synonyms(
-                Registered("criteria", form=r"(?P<file>.+\.py):\w+", form_name="FILE.py:function"),
+                Registered("criteria", form=r"auto|(?P<file>.+\.py):\w+", form_name="auto, or FILE.py:function"),
                 {"CrossEntropyLoss": "cross_entropy"},
             ),
             "What a step minimises, over response tokens: cross_entropy, accuracy (1 - accuracy; mezotrainer only), or "
-            "a function of your own, FILE.py:function.",
+            "a function of your own, FILE.py:function; label_words: the choice among the label words of a task; auto: "
+            "that for classification, cross_entropy for all else.",
         ),
     ),
 )

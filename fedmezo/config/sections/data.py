@@ -15,7 +15,7 @@ from fedmezo.config.types import (
     Text,
 )
 
-_ENDINGS = (".json", ".jsonl")
+_ENDINGS = (".json", ".jsonl", ".tsv", ".csv", ".parquet", ".yaml", ".yml")
 _HUB = r"[\w.-]+/[\w.-]+(:[^:@]*(:[^@]+)?)?@hub"
 
 
@@ -33,6 +33,38 @@ SECTION = Section(
             "arithmetic@llm",
             Registered("data/sources", endings=_ENDINGS, form=_HUB, form_name="OWNER/NAME[:CONFIG[:SPLIT]]@hub"),
             "Dataset, a file of examples, or a dataset of the Hugging Face hub.",
+        ),
+        Key(
+            "data.task",
+            "auto",
+            Choice(("auto", "generation", "classification")),
+            "What is asked of an example: to choose a label word, or to write the response; auto: the dataset's own.",
+            since="0.3.0",
+            before="auto",
+        ),
+        Key(
+            "data.template",
+            "",
+            Text(),
+            "Template of a task, with the place {text}, such as 'Review: {text} Sentiment:'; '': the task's own.",
+            since="0.3.0",
+            before="",
+        ),
+        Key(
+            "data.label_words",
+            (),
+            ListOf(Text()),
+            "Label words of a task, in the order of its own, such as [negative, positive]; []: its own.",
+            since="0.3.0",
+            before=(),
+        ),
+        Key(
+            "data.polarity",
+            1.0,
+            Number(above=0, high=4),
+            "sentiment@llm: size of the mean rating, of at most 4, from which a text is used.",
+            since="0.3.0",
+            before=1.0,
         ),
         Key("data.file", "", Text(), "File under data.root to read the dataset from; '': the dataset's own."),
         _field("instruction", "instruction"),
@@ -78,6 +110,38 @@ SECTION = Section(
             (),
             ListOf(Arguments(), most=1),
             "Arguments of the splitter, such as [{alpha: 0.5}] for lda.",
+        ),
+        Key(
+            "data.split_by",
+            "category",
+            Choice(("category", "label")),
+            "What the splitters meta and lda divide by: categories, or the classes of a task.",
+            since="0.3.0",
+            before="category",
+        ),
+        Key(
+            "data.balance",
+            False,
+            Boolean(),
+            "Use as many examples of each class, in every category.",
+            since="0.3.0",
+            before=False,
+        ),
+        Key(
+            "data.shots",
+            0,
+            Integer(low=0),
+            "Training examples of each class that a client has at most; 0: all.",
+            since="0.3.0",
+            before=0,
+        ),
+        Key(
+            "data.client_examples",
+            0,
+            Integer(low=0),
+            "Training examples that a client has at most; 0: all.",
+            since="0.3.0",
+            before=0,
         ),
         Key("data.subsample", 1.0, Number(above=0, high=1), "Fraction of the examples that is used."),
         Key("data.num_examples", 3000, Integer(low=1), "Examples to generate, for arithmetic@llm."),

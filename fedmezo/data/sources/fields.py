@@ -94,13 +94,13 @@ def _text_problem(row: Mapping[str, object], name: str, *, required: bool) -> st
     value = row[name]
     if value is None and not required:
         return ""
-    text = _text(value)
+    text = text_of(value)
     if text is None:
         return f"{name} is {type_name(value)}, expected a text, a number, true or false"
     return f"{name} holds half of a surrogate pair" if HALF_PAIR.search(text) else ""
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
     """Return a value as text; None where it is null, a list, an object, or no number of JSON's."""
     match value:
         case NoNumber():
@@ -116,6 +116,6 @@ def _text(value: object) -> str | None:
 
 def _example(row: Mapping[str, object], names: Fields) -> Example:
     instruction, given, output, category = (
-        _text(row.get(name)) or "" for name in (names.instruction, names.input, names.output, names.category)
+        text_of(row.get(name)) or "" for name in (names.instruction, names.input, names.output, names.category)
     )
     return Example(instruction, given, output, category or None)

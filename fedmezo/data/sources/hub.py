@@ -23,7 +23,7 @@ class HubSource:
             )
         path, config, split = _parts(request.name)
         names = Fields().override(request.fields)
-        examples = to_examples(_rows(path, config, split), names, request.fields)
+        examples = to_examples(hub_rows(path, config, split), names, request.fields)
         return Dataset(request.name, tuple(examples), 0, f"{path}, split {split}, of the hub")
 
 
@@ -33,8 +33,12 @@ def _parts(name: str) -> tuple[str, str | None, str]:
     return path, config or None, split or "train"
 
 
-def _rows(path: str, config: str | None, split: str) -> list[Row]:
-    """Return the rows of a split, from the library's cache or the hub."""
+def hub_rows(path: str, config: str | None, split: str, revision: str | None = None) -> list[Row]:
+    """Return the rows of a split, from the library's cache or the hub; those of the newest revision unless it is named.
+
+    Raises:
+        ResourceError: they cannot be had, or there are none.
+    """
     try:
         import datasets
     except ImportError as error:
@@ -45,11 +49,11 @@ def _rows(path: str, config: str | None, split: str) -> list[Row]:
     try:
         if not reason and not Path(path).exists():
             check_dataset(path)
-        rows = asked(lambda: datasets.load_dataset(path, config, split=split), None)
+        rows = asked(lambda: datasets.load_dataset(path, config, split=split, revision=revision), None)
     except HubError as error:
         raise ResourceError(
             f"data.type = {path}: the hub gave nothing ({error}{reason and f'; {reason}'})\n"
-            "    without a network: name a .json or .jsonl file of the rows with data.type\n"
+            "    without a network: name a file of the rows with data.type\n"
             "    or train on generated data: the same command with\n"
             "        data.type arithmetic@llm"
         ) from error

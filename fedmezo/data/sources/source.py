@@ -23,6 +23,10 @@ class Request:
         steps: the most steps of a generated problem; 0 for any.
         seed: the run's seed.
         splitter: ``data.splitter``.
+        task: ``data.task``: auto, generation or classification.
+        template: ``data.template``; empty for the task's own.
+        label_words: ``data.label_words``; empty for the task's own.
+        polarity: ``data.polarity``, the size of a rating from which a text is polar.
         downloads: the folder that files of the web are kept in.
     """
 
@@ -35,6 +39,10 @@ class Request:
     steps: int = 0
     seed: int = 0
     splitter: str = "iid"
+    task: str = "auto"
+    template: str = ""
+    label_words: tuple[str, ...] = ()
+    polarity: float = 1.0
     downloads: Path = field(default_factory=lambda: cache_folder() / "datasets")
 
 
