@@ -30,7 +30,7 @@ INCIDENTAL = (
 )
 # keys that decide what a client is asked, and what becomes of its answer, but not its answer; a node's data are its own
 SERVERS = ("data", "eval", "federate")
-SHARED_BY_ALL = ("federate.transport",)
+SHARED_BY_ALL = ("federate.transport", "data.task", "data.label_words")
 
 
 def as_recorded(keys: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:

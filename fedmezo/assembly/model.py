@@ -1,5 +1,6 @@
 """The model of a run with what is trained of it, from its configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
+from fedmezo.assembly.classification import assemble_label_tokens, criterion_type
 from fedmezo.assembly.precision import base_dtype, chosen_device
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.directions.distributions.validation import check_distribution
@@ -89,14 +91,15 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> TrainableModel:
             precision and cannot be where it is.
     """
     import_extensions(cfg.extensions)
-    criterion = make_criterion(cfg.criterion.type)
+    criterion = make_criterion(criterion_type(cfg))
     _set_up_libraries(cfg)
     loaded = load_model(cfg)
     untouched = twin(loaded.model) if cfg.llm.adapter.use else None
     model = trainable_model(cfg, loaded.model)
     parameters = FlatParameters(model, loaded.model.get_input_embeddings().weight.device)
     move_to_start(cfg, model, loaded.tokenizer, parameters)
-    scorer = assemble_scorer(cfg, model, parameters, criterion, movable=movable)
+    labels = assemble_label_tokens(cfg, loaded.tokenizer).tokens
+    scorer = assemble_scorer(cfg, model, parameters, criterion, movable=movable, label_tokens=labels)
     start = parameters.buffer if scorer.in_place else parameters.buffer.clone()
     return TrainableModel(model, loaded.tokenizer, parameters, start, scorer, untouched)
 
@@ -164,6 +167,7 @@ def assemble_scorer(
     criterion: Criterion,
     *,
     movable: bool,
+    label_tokens: Sequence[int] = (),
 ) -> Scorer:
     """Return the scorer of a model at its initial point.
 
@@ -179,6 +183,7 @@ def assemble_scorer(
         micro_batch_size=cfg.dataloader.micro_batch_size,
         movable=movable and zeroth_order(cfg),
         folder=cache_folder(cfg.llm.cache.model),
+        label_tokens=label_tokens,
     )
     if movable and parameters.buffer.dtype == torch.bfloat16 and not scorer.in_place:
         raise ConfigurationError(

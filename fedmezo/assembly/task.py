@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping, prompt_day
+from fedmezo.assembly.classification import classifies, data_request
 from fedmezo.assembly.model import TrainableModel, assemble_model
 from fedmezo.assembly.preflight import preflight
 from fedmezo.core.cache import cache_folder
@@ -17,10 +18,9 @@ from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.core.out_of_memory import during
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data import batches
-from fedmezo.data.federated import FederatedData
+from fedmezo.data.federated import FederatedData, Selection
 from fedmezo.data.federated import build as build_data
 from fedmezo.data.partition import SPLITS, Split
-from fedmezo.data.sources.source import Request
 from fedmezo.evaluation.evaluator import Evaluator
 from fedmezo.evaluation.metrics import Metric
 from fedmezo.evaluation.metrics.make import make_metrics
@@ -73,7 +73,7 @@ def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> Feder
         ResourceError: the data cannot be had, or nothing is left of a split to evaluate.
     """
     data = build_data(
-        _request(cfg, cache),
+        data_request(cfg, cache),
         prompt=cfg.data.prompt,
         day=prompt_day(cfg),
         tokenizer=tokenizer,
@@ -84,6 +84,7 @@ def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> Feder
         num_clients=cfg.federate.client_num,
         subsample=cfg.data.subsample,
         duplicates=cfg.data.duplicates,
+        selection=Selection(cfg.data.split_by == "label", cfg.data.balance, cfg.data.shots, cfg.data.client_examples),
         cache=cache / "encoded",
     )
     for split in cfg.eval.split:
@@ -115,29 +116,16 @@ def assemble_evaluator(cfg: CfgNode, task: LearningTask, on_batch: Callable[[int
 def assemble_metrics(cfg: CfgNode) -> list[Metric]:
     """Return what is evaluated: what every evaluation records, what the configuration names, what picks the best."""
     best = cfg.eval.best_res_update_round_wise_key.partition("_")[2]
-    return make_metrics((*PLACED, *cfg.eval.metrics, best))
+    metrics = make_metrics((*PLACED, *cfg.eval.metrics, best))
+    if (of_classes := next((each.name for each in metrics if each.among_labels), "")) and not classifies(cfg):
+        raise ConfigurationError(f"eval.metrics = {of_classes}\n    it is for classification; {cfg.data.type} is none")
+    return metrics
 
 
 def shown_metrics(cfg: CfgNode, metrics: Sequence[Metric]) -> list[Metric]:
     """Return which metrics are shown of every evaluation: the loss, and what the configuration names."""
     made = {metric.name: metric for metric in metrics}
     return [made[name] for name in dict.fromkeys((LOSS, *cfg.eval.metrics))]
-
-
-def _request(cfg: CfgNode, cache: Path) -> Request:
-    data = cfg.data
-    return Request(
-        data.type,
-        Path(data.root),
-        file=data.file,
-        fields={name: field for name, field in dict(data.fields).items() if field},
-        num_examples=data.num_examples,
-        worked=data.worked,
-        steps=data.steps,
-        seed=cfg.seed,
-        splitter=data.splitter,
-        downloads=cache / "datasets",
-    )
 
 
 def _check_lengths(trainable: TrainableModel, longest: int) -> None:
@@ -166,4 +154,4 @@ def _evaluated(cfg: CfgNode, task: LearningTask, split: Split) -> Sequence[NDArr
     if cfg.eval.choice == "first":
         return first(parts, most)
     draw = generator(stream_key(cfg.seed, "evaluation", step=SPLITS.index(split)))
-    return spread(parts, task.data.categories, most, draw)
+    return spread(parts, task.data.cells, most, draw)

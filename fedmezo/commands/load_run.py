@@ -1,15 +1,16 @@
 """The model of a run as it was after any of its rounds, rebuilt from the base model and what the run recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from fedmezo.assembly import RunSpec, TrainableModel, assemble_model, assemble_run_spec, assemble_server, scalars_travel
-from fedmezo.assembly.arguments import prompt_day
+from fedmezo.assembly.classification import assemble_label_tokens, assemble_prompt
 from fedmezo.assembly.identity import as_recorded
 from fedmezo.commands.best_model import load_best
 from fedmezo.core.errors import ConfigurationError, ResourceError
@@ -18,7 +19,6 @@ from fedmezo.core.log import LOG
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts import Prompt
-from fedmezo.data.prompts.make import make_prompt
 from fedmezo.federation.selection import best_evaluation
 from fedmezo.ledger.ledger import Ledger, check_same
 from fedmezo.ledger.snapshots import Snapshots
@@ -38,6 +38,7 @@ class Rebuilt:
         point: the trained parameters, fp32 [d].
         rounds_done: they were trained for.
         began: the round after which their replay began: that of a snapshot, or 0; None where they were saved as such.
+        words: that it chooses among, where it was trained to classify.
     """
 
     trainable: TrainableModel
@@ -45,6 +46,7 @@ class Rebuilt:
     point: Tensor
     rounds_done: int
     began: int | None = None
+    words: tuple[str, ...] = ()
 
     def answer(self, question: str, sampling: Sampling, stop: Callable[[], bool], *, tuned: bool) -> str:
         """Return the answer of the tuned model, or of the base model."""
@@ -56,7 +58,19 @@ class Rebuilt:
             endings += tokenizer.encode([self.prompt.ending], special=False)
         point = self.point if tuned else self.trainable.start
         with self.trainable.scorer.at(point) as model, nullcontext() if tuned else _without_adapter(model):
+            if self.words:
+                return self._chosen(model, tokens)
             return tokenizer.decode(generate(model, tokens, endings, sampling, stop)).strip()
+
+    @torch.inference_mode()
+    def _chosen(self, model: nn.Module, tokens: Sequence[int]) -> str:
+        """Return the label words, the likeliest first, with the share that each has among them."""
+        ids = torch.tensor([list(tokens)], device=self.trainable.parameters.buffer.device)
+        said = model(input_ids=ids).logits[0, -1, list(self.trainable.scorer.label_tokens)]
+        shares = dict(zip(self.words, said.float().softmax(dim=0).tolist(), strict=True))
+        return ", ".join(
+            f"{word} {100 * shares[word]:.0f} %" for word in sorted(shares, key=shares.__getitem__, reverse=True)
+        )
 
 
 def _without_adapter(model: nn.Module) -> AbstractContextManager[None]:
@@ -92,7 +106,8 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, *, fresh: bo
             server = assemble_server(spec)
             began = server.restore(store, done, fresh=fresh).began
             point = server.parameters
-    return Rebuilt(trainable, make_prompt(cfg.data.prompt, trainable.tokenizer, prompt_day(cfg)), point, done, began)
+    labels = assemble_label_tokens(cfg, trainable.tokenizer)
+    return Rebuilt(trainable, assemble_prompt(cfg, trainable.tokenizer), point, done, began, labels.words)
 
 
 def rounds_done(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector) -> int:

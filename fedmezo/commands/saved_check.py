@@ -82,7 +82,7 @@ class Trained:
 
 def trained(trainable: TrainableModel, point: Tensor, batch: Batch) -> Trained:
     """Return what is to be found again in what is saved of a point [d]."""
-    losses, tokens = batch_sums(trainable.scorer, point, batch, [Loss()])[Loss.name]
+    losses, tokens = batch_sums(trainable.scorer, point, batch, [Loss()], as_texts=True)[Loss.name]
     loss = float(losses.sum() / tokens.sum())
     dtype = next((p.dtype for p in trainable.model.parameters() if p.dtype != torch.float32), None)
     if dtype is None:

@@ -37,5 +37,19 @@ def tokenwise(criterion: _Values) -> _Values:
     return criterion
 
 
+def among_labels(criterion: _Values) -> _Values:
+    """Mark a criterion that looks at nothing but the choice among the label words of a classification task.
+
+    It is called with the logits of the classes [B, C] and the class of each of the B examples.
+    """
+    criterion.among_labels = True  # type: ignore[attr-defined]
+    return criterion
+
+
+def sees_labels(criterion: Criterion) -> bool:
+    """Return whether a criterion looks at the choice among label words."""
+    return getattr(criterion, "among_labels", False)
+
+
 registry: Registry[Criterion] = Registry("criterion", __name__)
 register = registry.register

@@ -46,14 +46,11 @@ class ExampleSums:
 
     def result(self, metric: Metric) -> float:
         """Return a metric over all examples together; NaN where nothing counts."""
-        values, counts = self._of(metric)
-        total = counts.sum()
-        return float(metric.result(np.asarray(values.sum() / total))) if total else float("nan")
+        return metric.over(*self._of(metric))
 
     def each(self, metric: Metric) -> NDArray[np.float64]:
         """Return a metric of each example, fp64 [n]; NaN where nothing counts."""
-        values, counts = self._of(metric)
-        return metric.result(np.where(counts > 0, values, np.nan) / np.maximum(counts, 1))
+        return metric.each(*self._of(metric))
 
     def counting(self, metric: Metric) -> NDArray[np.bool_]:
         """Return which examples count for a metric, bool [n]."""

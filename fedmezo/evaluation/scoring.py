@@ -16,7 +16,9 @@ from fedmezo.zeroth_order.scoring import Scorer
 
 
 @torch.inference_mode()
-def batch_sums(scorer: Scorer, point: Tensor, batch: Batch, metrics: Sequence[Metric]) -> dict[str, Sums]:
+def batch_sums(
+    scorer: Scorer, point: Tensor, batch: Batch, metrics: Sequence[Metric], *, as_texts: bool = False
+) -> dict[str, Sums]:
     """Return the sums of each example of a batch [B], whatever the criterion of training is.
 
     Args:
@@ -24,6 +26,7 @@ def batch_sums(scorer: Scorer, point: Tensor, batch: Batch, metrics: Sequence[Me
         point: the parameters, fp32 [d].
         batch: of examples.
         metrics: those that have sums of their own.
+        as_texts: look at the responses as texts, also where a label word is chosen.
     """
     size, device = len(batch.labels), batch.labels.device
     sums = {
@@ -35,7 +38,7 @@ def batch_sums(scorer: Scorer, point: Tensor, batch: Batch, metrics: Sequence[Me
         if not metric.sums_of
     }
     with scorer.at(point):
-        for logits, labels, rows in scorer.responses(batch):
+        for logits, labels, rows in scorer.responses(batch) if as_texts else scorer.answers(batch):
             losses = cross_entropy(logits, labels, rows)
             for metric in metrics:
                 if metric.name in sums:

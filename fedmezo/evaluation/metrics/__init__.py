@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Metric:
     """The contract of a metric; its constructor takes no arguments.
 
-    The result over some examples is ``result(sum of values / sum of counts)``.
+    The result over some examples is ``result(sum of values / sum of counts)``, unless :meth:`over` says otherwise. Of a
+    classification task the one token of an example is its class, and the vocabulary are the classes.
 
     Attributes:
         name: that it is registered under.
@@ -29,6 +30,7 @@ class Metric:
         title: of plots; '' for the name in words.
         share: whether the result is a share, which is shown in percent.
         by_group: whether it is also recorded by client and by category.
+        among_labels: whether there is such a metric for classification alone.
         sums_of: ``loss`` or ``accuracy``, if it is computed from the sums of that metric instead of values of its own.
     """
 
@@ -38,6 +40,7 @@ class Metric:
     title: ClassVar[str] = ""
     share: ClassVar[bool] = False
     by_group: ClassVar[bool] = True
+    among_labels: ClassVar[bool] = False
     sums_of: ClassVar[str] = ""
 
     def values(self, logits: "Tensor", labels: "Tensor", losses: "Tensor") -> "Tensor":
@@ -65,6 +68,15 @@ class Metric:
     def result(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the results that follow from means, fp64 of any shape."""
         return mean
+
+    def over(self, values: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+        """Return the result over examples with these sums, fp64 and int64 [n]; NaN where nothing counts."""
+        total = counts.sum()
+        return float(self.result(np.asarray(values.sum() / total))) if total else float("nan")
+
+    def each(self, values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the result of each example [n], whose changes standard errors are of; NaN where nothing counts."""
+        return self.result(np.where(counts > 0, values, np.nan) / np.maximum(counts, 1))
 
     @property
     def words(self) -> str:

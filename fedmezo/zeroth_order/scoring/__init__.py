@@ -1,5 +1,6 @@
 """Scoring: the losses of parameter points on a batch, leaving no trace in the model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
@@ -28,6 +29,7 @@ def make_scorer(
     micro_batch_size: int = 0,
     movable: bool = False,
     folder: Path | None = None,
+    label_tokens: Sequence[int] = (),
 ) -> Scorer:
     """Return the fastest scorer that can do what is trained of the model, and log why it is that one.
 
@@ -40,10 +42,11 @@ def make_scorer(
         micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
         movable: whether the only point there is may be the model's own buffer.
         folder: where that point is backed up while it is moved; the cache if left out.
+        label_tokens: see :class:`Scorer`.
     """
     kind, reason = _kind(model, parameters, movable=movable)
     layers = CompiledLayers(model) if compiled else None
-    scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size)
+    scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size, label_tokens)
     if isinstance(scorer, LayerwiseScorer):
         scorer.folder = folder
     LOG.debug("scoring: %s (%s)", scorer.manner, reason)

@@ -5,7 +5,7 @@ in memory all together.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -34,6 +34,22 @@ class Responses(NamedTuple):
     logits: Tensor
     labels: Tensor
     rows: Tensor
+
+
+def among(responses: Responses, label_tokens: Sequence[int]) -> Responses:
+    """Return what a model says of C classes, at the first response token of each of B examples.
+
+    Args:
+        responses: of whole examples, in row order.
+        label_tokens: the token of each class.
+
+    Returns:
+        Logits [B, C], the class of each example [B], and which example it is.
+    """
+    first = responses.rows.diff(prepend=responses.rows.new_tensor([-1])) != 0
+    tokens = torch.tensor(list(label_tokens), device=responses.labels.device)
+    classes = (responses.labels[first][:, None] == tokens).int().argmax(dim=1)
+    return Responses(responses.logits[first][:, tokens], classes, responses.rows[first])
 
 
 class Reader:

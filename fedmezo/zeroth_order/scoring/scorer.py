@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from fedmezo.core.directions.scaled import Directions
-from fedmezo.criteria import Criterion
+from fedmezo.criteria import Criterion, sees_labels
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import Batch, split_batch
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
-from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS, Reader, Responses
+from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS, Reader, Responses, among
 
 
 class Request(NamedTuple):
@@ -46,6 +46,7 @@ class Scorer(ABC):
         criterion: what training minimises.
         compiled: the model's layers for losses of lanes; None to compute as they are.
         micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
+        label_tokens: the first token of each label word, of a classification task; empty where responses are texts.
 
     Attributes:
         manner: how lanes are scored, in words.
@@ -65,12 +66,14 @@ class Scorer(ABC):
         criterion: Criterion = cross_entropy,
         compiled: CompiledLayers | None = None,
         micro_batch_size: int = 0,
+        label_tokens: Sequence[int] = (),
     ) -> None:
         self.model = model.eval()
         self.parameters = parameters
         self.directions = directions
         self.criterion = criterion
         self.micro_batch_size = micro_batch_size
+        self.label_tokens = tuple(label_tokens)
         self._compiled = compiled
 
     @property
@@ -127,7 +130,7 @@ class Scorer(ABC):
     def values(self, batch: Batch) -> Tensor:
         """Return the criterion's values on a batch [m], whose mean is the loss; the model is taken as it stands."""
         (responses,) = self._reader.whole(batch)
-        return self.criterion(*responses)
+        return self.criterion(*self._seen(responses))
 
     @torch.inference_mode()
     def loss(self, point: Tensor, batch: Batch) -> float:
@@ -148,12 +151,22 @@ class Scorer(ABC):
     def _total(self, responses: Responses) -> Total:
         if not len(responses.labels):  # another lane has more of them
             return Total(0.0, 0)
-        values = self.criterion(*responses)
+        values = self.criterion(*self._seen(responses))
         return Total(values.double().sum().item(), values.numel())
 
     def responses(self, batch: Batch) -> Iterator[Responses]:
         """Yield what the model says at the response tokens of a batch, part by part; it is taken as it stands."""
         return (part for (part,) in self._reader.parts(batch))
+
+    def answers(self, batch: Batch) -> Iterator[Responses]:
+        """Yield what metrics look at: of classification what the model says of the classes, else its responses."""
+        if not self.label_tokens:
+            return self.responses(batch)
+        return (among(responses, self.label_tokens) for responses in self._reader.whole(batch))
+
+    def _seen(self, responses: Responses) -> Responses:
+        """Return what the criterion looks at."""
+        return among(responses, self.label_tokens) if sees_labels(self.criterion) else responses
 
     @cached_property
     def _reader(self) -> Reader:
