@@ -66,6 +66,7 @@ setup(
     package_data={
         "fedmezo": [
             "py.typed",
+            "data/sources/*.yaml",
             "commands/flower_app/pyproject.toml",
             "commands/flower_app/LICENSE",
             "reporting/html/web/*",

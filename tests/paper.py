@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.data.sources.archives import write_distribution
+
 TOPICS = ("brainstorming", "classification", "closed_qa", "creative_writing")
 MORE_TOPICS = ("general_qa", "information_extraction", "open_qa", "summarization")
 LANGUAGES = ("Python", "R", "C++", "SQL", "Go", "X86-64 Assembly")
@@ -70,6 +72,7 @@ def write_data(folder: Path) -> None:
     gsm8k = [{"question": f"What is {i} + 1?", "answer": f"{i} + 1 = {i + 1}\n#### {i + 1}"} for i in range(24)]
     _write_lines(folder / "gsm8k_train.jsonl", gsm8k[:18])
     _write_lines(folder / "gsm8k_test.jsonl", gsm8k[18:])
+    write_distribution(folder)
 
 
 def _write_lines(path: Path, rows: list[dict[str, str]]) -> None:

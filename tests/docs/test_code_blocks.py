@@ -16,6 +16,7 @@ FENCED = re.compile(
 NOT_CODE = {"text", "bibtex", "vectors"}
 RUN_BY = {
     "a-strategy-of-your-own.md": "test_extensions.py",
+    "classification.md": "guides/test_classification.py",
     "deployment.md": "guides/test_deployment.py",
     "extending.md": "guides/test_extending.py",
     "library.md": "guides/test_library.py",
