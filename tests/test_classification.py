@@ -12,10 +12,12 @@ import torch
 
 from fedmezo import config
 from fedmezo.assembly import LearningTask, assemble_learning_task
+from fedmezo.assembly.identity import configuration, of_work
 from fedmezo.core.errors import FedmezoError
 from fedmezo.data.partition import SPLITS
 from fedmezo.generate import main as generate
 from fedmezo.main import main
+from fedmezo.report import main as report
 from tests.data.sources.archives import write_distribution
 
 EVALUATION = {"freq": 4, "split": ["test"], "best_res_update_round_wise_key": "test_accuracy"}
@@ -68,6 +70,9 @@ def test_a_run_says_accuracies_before_and_after_and_what_they_are_compared_with(
     assert found == {"majority": 0.5, "answer": "great", "zero_shot": accuracy["before"]}
     assert summary["groups"]["client_f1"]["test"].keys() == {"0", "1", "2"}
     text = told.out + told.err
+    assert report([str(folder)]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "test accuracy zero-shot" in page and "test accuracy of the commonest class" in page
     assert "test zero-shot" in text and "50.0 % right by always saying great" in text
 
 
@@ -79,6 +84,16 @@ def test_what_one_types_is_classified_by_base_and_tuned_model(
     assert generate([str(Path(config.load(sst2()).outdir) / "run"), "--prompt", "a fine film of 7"]) == 0
     base, tuned = re.findall(r"^((?:great|terrible) \d+ %, (?:great|terrible) \d+ %)$", capsys.readouterr().out, re.M)
     assert base != tuned
+
+
+def test_a_run_is_known_by_the_criterion_and_the_words_that_are_meant(sst2: Callable[..., Path]) -> None:
+    cfg = config.load(sst2())
+    found = of_work(configuration(cfg))
+    assert found["criterion.type"] == "label_words" and found["data.label_words"] == ["terrible", "great"]
+    other = of_work(configuration(config.load(sst2(), ["data.label_words", "[bad, good]"])))
+    assert other["data.label_words"] == ["bad", "good"] and other != found
+    plain = of_work(configuration(config.load(sst2(), ["data.type", "arithmetic@llm"])))
+    assert plain["criterion.type"] == "cross_entropy" and "data.label_words" not in plain
 
 
 def test_prompts_are_the_tasks_and_a_label_word_ends_an_example(sst2: Callable[..., Path]) -> None:

@@ -46,6 +46,12 @@ def classifies(cfg: CfgNode) -> bool:
     return _classification(cfg) is not None
 
 
+def label_words(cfg: CfgNode) -> tuple[str, ...]:
+    """Return the words that are chosen among; nothing where responses are written."""
+    task = _classification(cfg)
+    return tuple(task.labels) if task else ()
+
+
 def criterion_type(cfg: CfgNode) -> str:
     """Return the criterion that is meant.
 

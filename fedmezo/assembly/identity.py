@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
+from fedmezo.assembly.classification import criterion_type, label_words
 from fedmezo.assembly.model import TrainableModel
 from fedmezo.config.schema import earlier
 from fedmezo.config.tree import plain
@@ -79,12 +80,16 @@ def handshake(header: Header, client: int = ANY, *, own_data: bool = False) -> H
 def configuration(cfg: CfgNode) -> dict[str, Any]:
     """Return every key that the rounds depend on, by dotted name; for a file, the hash of what it says.
 
+    Of a classification they say the criterion and the label words that are meant: data of a node's own change neither.
+
     A key that says what versions before it did is left out where it says the same, as it was then.
     """
     same = plain(earlier())
     rows = [(name, value) for name, value in _flat(plain(cfg), "") if name not in same or value != same[name]]
     found = {name: value for name, value in rows if not _under(name, INCIDENTAL)}
-    file, _, found["criterion.type"] = cfg.criterion.type.rpartition(":")
+    file, _, found["criterion.type"] = criterion_type(cfg).rpartition(":")
+    if words := label_words(cfg):
+        found |= {"data.task": "classification", "data.label_words": list(words)}
     files = (*filter(_counts, cfg.extensions), *filter(None, [file]))
     found["files"] = [_hash(Path(path).read_bytes()).hex() for path in files]  # what they say, wherever they are
     found["federate.participation"] = bool(cfg.federate.participation)  # who took part is in the ledger itself

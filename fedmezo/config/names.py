@@ -23,6 +23,11 @@ def registered(folder: str, extensions: Sequence[str] = ()) -> tuple[str, ...]:
     return (*own, *(each.name for each in added if each.package == package))
 
 
+def is_task(data_type: str) -> bool:
+    """Return whether a dataset is described by a YAML file, of the package or of the user's own."""
+    return data_type in described_names(PACKAGE / "data" / "sources") or data_type.lower().endswith((".yaml", ".yml"))
+
+
 def declared(folder: str, name: str, extensions: Sequence[str] = ()) -> Declaration | None:
     """Return the declaration of a registered name, in the package or in extensions; None where there is none."""
     package = ROOT + folder.replace("/", ".")

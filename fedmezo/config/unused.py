@@ -6,6 +6,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from fedmezo.config.names import is_task
 from fedmezo.config.schema import DEFAULTS
 from fedmezo.config.tree import leaves
 
@@ -46,6 +47,9 @@ KEYS = (
         lambda values: values["data.type"] != "arithmetic@llm" and not values["extensions"],
         "only arithmetic@llm is generated",
     ),
+    Unused(("data.prompt",), lambda values: is_task(values["data.type"]), "a task has a template of its own"),
+    Unused(("data.polarity",), _is_not("data.type", "sentiment@llm"), "only sentiment@llm has ratings"),
+    Unused(("data.split_by",), _is("data.splitter", "iid"), "iid divides by nothing"),
     Unused(("federate.weight_by",), _is("federate.ignore_weight", True), "federate.ignore_weight gives all the same"),
     Unused(("federate.min_results",), _is("federate.on_failure", "fail"), "federate.on_failure = fail needs all"),
     Unused(

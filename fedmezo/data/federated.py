@@ -78,6 +78,7 @@ class FederatedData:
             [
                 f"data: {self.name}, {self.source}",
                 f"examples: {len(self.encoded)}{own}{dropped}",
+                *([f"classes: {', '.join(self.words)}"] if self.words else []),
                 f"clients: {len(self.partition.clients)}, partition {self.partition.hash()}",
             ]
         )

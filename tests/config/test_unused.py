@@ -15,6 +15,9 @@ TOLD: list[tuple[list[str], str]] = [
     (["llm.adapter.use", "False", "llm.adapter.args", "[{adapter_method: ia3}]"], "llm.adapter.args = "),
     (["train.lr_half_width", "1e-6"], "train.lr_half_width = 1e-06"),
     (["data.type", "own.json", "data.steps", "1"], "data.steps = 1"),
+    (["data.type", "mine.yaml", "data.prompt", "chat"], "data.prompt = chat"),
+    (["data.polarity", "2"], "data.polarity = 2.0"),
+    (["data.type", "mine.yaml", "data.split_by", "label"], "data.split_by = label"),
     (["trainer.type", "llmtrainer", "zo.mu", "1e-2"], "zo.mu = 0.01"),
     (["trainer.type", "llmtrainer", "dataloader.micro_batch_size", "1"], "dataloader.micro_batch_size = 1"),
     (["federate.ignore_weight", "True", "federate.weight_by", "dataset"], "federate.weight_by = dataset"),
@@ -30,6 +33,7 @@ HEEDED: list[list[str]] = [
     ["llm.adapter.args", "[{adapter_method: prompt, prompt_tuning_init: TEXT, prompt_tuning_init_text: Hi}]"],
     ["llm.adapter.args", "[{adapter_method: p-tuning, encoder_reparameterization_type: LSTM, encoder_num_layers: 3}]"],
     ["train.train_strategy", "random", "train.lr_half_width", "1e-6"],
+    ["data.type", "mine.yaml", "data.splitter", "lda", "data.split_by", "label"],
     ["data.steps", "1", "zo.mu", "0.1", "engine.lanes", "2"],
     ["federate.on_failure", "drop", "federate.min_results", "2"],
 ]

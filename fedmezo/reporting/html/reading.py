@@ -24,6 +24,7 @@ from fedmezo.reporting.html.rounds import round_rows
 from fedmezo.reporting.html.run import Held, Run
 
 UNSOUND = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+BASELINES = ("majority", "zero_shot")
 
 
 def read_runs(folders: Sequence[RunFolder]) -> list[Run]:
@@ -72,6 +73,7 @@ def read_run(folder: RunFolder, label: str) -> Run:
         partition=held,
         partition_hash=str(partition.get("hash", "")),
         environment=environment,
+        baselines=_baselines(summary),
     )
 
 
@@ -153,6 +155,14 @@ def _note_examples(folder: RunFolder, missing: int, evaluated: int, notes: list[
         notes.append(
             f"{name} holds {evaluated - missing} of {evaluated} evaluated splits; the others have no paired changes"
         )
+
+
+def _baselines(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return, by split, what accuracies are compared with; {} where that is not told, or damaged."""
+    found = summary.get("baselines", {})
+    sound = isinstance(found, dict) and all(isinstance(own, dict) for own in found.values())
+    numbers = [own.get(name) for own in found.values() for name in BASELINES] if sound else [None]
+    return found if all(isinstance(number, float) for number in numbers) else {}
 
 
 def _outcome(summary: dict[str, Any], done: int, total: int, working: bool) -> str:

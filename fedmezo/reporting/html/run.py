@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Run:
         partition: what each client holds.
         partition_hash: equal for equal divisions.
         environment: what it ran on.
+        baselines: of each split, the accuracies that those of a classification are compared with.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Run:
     partition: Sequence[Held]
     partition_hash: str
     environment: Mapping[str, Any]
+    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def done(self) -> int:

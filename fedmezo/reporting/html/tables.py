@@ -99,9 +99,20 @@ def _learnt(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:
         for metric in dict.fromkeys(metric for run in runs for metric in run.settings["eval.metrics"]):
             if metric != LOSS:
                 rows += _further(runs, split, metric)
+        rows += _compared_with(runs, split)
     best = [run.best for run in runs]
     rows.append(("best evaluation", [cell(own.rounds_done if own else None, when) for own in best]))
     return rows
+
+
+def _compared_with(runs: Sequence[Run], split: str) -> list[tuple[str, list[Cell]]]:
+    """Return what the accuracies of classifications are compared with."""
+    own = [run.baselines.get(split, {}) for run in runs]
+    names = {"majority": "of the commonest class", "zero_shot": "zero-shot"}
+    return [
+        (f"{split} accuracy {words}", [cell(each.get(name), "{:.4g}".format) for each in own])
+        for name, words in names.items()
+    ]
 
 
 def _further(runs: Sequence[Run], split: str, metric: str) -> list[tuple[str, list[Cell]]]:
