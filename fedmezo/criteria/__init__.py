@@ -38,16 +38,16 @@ def tokenwise(criterion: _Values) -> _Values:
 
 
 def among_labels(criterion: _Values) -> _Values:
-    """Mark a criterion that looks at nothing but the choice among the label words of a classification task.
+    """Mark a criterion that of a classification task looks at nothing but the choice among label words.
 
-    It is called with the logits of the classes [B, C] and the class of each of the B examples.
+    It is called with the logits of the classes [B, C] and the class of each of the B examples there.
     """
     criterion.among_labels = True  # type: ignore[attr-defined]
     return criterion
 
 
 def sees_labels(criterion: Criterion) -> bool:
-    """Return whether a criterion looks at the choice among label words."""
+    """Return whether a criterion looks at the choice among label words where there is one."""
     return getattr(criterion, "among_labels", False)
 
 

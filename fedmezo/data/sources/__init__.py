@@ -1,4 +1,7 @@
-"""Datasets by name: one file a dataset, registered under the name that ``data.type`` gives it."""
+"""Datasets by name: one file a dataset, registered under the name that ``data.type`` gives it.
+
+Tasks are described by YAML files beside these, ``NAME.yaml`` each (:mod:`fedmezo.data.tasks`).
+"""
 
 from collections.abc import Callable
 

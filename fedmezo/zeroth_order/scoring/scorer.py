@@ -141,7 +141,7 @@ class Scorer(ABC):
 
     def totals(self, batch: Batch, lanes: int = 1) -> list[Total]:
         """Return sum and number of the criterion's values for each lane of a batch, the model taken as it stands."""
-        if getattr(self.criterion, "tokenwise", False):
+        if getattr(self.criterion, "tokenwise", False) and not self._chooses:
             parts = self._reader.parts(batch, lanes, self.most_logits)
         else:
             parts = iter([self._reader.whole(batch, lanes)])
@@ -166,7 +166,12 @@ class Scorer(ABC):
 
     def _seen(self, responses: Responses) -> Responses:
         """Return what the criterion looks at."""
-        return among(responses, self.label_tokens) if sees_labels(self.criterion) else responses
+        return among(responses, self.label_tokens) if self._chooses else responses
+
+    @property
+    def _chooses(self) -> bool:
+        """Whether the criterion looks at the choice among label words."""
+        return bool(self.label_tokens) and sees_labels(self.criterion)
 
     @cached_property
     def _reader(self) -> Reader:

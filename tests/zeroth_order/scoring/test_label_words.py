@@ -67,6 +67,12 @@ def test_the_loss_is_over_the_label_words_alone(lora: Tuned, kind: type[Scorer],
     assert own.loss(lora.point, batch()) == pytest.approx(expected, rel=1e-5)
 
 
+def test_accuracy_as_the_objective_is_that_of_the_choice(lora: Tuned) -> None:
+    right = said_of_classes(lora, lora.point).argmax(dim=1) == torch.tensor(CLASSES)
+    loss = scorer(lora, LoraBatchedScorer, "accuracy").losses(lora.point, [Lane(3, 0.0)], batch())
+    assert loss == [1 - right.double().mean().item()]
+
+
 def test_cross_entropy_goes_on_seeing_the_whole_vocabulary(lora: Tuned) -> None:
     plain = CopyInScorer(lora.model, lora.parameters).loss(lora.point, batch())
     assert scorer(lora, CopyInScorer, "cross_entropy").loss(lora.point, batch()) == plain
