@@ -59,7 +59,9 @@ def test_a_missing_member_and_a_folder_in_its_place_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", packed(("a/one", bytes(range(256)) * 90))[:-60], packed(("a/one", b"1" * 9000))[:40]]
+    "content",
+    [b"", b"text", packed(("a/one", bytes(range(256)) * 90))[:-60], packed(("a/one", b"1" * 9000))[:40]],
+    ids=["nothing", "text", "without its end", "its head"],
 )
 def test_what_is_no_archive_is_told(content: bytes) -> None:
     with pytest.raises(ResourceError, match=r"^it: no archive that can be read \(\.tar\.gz\): "):
