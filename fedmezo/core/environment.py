@@ -14,9 +14,10 @@ PACKAGES = ("fedmezo", "torch", "transformers", "peft", "numpy", "datasets", "sa
 
 def environment() -> dict[str, Any]:
     """Return the facts that ``environment.json`` holds."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": versions | {"torch": str(torch.__version__)},  # with its build, which the index's wheels leave out
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
