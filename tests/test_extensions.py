@@ -90,7 +90,7 @@ def test_the_tutorial_is_followed(
         if line in refused:
             assert capsys.readouterr().err == blocks("text")[0]
     rates = [[c["learning_rate"] for c in row["clients"]] for row in _metrics(tmp_path / "runs" / "mine")]
-    assert rates == [pytest.approx([8.0e-3] * 3), pytest.approx([7.6e-3] * 3)]
+    assert rates == [pytest.approx([8.0e-3] * 3), pytest.approx([6.0e-3] * 3)]
     partition = json.loads((tmp_path / "runs" / "mine-2" / "partition.json").read_text(encoding="utf-8"))
     assert [sum(part["examples"] for part in client.values()) for client in partition["clients"]] == [23, 11, 6]
     assert partition["clients"][0]["train"]["categories"].keys() == {"F", "J", "K"}
@@ -107,7 +107,7 @@ def test_the_strategy_of_the_readme_is_the_tutorials_and_sets_the_rates(
     monkeypatch.chdir(tmp_path)
     assert fedmezo([*shlex.split(found[2])[1:], *SMALL, "expname", "own"]) == 0
     rates = [[c["learning_rate"] for c in row["clients"]] for row in _metrics(tmp_path / "runs" / "own")]
-    assert rates == [pytest.approx([8.0e-3] * 3), pytest.approx([7.6e-3] * 3)]
+    assert rates == [pytest.approx([8.0e-3] * 3), pytest.approx([6.0e-3] * 3)]
 
 
 def _metrics(run: Path) -> list[dict[str, list[dict[str, float]]]]:

@@ -39,6 +39,7 @@ def assemble_server(
         ),
         aggregation=_aggregation(spec, data),
         seed=cfg.seed,
+        total_rounds=cfg.federate.total_round_num,
         in_place=trainable.scorer.in_place,
     )
 

@@ -58,6 +58,7 @@ class Server:
         validation: which of their answers count.
         aggregation: how updates are combined.
         seed: of the run.
+        total_rounds: of the run, for strategies that look at it.
         in_place: whether the parameters stay the same tensor, whose values change.
     """
 
@@ -67,6 +68,7 @@ class Server:
     validation: AnswerValidation
     aggregation: Aggregation
     seed: int
+    total_rounds: int = 0
     in_place: bool = False
     rounds_done: int = 0
     nonfinite: int = 0
@@ -81,9 +83,12 @@ class Server:
     def plan(self, round_index: int) -> Plan:
         """Return the tasks of a round."""
         steps = self.sample(round_index)
-        rates = self.rates(History(round_index, self.seed, self.observations), list(steps))
+        rates = self.rates(self._history(round_index), list(steps))
         tasks = (Task(round_index, client, rates[client], count) for client, count in steps.items())
         return Plan(round_index, tuple(tasks))
+
+    def _history(self, round_index: int) -> History:
+        return History(round_index, self.seed, self.observations, self.total_rounds)
 
     def aggregate(self, plan: Plan, results: Iterable[Reply | Failure]) -> RoundRecord:
         """Fold the results of a round into its record; the server's own state is not changed yet."""

@@ -34,11 +34,19 @@ class Observation:
 
 @dataclass(frozen=True)
 class History:
-    """Everything a strategy may look at when it plans a round."""
+    """Everything a strategy may look at when it plans a round.
+
+    Args:
+        next_round: the round, from 0 on.
+        seed: of the run.
+        observations: of earlier rounds.
+        total_rounds: ``federate.total_round_num``; a run that goes on may have been given more.
+    """
 
     next_round: int
     seed: int
     observations: Sequence[Observation] = ()
+    total_rounds: int = 0
 
     def window(self, rounds: int) -> list[Observation]:
         """Return the observations of the last ``rounds`` rounds before the next one."""

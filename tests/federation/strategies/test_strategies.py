@@ -125,7 +125,7 @@ def test_contract_of_every_strategy(name: str, data: st.DataObject, clients: int
         for loss in [data.draw(losses)]
     ]
     asked = sorted(data.draw(st.sets(st.integers(0, clients - 1), min_size=1)))
-    past = History(rounds, 1, rows)
+    past = History(rounds, 1, rows, data.draw(st.integers(rounds + 1, 2 * rounds + 1)))
     found = rates(name, past, asked)
     assert list(found) == asked
     assert all(BASE - WIDTH * (1 + 1e-12) <= rate <= BASE + WIDTH * (1 + 1e-12) for rate in found.values())
