@@ -44,7 +44,7 @@ faults: $(TESTS)  ## nodes, SuperLink and server killed, clients that fail: a fe
 crash: $(TESTS)  ## kills, damages and full disks, each resumed; half an hour
 	$(RUN) -m scripts.crash_test --full-disk 20
 
-bench: $(TESTS)  ## the benchmarks of the README, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
+bench: $(TESTS)  ## the benchmarks of docs/benchmarks.md, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.saved_check
 	$(RUN) -m benchmarks.noise

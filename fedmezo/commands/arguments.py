@@ -46,7 +46,7 @@ def add_overrides(parser: argparse.ArgumentParser, example: str) -> None:
     """Let a command line end in ``key value ...``; to be parsed by ``parse_intermixed_args``."""
     # argparse takes -1 for a value but -1e-5 for an option, unless told what a number is
     parser._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
-    parser.add_argument("overrides", metavar="key value", nargs="*", help=f"overrides, as in {example}")
+    parser.add_argument("overrides", metavar="key value", nargs="*", default=[], help=f"overrides, as in {example}")
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

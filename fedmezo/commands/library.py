@@ -24,7 +24,7 @@ from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.files import whole_lines
 from fedmezo.core.installed import check_installed
 from fedmezo.core.network import check_hub_variables
-from fedmezo.core.process import known_errors
+from fedmezo.core.process import check_docstrings, known_errors
 from fedmezo.core.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def run(config: str | os.PathLike[str], overrides: Overrides | None = None, *, q
     """Train, as a configuration says, and return the run.
 
     Progress goes to stderr, the summary to stdout. Ctrl-C finishes the round at hand, saves, and raises
-    KeyboardInterrupt; :meth:`Run.resume` goes on. With ``engine.workers`` above 1 a script has to guard its own code by
-    ``if __name__ == "__main__"``, as Python's multiprocessing asks for.
+    KeyboardInterrupt; :meth:`Run.resume` goes on. Where ``engine.type`` starts processes, a script has to guard
+    its own code by ``if __name__ == "__main__"``, as Python's multiprocessing asks for.
 
     Args:
         config: a YAML file, or the name of a shipped configuration (``fedmezo config list``).
@@ -260,6 +260,7 @@ def _errors() -> Iterator[None]:
     """Let what a user can meet out of the block as a FedmezoError."""
     with known_errors(), named_mistakes():
         check_hub_variables()
+        check_docstrings()
         yield
 
 

@@ -88,7 +88,7 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
     """
     try:
         check_hub_variables()
-        _check_docstrings()
+        check_docstrings()
         return work()
     except KeyboardInterrupt:
         print("\nfedmezo: interrupted", file=sys.stderr)
@@ -101,7 +101,7 @@ def exit_code(work: Callable[[], int], hint: Callable[[FedmezoError], str] = lam
         return known.exit_code
 
 
-def _check_docstrings() -> None:
+def check_docstrings() -> None:
     """Make sure that there are docstrings, which transformers reads when it is imported.
 
     Raises:

@@ -42,8 +42,7 @@ class Node:
 
     def __post_init__(self) -> None:
         """Begin with the state of the aggregation rule for the initial parameters."""
-        rule = self.aggregation.rule
-        self.state = checked_state(rule, rule.init(self.parameters))
+        self.state = checked_state(self.aggregation.rule, self.parameters)
 
     def __call__(self, order: Order) -> Reply | Stale:
         """Do what an order asks for.
@@ -61,7 +60,7 @@ class Node:
     def _catch_up(self, order: Order) -> None:
         out = self.parameters if self.in_place else None
         if order.parameters is not None:
-            if self.state and order.first < self.rounds:
+            if self.aggregation.replays and self.state and order.first < self.rounds:
                 raise ConfigurationError("this node knows of more rounds than the server; start it again")
             given = order.parameters.to(self.parameters.device)
             self.parameters = given if out is None else out.copy_(given)

@@ -77,8 +77,7 @@ class Server:
 
     def __post_init__(self) -> None:
         """Begin with the state of the aggregation rule for the initial parameters."""
-        rule = self.aggregation.rule
-        self.state = checked_state(rule, rule.init(self.parameters))
+        self.state = checked_state(self.aggregation.rule, self.parameters)
 
     def plan(self, round_index: int) -> Plan:
         """Return the tasks of a round."""

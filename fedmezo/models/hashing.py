@@ -22,8 +22,8 @@ def model_hash(model: nn.Module) -> bytes:
 
 
 def point_hash(point: Tensor) -> bytes:
-    """Return a hash (BLAKE2b, 16 bytes) of the values of a flat vector [d], as they are in memory."""
-    return hashlib.blake2b(point.detach().cpu().view(torch.uint8).numpy().data, digest_size=16).digest()
+    """Return a hash (BLAKE2b, 16 bytes) of the values of a tensor, such as a flat vector [d], as they are in memory."""
+    return _tensor_hash(point)
 
 
 def _drawn_buffers(model: nn.Module) -> list[tuple[str, Tensor]]:

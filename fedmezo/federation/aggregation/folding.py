@@ -6,7 +6,7 @@ Results are folded in client order, so that the sum is the same whatever engine 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -53,7 +53,12 @@ class Weighting:
 
 
 class Aggregation(Protocol):
-    """How the updates of a trainer are combined: by a rule, on what travels."""
+    """How the updates of a trainer are combined: by a rule, on what travels.
+
+    ``replays`` says whether whoever applies a record needs the rule's state: else the record holds its result.
+    """
+
+    replays: ClassVar[bool]
 
     @property
     def rule(self) -> Rule:
@@ -95,6 +100,7 @@ class ScalarAggregation:
         rule: what the updates become.
     """
 
+    replays: ClassVar[bool] = True
     replay: Replay
     keys: DirectionKeys
     weighting: Weighting
@@ -175,6 +181,7 @@ class WeightAggregation:
         rule: what the updates become.
     """
 
+    replays: ClassVar[bool] = False
     weighting: Weighting
     spans: tuple[Span, ...] = ()
     rule: Rule = field(default_factory=FedAvg)

@@ -32,7 +32,7 @@ class TrimmedMean:
     def apply(self, updates: Updates, state: State) -> tuple[Tensor, State]:
         """Return the trimmed mean [d]."""
         points = list(updates.points())
-        cut = int(self.share * len(points))
+        cut = int(round(self.share * len(points), 9))  # 0.29 of 100 are 29
         mean = torch.empty_like(points[0])
         for begin in range(0, mean.numel(), BLOCK):
             block = torch.stack([point[begin : begin + BLOCK] for point in points]).sort(dim=0).values

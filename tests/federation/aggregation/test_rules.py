@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from fedmezo.federation.aggregation.folding import Aggregation, ScalarAggregatio
 from fedmezo.federation.aggregation.server_momentum import ServerMomentum
 from fedmezo.federation.aggregation.trimmed_mean import TrimmedMean
 from fedmezo.federation.aggregation.validation import checked_result, checked_state
+from fedmezo.federation.messages import Message, Order, Reply, Task
+from fedmezo.federation.node import Node
+from fedmezo.ledger.snapshots import Snapshots
 
 from .test_folding import KEYS, REPLAY, SIZES, START, own_point, results
 
@@ -60,7 +64,7 @@ def moved(rule: Rule, scalars: bool, examples: tuple[int, ...] = (4, 8, 4)) -> t
 def test_equal_updates_give_that_update_in_the_first_round(name: str, values: list[float], clients: int) -> None:
     rule, end = registry[name](), torch.tensor(values)
     start = torch.zeros(4)
-    point, _ = rule.apply(Given(start, [end] * clients, [1] * clients), checked_state(rule, rule.init(start)))
+    point, _ = rule.apply(Given(start, [end] * clients, [1] * clients), checked_state(rule, start))
     torch.testing.assert_close(point, end, rtol=1e-6, atol=1e-7)
 
 
@@ -157,7 +161,11 @@ class Mine:
         (lambda updates: updates.start, "apply returned Tensor"),
         (lambda updates: (updates.start[:3], NO_STATE), r"apply returned parameters \[3\]"),
         (lambda updates: (updates.start.long(), NO_STATE), r"of torch.int64"),
-        (lambda updates: (updates.start, {"v": updates.start}), r"apply returned the state {'v': \[50\]}"),
+        (
+            lambda updates: (updates.start, {"v": updates.start}),
+            r"apply returned the state {'v': '\[50\] of torch.float32'}",
+        ),
+        (lambda updates: (updates.start, {"v": 1.0}), "apply returned the state {'v': 'float'}"),
         (lambda updates: (updates.start, None), "apply returned the state {'NoneType'"),
     ],
 )
@@ -166,14 +174,14 @@ def test_a_wrong_answer_is_told_with_file_and_line(answer: Callable[[Updates], A
     with pytest.raises(ConfigurationError, match=rf"test_rules.py:\d+\n +.*{said}.*\n    expected "):
         moved(Mine(answer), scalars)
     rule = registry["fedavg"]()
-    assert checked_result(rule, (START, NO_STATE), START, NO_STATE)[0] is START
+    assert checked_result(rule, (START, NO_STATE), START, NO_STATE)[0].data_ptr() == START.data_ptr()
 
 
 @pytest.mark.parametrize("state", [None, {"v": START}, {"v": 3}, [START]])
 def test_a_wrong_state_is_told_with_file_and_line(state: Any) -> None:
     rule = Mine(lambda updates: None, state)
     with pytest.raises(ConfigurationError, match=r"test_rules.py:\d+\n    init returned "):
-        checked_state(rule, rule.init(START))
+        checked_state(rule, START)
 
 
 @BOTH
@@ -186,3 +194,46 @@ def test_a_rule_may_ask_for_points_weights_and_average_in_any_order_and_again(sc
         return first, NO_STATE
 
     torch.testing.assert_close(moved(Mine(answer), scalars)[0], moved(registry["fedavg"](), scalars)[0])
+
+
+class Aliasing:
+    """A rule whose state is the parameters themselves, one tensor under two names, and a number; it has a gradient."""
+
+    stateful = True
+
+    def init(self, start: Tensor) -> State:
+        return {"anchor": start, "again": start, "rounds": torch.zeros((), dtype=torch.int64)}
+
+    def apply(self, updates: Updates, state: State) -> tuple[Tensor, State]:
+        point = updates.average(keep_start=True).requires_grad_(True)
+        return point, {"anchor": point, "again": updates.start, "rounds": state["rounds"] + 1}
+
+
+@BOTH
+def test_a_state_is_in_memory_of_its_own_and_goes_into_a_snapshot(scalars: bool, tmp_path: Path) -> None:
+    """Parameters that are trained in the model itself change in place: a state must not change with them."""
+    rule, aggregation = Aliasing(), folding(Aliasing(), scalars)
+    start = START.clone()
+    state = checked_state(rule, start)
+    plan, answers = results(scalars, (4, 8, 4))
+    after, found = aggregation.apply(aggregation.aggregate(plan, iter(answers), start, state), start, start, state)
+    assert after is start and not start.requires_grad and not torch.equal(start, START)
+    assert torch.equal(state["anchor"], START) and torch.equal(found["again"], START)
+    torch.testing.assert_close(found["anchor"], start)
+    start.zero_()
+    assert found["anchor"].abs().max() > 0 and found["rounds"].item() == 1
+    snapshots = Snapshots(tmp_path)
+    snapshots.write(1, start, b"chain", found)
+    held = snapshots.load(1, len(start))
+    assert held is not None and {name: value.tolist() for name, value in held[1].items()} == {
+        name: value.tolist() for name, value in found.items()
+    }
+
+
+def test_where_parameters_travel_a_node_needs_no_state_of_the_rule() -> None:
+    """A server that was killed comes back with fewer rounds."""
+    reply = Reply(Task(3, 0, 0.1, 1), Message(b""), 0.0)
+    aggregation = WeightAggregation(Weighting([1]), rule=ServerMomentum())
+    node = Node(lambda task, parameters: reply, b"x" * 16, aggregation, torch.zeros(4))
+    for first in (5, 3):
+        assert node(Order(b"x" * 16, Task(first, 0, 0.1, 1), first, (), torch.ones(4))) is reply
