@@ -2,8 +2,8 @@
 
 The algorithm of Ling et al., "On the convergence of zeroth-order federated tuning for large language models" (KDD 2024,
 arXiv 2402.05926), from its pseudo-code, on the parts that the framework has for it: directions, scoring, replay. The
-framework's own run gives the same bits, with FedAvg, central differences of one query and a fixed rate: other choices of
-a configuration are not read here. It adds evaluation, a ledger to verify a run by and to go on from, and deployment.
+framework's own run gives the same bits, with FedAvg, central differences of one query and a fixed rate: other choices
+of a configuration are not read here. It adds evaluation, a ledger to verify a run by and go on from, and deployment.
 
     python examples/fedmezo_in_100_lines.py configs/quickstart.yaml
 

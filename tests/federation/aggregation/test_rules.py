@@ -20,6 +20,7 @@ from fedmezo.federation.aggregation.validation import checked_result, checked_st
 from fedmezo.federation.messages import Message, Order, Reply, Task
 from fedmezo.federation.node import Node
 from fedmezo.ledger.snapshots import Snapshots
+from tests.federation.engines.alone import Alone
 
 from .test_folding import KEYS, REPLAY, SIZES, START, own_point, results
 
@@ -234,6 +235,6 @@ def test_where_parameters_travel_a_node_needs_no_state_of_the_rule() -> None:
     """A server that was killed comes back with fewer rounds."""
     reply = Reply(Task(3, 0, 0.1, 1), Message(b""), 0.0)
     aggregation = WeightAggregation(Weighting([1]), rule=ServerMomentum())
-    node = Node(lambda task, parameters: reply, b"x" * 16, aggregation, torch.zeros(4))
+    node = Node(Alone(lambda task, parameters: reply), b"x" * 16, aggregation, torch.zeros(4))
     for first in (5, 3):
         assert node(Order(b"x" * 16, Task(first, 0, 0.1, 1), first, (), torch.ones(4))) is reply
