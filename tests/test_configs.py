@@ -91,6 +91,7 @@ def test_it_says_what_the_papers_table_says(name: str) -> None:
     assert cfg.model.type == "openlm-research/open_llama_3b_v2@huggingface_llm"
 
 
+@pytest.mark.integration
 @pytest.mark.smollm2
 def test_the_quickstart_trains_smollm2_and_peft_finds_the_reported_loss(tmp_path: Path) -> None:
     path = REPOSITORY / "configs" / "quickstart.yaml"

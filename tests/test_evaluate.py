@@ -91,6 +91,7 @@ def said(rows: Mapping[Key, Mapping[str, Any]]) -> dict[Key, Any]:
     return {key: row["answers"] for key, row in rows.items()}
 
 
+@pytest.mark.integration
 def test_stock_lm_eval_gets_the_same_answers_and_numbers(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the same batches, padded alike, and with the network closed (conftest)."""
     batches: list[Any] = []

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from fedmezo.main import main
 from tests.programs import Program
 
@@ -25,6 +27,7 @@ def wait_for(line: str, file: Path, seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.integration
 def test_a_scheduler_s_warning_finishes_the_round_and_resume_gives_the_same(tiny_yaml: Callable[..., Path]) -> None:
     path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"
@@ -48,6 +51,7 @@ def test_a_scheduler_s_warning_finishes_the_round_and_resume_gives_the_same(tiny
         assert (runs / "part" / name).read_bytes() == (runs / "whole" / name).read_bytes(), name
 
 
+@pytest.mark.integration
 def test_killed_at_once_loses_no_finished_round(tiny_yaml: Callable[..., Path]) -> None:
     path = tiny_yaml(train={"local_update_steps": 10})
     runs = path.parent / "runs"

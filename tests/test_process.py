@@ -92,6 +92,7 @@ def test_a_reader_that_has_gone_is_no_error_to_talk_about(command: str) -> None:
     assert finished.stderr == b""
 
 
+@pytest.mark.integration
 def test_a_reader_that_goes_in_the_middle_stops_no_run(tiny_yaml: Callable[..., Path]) -> None:
     path = tiny_yaml(federate={"total_round_num": 1})
     line = f"{shlex.join(MAIN)} --cfg {path} expname run"

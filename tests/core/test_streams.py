@@ -93,6 +93,7 @@ def test_what_the_encoding_lacks_is_shown_in_another_way(
     assert (tmp_path / "out").read_bytes().splitlines()[0] == shown
 
 
+@pytest.mark.integration
 def test_a_run_whose_screen_is_lost_saves_everything(tiny_yaml: Callable[..., Path], tmp_path: Path) -> None:
     """Its terminal is closed, its stdout full, and its categories have names that stdout cannot say."""
     rows = [

@@ -31,6 +31,7 @@ def refused_server(deployment: Loopback, *overrides: str) -> int:
     return main(["--cfg", str(deployment.cfg), *out, deployment.address, *overrides])
 
 
+@pytest.mark.integration
 def test_only_registered_keys_join_and_a_run_goes_on(
     tiny_yaml: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

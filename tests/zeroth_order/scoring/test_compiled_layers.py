@@ -26,6 +26,7 @@ def lora(*, half: bool) -> Tuned:
     return tuned(attach_adapter(with_half_products(base) if half else base, {"adapter_method": "lora", "r": 4}))
 
 
+@pytest.mark.integration
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("half", [False, pytest.param(True, marks=pytest.mark.full)], ids=["fp32", "bf16"])
 def test_losses_are_those_of_the_layers_themselves(half: bool) -> None:

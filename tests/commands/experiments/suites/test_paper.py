@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(900)  # fifty runs
 LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "environment.json", "runs"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("words", "suites"),
     [

@@ -67,6 +67,7 @@ def test_another_space_is_refused(sweep: Path, tmp_path: Path, capsys: pytest.Ca
     assert "which the space has not" in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_trials_are_of_one_configuration(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main([str(sweep), "--out", str(out), "--", RATE, "0.5"]) == 2
@@ -81,6 +82,7 @@ def test_trials_are_of_one_configuration(sweep: Path, tmp_path: Path, capsys: py
     assert "train.local_update_steps" in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_failed_trials_are_told_and_not_run_again(
     sweep: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
