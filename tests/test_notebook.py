@@ -29,6 +29,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("nothing_of_users_stays")
 def test_its_cells_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In this process, the commands too."""

@@ -42,12 +42,14 @@ def files(folder: str) -> set[str]:
     return {str(path) for path in found if "__pycache__" not in path.parts}
 
 
+@pytest.mark.integration
 def test_it_has_every_file_of_the_package_and_the_configurations(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == files("fedmezo") | {f"fedmezo/{name}" for name in files("configs")}
 
 
+@pytest.mark.integration
 def test_its_metadata_are_valid(wheel: Path) -> None:
     """As an index would check them."""
     with zipfile.ZipFile(wheel) as archive:

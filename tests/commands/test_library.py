@@ -62,6 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> fedmezo.Run:
     return fedmezo.run(folder / "tiny.yaml", overrides)
 
 
+@pytest.mark.integration
 def test_importing_it_and_reading_a_run_import_nothing_heavy(run: fedmezo.Run) -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTS, str(run.path)], check=True, capture_output=True, text=True)
     assert not {"torch", "numpy", "transformers", "pandas"} & set(done.stdout.split())

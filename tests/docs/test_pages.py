@@ -95,7 +95,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.integration) if page.stem == "README" else page for page in PAGES],  # lm_eval
+    ids=lambda page: page.stem,
+)
 def test_every_command_of_a_page_runs(workplace: Path, page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the files that the page has the reader write, and the quickstart's run where it begins with that."""
     text = page.read_text(encoding="utf-8")

@@ -312,6 +312,7 @@ def test_an_index_that_is_wrong_is_told(folder: Path, index: str, words: str) ->
     assert f"{folder / INDEX}\n    {words}" in error
 
 
+@pytest.mark.integration
 def test_a_disk_that_is_full_is_told_and_left_as_it_was(folder: Path) -> None:
     pickled(folder)
     program = (

@@ -102,6 +102,7 @@ def one_message(capsys: pytest.CaptureFixture[str]) -> str:
     return said
 
 
+@pytest.mark.integration
 def test_a_cut_connection_is_opened_again(tiny_yaml: Write, tmp_path: Path) -> None:
     """A SuperLink that is killed, or a proxy that is restarted, may end a connection before TLS has begun."""
     assert make_certificates(str(tmp_path / "certificates"), "--nodes", "1") == 0
