@@ -5,12 +5,12 @@ What concerns an interpreter's start, its imports and its end is tested with int
 
 import multiprocessing
 import os
-import runpy
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from scripts.crash.programs import become, nothing
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["fedmezo.commands.train", "fedmezo.federation.engines.flower_node"])
@@ -72,8 +72,5 @@ def _become(command: Sequence[str], log: Path, environment: dict[str, str], igno
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
-    said = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    for stream in (1, 2):
-        os.dup2(said, stream)
-    module, *sys.argv[1:] = command
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    module, *words = command
+    become(module.removeprefix("fedmezo."), words, os.open(log, os.O_WRONLY | os.O_APPEND), nothing)

@@ -39,7 +39,7 @@ def test_a_scheduler_s_warning_finishes_the_round_and_resume_gives_the_same(tiny
     process.send_signal(signal.SIGUSR1)
     assert process.wait(timeout=120) == 130
     error = log.read_text(encoding="utf-8")
-    assert "finishing this round" in error and f"--resume {runs / 'part'}" in error and "Traceback" not in error
+    assert "finishing this round" in error and f"fedmezo resume {runs / 'part'}" in error and "Traceback" not in error
     rounds = [json.loads(line)["round"] for line in (runs / "part" / "metrics.jsonl").read_text().splitlines()]
     assert rounds == list(range(len(rounds))) and 1 <= len(rounds) < int(ROUNDS)
     assert (runs / "part" / "adapter" / "adapter_model.safetensors").exists()

@@ -30,7 +30,7 @@ def write(tiny_yaml: Write) -> Write:
     """Return a maker of the configuration of a cell: two clients, a step of a batch of two."""
 
     def make(trainer: str, method: str, family: str, dtype: str) -> Path:
-        arguments = {"adapter_method": method, **SMALL.get(method, {})} if method != ALL else {"adapter_method": "lora"}
+        arguments = {"adapter_method": method, **SMALL[method]} if method != ALL else {"adapter_method": "lora"}
         return tiny_yaml(
             model={"type": f"{family}@random_llm"},
             data={"num_examples": 12, "splits": [0.5, 0.25, 0.25]},

@@ -78,7 +78,7 @@ def test_ctrl_c_in_a_run_says_how_to_go_on_even_before_the_first_evaluation(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED and "Traceback" not in err
-    assert f"to go on: python -m fedmezo.main --resume {tmp_path / 'runs' / 'run'}" in err
+    assert f"fedmezo resume {tmp_path / 'runs' / 'run'}" in err
     assert "to go on" in log.read_text(encoding="utf-8")
 
 

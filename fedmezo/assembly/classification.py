@@ -7,7 +7,7 @@ from yacs.config import CfgNode
 from fedmezo.assembly.arguments import prompt_day
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.data.label_tokens import LabelTokens, label_tokens, spaced
+from fedmezo.data.label_tokens import label_tokens, spaced
 from fedmezo.data.load import find_task
 from fedmezo.data.prompts import Prompt
 from fedmezo.data.prompts.make import make_prompt
@@ -41,24 +41,22 @@ def data_request(cfg: CfgNode, cache: Path) -> Request:
     )
 
 
-def classifies(cfg: CfgNode) -> bool:
-    """Return whether a label word is chosen, rather than a response written."""
-    return _classification(cfg) is not None
+def asked_task(cfg: CfgNode) -> Task | None:
+    """Return what is asked of every row of the data; None where each says itself what is asked.
+
+    Raises:
+        ConfigurationError: the file of the task is wrong, or keys do not fit it.
+    """
+    return find_task(data_request(cfg, cache_folder(cfg.llm.cache.model)))
 
 
-def label_words(cfg: CfgNode) -> tuple[str, ...]:
-    """Return the words that are chosen among; nothing where responses are written."""
-    task = _classification(cfg)
-    return tuple(task.labels) if task else ()
-
-
-def criterion_type(cfg: CfgNode) -> str:
+def criterion_type(cfg: CfgNode, task: Task | None) -> str:
     """Return the criterion that is meant.
 
     Raises:
         ConfigurationError: it is for classification, and there are no classes.
     """
-    classification = classifies(cfg)
+    classification = task is not None and bool(task.classes)
     if cfg.criterion.type == AUTO:
         return LABEL_WORDS if classification else CROSS_ENTROPY
     if cfg.criterion.type == LABEL_WORDS and not classification:
@@ -69,29 +67,22 @@ def criterion_type(cfg: CfgNode) -> str:
     return str(cfg.criterion.type)
 
 
-def assemble_label_tokens(cfg: CfgNode, tokenizer: ModelTokenizer) -> LabelTokens:
-    """Return the label words and the first token of each; none where responses are texts.
+def assemble_label_tokens(task: Task | None, tokenizer: ModelTokenizer) -> tuple[int, ...]:
+    """Return the first token of each label word; none where responses are texts.
 
     Raises:
-        ConfigurationError: the tokenizer does not tell them apart.
+        ConfigurationError: the tokenizer does not tell the words apart.
     """
-    task = _classification(cfg)
     if task is None:
-        return LabelTokens((), ())
+        return ()
     unknown = getattr(tokenizer.tokenizer, "unk_token_id", None)
     return label_tokens(spaced(task, tokenizer).label_words, tokenizer, unknown)
 
 
-def assemble_prompt(cfg: CfgNode, tokenizer: ModelTokenizer) -> Prompt:
+def assemble_prompt(cfg: CfgNode, task: Task | None, tokenizer: ModelTokenizer) -> Prompt:
     """Return how what somebody types is put to the model.
 
     Raises:
         ConfigurationError: there is no such prompt.
     """
-    task = find_task(data_request(cfg, cache_folder(cfg.llm.cache.model)))
     return TypedPrompt(spaced(task, tokenizer)) if task else make_prompt(cfg.data.prompt, tokenizer, prompt_day(cfg))
-
-
-def _classification(cfg: CfgNode) -> Task | None:
-    task = find_task(data_request(cfg, cache_folder(cfg.llm.cache.model)))
-    return task if task and task.kind == "classification" else None

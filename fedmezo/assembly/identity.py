@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from fedmezo.assembly.classification import criterion_type, label_words
+from fedmezo.assembly.classification import asked_task, criterion_type
 from fedmezo.assembly.model import TrainableModel
 from fedmezo.config.schema import earlier
 from fedmezo.config.tree import plain
@@ -87,9 +87,10 @@ def configuration(cfg: CfgNode) -> dict[str, Any]:
     same = plain(earlier())
     rows = [(name, value) for name, value in _flat(plain(cfg), "") if name not in same or value != same[name]]
     found = {name: value for name, value in rows if not _under(name, INCIDENTAL)}
-    file, _, found["criterion.type"] = criterion_type(cfg).rpartition(":")
-    if words := label_words(cfg):
-        found |= {"data.task": "classification", "data.label_words": list(words)}
+    task = asked_task(cfg)
+    file, _, found["criterion.type"] = criterion_type(cfg, task).rpartition(":")
+    if task and task.classes:
+        found |= {"data.task": "classification", "data.label_words": list(task.classes)}
     files = (*filter(_counts, cfg.extensions), *filter(None, [file]))
     found["files"] = [_hash(Path(path).read_bytes()).hex() for path in files]  # what they say, wherever they are
     found["federate.participation"] = bool(cfg.federate.participation)  # who took part is in the ledger itself

@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
-from fedmezo.assembly.classification import assemble_label_tokens, criterion_type
+from fedmezo.assembly.classification import asked_task, assemble_label_tokens, criterion_type
 from fedmezo.assembly.precision import base_dtype, chosen_device
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.directions.distributions.validation import check_distribution
@@ -91,14 +91,15 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> TrainableModel:
             precision and cannot be where it is.
     """
     import_extensions(cfg.extensions)
-    criterion = make_criterion(criterion_type(cfg))
+    task = asked_task(cfg)
+    criterion = make_criterion(criterion_type(cfg, task))
     _set_up_libraries(cfg)
     loaded = load_model(cfg)
     untouched = twin(loaded.model) if cfg.llm.adapter.use else None
     model = trainable_model(cfg, loaded.model)
     parameters = FlatParameters(model, loaded.model.get_input_embeddings().weight.device)
     move_to_start(cfg, model, loaded.tokenizer, parameters)
-    labels = assemble_label_tokens(cfg, loaded.tokenizer).tokens
+    labels = assemble_label_tokens(task, loaded.tokenizer)
     scorer = assemble_scorer(cfg, model, parameters, criterion, movable=movable, label_tokens=labels)
     start = parameters.buffer if scorer.in_place else parameters.buffer.clone()
     return TrainableModel(model, loaded.tokenizer, parameters, start, scorer, untouched)

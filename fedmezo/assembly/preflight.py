@@ -5,11 +5,9 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from fedmezo.assembly.callbacks import TRACKERS, callback_names
-from fedmezo.assembly.classification import data_request
-from fedmezo.core.cache import cache_folder
+from fedmezo.assembly.classification import asked_task
 from fedmezo.core.files import check_folder
 from fedmezo.core.installed import check_installed
-from fedmezo.data.load import find_task
 from fedmezo.data.prompts.file import SUFFIXES, read_template
 from fedmezo.reporting.callbacks.wandb import check_usable
 
@@ -27,6 +25,6 @@ def preflight(cfg: CfgNode) -> None:
         check_usable(online=cfg.wandb.online_track)
     if cfg.data.prompt.lower().endswith(SUFFIXES):
         read_template(Path(cfg.data.prompt))
-    find_task(data_request(cfg, cache_folder(cfg.llm.cache.model)))
+    asked_task(cfg)
     if cfg.federate.save_to:
         check_folder(f"federate.save_to = {cfg.federate.save_to}", Path(cfg.federate.save_to))

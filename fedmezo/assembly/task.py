@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import first_mapping, prompt_day
-from fedmezo.assembly.classification import classifies, data_request
+from fedmezo.assembly.classification import asked_task, data_request
 from fedmezo.assembly.model import TrainableModel, assemble_model
 from fedmezo.assembly.preflight import preflight
 from fedmezo.core.cache import cache_folder
@@ -117,7 +117,8 @@ def assemble_metrics(cfg: CfgNode) -> list[Metric]:
     """Return what is evaluated: what every evaluation records, what the configuration names, what picks the best."""
     best = cfg.eval.best_res_update_round_wise_key.partition("_")[2]
     metrics = make_metrics((*PLACED, *cfg.eval.metrics, best))
-    if (of_classes := next((each.name for each in metrics if each.among_labels), "")) and not classifies(cfg):
+    of_classes = next((each.name for each in metrics if each.among_labels), "")
+    if of_classes and not ((task := asked_task(cfg)) and task.classes):
         raise ConfigurationError(f"eval.metrics = {of_classes}\n    it is for classification; {cfg.data.type} is none")
     return metrics
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from fedmezo.assembly import RunSpec, TrainableModel, assemble_model, assemble_run_spec, assemble_server, scalars_travel
-from fedmezo.assembly.classification import assemble_label_tokens, assemble_prompt
+from fedmezo.assembly.classification import asked_task, assemble_prompt
 from fedmezo.assembly.identity import as_recorded
 from fedmezo.commands.best_model import load_best
 from fedmezo.core.errors import ConfigurationError, ResourceError
@@ -106,8 +106,9 @@ def rebuild(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, *, fresh: bo
             server = assemble_server(spec)
             began = server.restore(store, done, fresh=fresh).began
             point = server.parameters
-    labels = assemble_label_tokens(cfg, trainable.tokenizer)
-    return Rebuilt(trainable, assemble_prompt(cfg, trainable.tokenizer), point, done, began, labels.words)
+    task = asked_task(cfg)
+    prompt = assemble_prompt(cfg, task, trainable.tokenizer)
+    return Rebuilt(trainable, prompt, point, done, began, task.classes if task else ())
 
 
 def rounds_done(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector) -> int:

@@ -149,6 +149,6 @@ def _activations_in(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
 def _not_trained(folder: Path, reason: str) -> SavedError:
     return SavedError(
         f"{folder}\n    what was saved is not what was trained: {reason}\n"
-        "    do not use it; the ledger of the run holds the training all the same, and python -m fedmezo.replay RUN "
+        "    do not use it; the ledger of the run holds the training all the same, and fedmezo replay RUN "
         "--export adapter writes it anew"
     )

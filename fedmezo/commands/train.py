@@ -266,7 +266,7 @@ def _check_saved(cfg: CfgNode, folder: RunFolder, task: LearningTask, training: 
         check_best(task, ledger, best.rounds_done, folder.path / "adapter_best")
     except ResourceError as error:
         raise SavedError(
-            f"{error}\n    do not use it; python -m fedmezo.replay RUN --round best --export adapter writes it anew"
+            f"{error}\n    do not use it; fedmezo replay RUN --round best --export adapter writes it anew"
         ) from error
 
 

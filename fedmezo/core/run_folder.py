@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shlex
 import shutil
 import tempfile
 import uuid
@@ -14,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from fedmezo.core.command_line import command
 from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.core.files import SCRATCH, check_folder, finite, saving
 
@@ -141,7 +141,7 @@ def check_free(outdir: str, expname: str) -> None:
 def _exists(expname: str, path: Path) -> ConfigurationError:
     return ConfigurationError(
         f"expname = {expname}\n    {path} exists and is not overwritten; choose another name, "
-        f"or go on with that run: python -m fedmezo.main --resume {shlex.quote(str(path))}"
+        f"or go on with that run: {command('resume', str(path))}"
     )
 
 

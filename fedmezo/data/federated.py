@@ -114,7 +114,8 @@ class Selection:
     @property
     def of_classes(self) -> str:
         """The key that only classification has, if one is set; else empty."""
-        return "data.split_by" if self.by_label else "data.balance" if self.balance else "data.shots" * bool(self.shots)
+        keys = {"data.split_by": self.by_label, "data.balance": self.balance, "data.shots": self.shots}
+        return next((key for key, wanted in keys.items() if wanted), "")
 
 
 def build(
@@ -205,8 +206,7 @@ class _Loaded:
 
     @property
     def words(self) -> tuple[str, ...]:
-        task = self.dataset.task
-        return tuple(task.labels) if task and task.kind == "classification" else ()
+        return self.dataset.task.classes if self.dataset.task else ()
 
 
 def _encoded(

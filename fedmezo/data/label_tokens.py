@@ -1,19 +1,11 @@
 """Label words as tokens: a class is told from the others by the first token of its word."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.encoding import Tokenizer
 from fedmezo.data.tasks.task import Task
-
-
-@dataclass(frozen=True)
-class LabelTokens:
-    """The label words of a task, and the first token of each, which differ."""
-
-    words: tuple[str, ...]
-    tokens: tuple[int, ...]
 
 
 def spaced(task: Task, tokenizer: Tokenizer) -> Task:
@@ -28,8 +20,8 @@ def spaced(task: Task, tokenizer: Tokenizer) -> Task:
     return replace(task, template=f"{task.template} ") if len(first) == 1 else task
 
 
-def label_tokens(words: Sequence[str], tokenizer: Tokenizer, unknown: int | None = None) -> LabelTokens:
-    """Return the tokens of label words.
+def label_tokens(words: Sequence[str], tokenizer: Tokenizer, unknown: int | None = None) -> tuple[int, ...]:
+    """Return the first token of each label word; they differ.
 
     Args:
         words: as they follow a template, with their leading space.
@@ -46,7 +38,7 @@ def label_tokens(words: Sequence[str], tokenizer: Tokenizer, unknown: int | None
         if found[0] in first:
             raise _wrong(words, f"{first[found[0]].strip()!r} and {word.strip()!r} begin with the same token")
         first[found[0]] = word
-    return LabelTokens(tuple(word.strip() for word in words), tuple(first))
+    return tuple(first)
 
 
 def _wrong(words: Sequence[str], what: str) -> ConfigurationError:

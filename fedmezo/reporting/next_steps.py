@@ -1,15 +1,16 @@
 """What a user may do next with a run: commands to paste into a shell."""
 
-import shlex
 from pathlib import Path
+
+from fedmezo.core.command_line import command
 
 
 def next_steps(folder: Path, outcome: str, rounds: int) -> list[tuple[str, str]]:
     """Return (what, command or path) for a run that ended with ``outcome`` after so many rounds.
 
     Examples:
-        >>> next_steps(Path("runs/my run"), "stopped early", 3)[-1]
-        ('try it', "python -m fedmezo.generate 'runs/my run'")
+        >>> [name for name, _ in next_steps(Path("runs/my run"), "stopped early", 3)]
+        ['run', 'picture', 'report', 'try it']
     """
     rows = [("run", str(folder)), ("picture", str(folder / "loss.png"))]
     if outcome in ("completed", "stopped early"):
@@ -21,14 +22,14 @@ def next_steps(folder: Path, outcome: str, rounds: int) -> list[tuple[str, str]]
 
 def resume_command(folder: Path) -> str:
     """Return the command that goes on with a run."""
-    return f"python -m fedmezo.main --resume {shlex.quote(str(folder))}"
+    return command("resume", str(folder))
 
 
 def generate_command(folder: Path) -> str:
     """Return the command that lets a user talk to the tuned model."""
-    return f"python -m fedmezo.generate {shlex.quote(str(folder))}"
+    return command("generate", str(folder))
 
 
 def report_command(*folders: Path) -> str:
     """Return the command that writes the report of some runs."""
-    return f"python -m fedmezo.report {shlex.join(map(str, folders))}"
+    return command("report", *map(str, folders))

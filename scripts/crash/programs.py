@@ -66,7 +66,7 @@ def forked(
 
 def become(program: str, words: Sequence[str], output: int, prepare: Prepare) -> NoReturn:
     """Be the program, from its first line after the imports to the end of the process."""
-    from fedmezo import main, replay
+    from fedmezo import main, node, replay
     from fedmezo.core.process import begin, run_program
 
     code = 1
@@ -76,7 +76,7 @@ def become(program: str, words: Sequence[str], output: int, prepare: Prepare) ->
         sys.argv = [f"fedmezo.{program}", *words]
         begin()
         prepare()
-        code = run_program({"main": main.main, "replay": replay.main}[program])
+        code = run_program({"main": main.main, "node": node.main, "replay": replay.main}[program])
     except BaseException:  # noqa: BLE001  (as the interpreter would)
         traceback.print_exc()
     finally:

@@ -25,7 +25,7 @@ def assembled(tiny_yaml: Write, *overrides: str, **sections: Any) -> LearningTas
 
 
 def adapter(method: str, **arguments: Any) -> dict[str, Any]:
-    return {"tok_len": 420, "adapter": {"args": [{"adapter_method": method, **SMALL.get(method, {}), **arguments}]}}
+    return {"tok_len": 420, "adapter": {"args": [{"adapter_method": method, **SMALL[method], **arguments}]}}
 
 
 @pytest.mark.parametrize("method", SMALL)

@@ -36,7 +36,7 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
         lambda: run_folder.check_free(str(tmp_path), "mine"),
         lambda: run_folder.create(str(tmp_path), "mine", "quickstart", "seed: 1"),
     ):
-        with pytest.raises(ConfigurationError, match=f"python -m fedmezo.main --resume {tmp_path / 'mine'}$"):
+        with pytest.raises(ConfigurationError, match=f"fedmezo resume {tmp_path / 'mine'}$"):
             again()
 
 

@@ -151,6 +151,12 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
+def test_files_that_the_readme_links_to_exist() -> None:
+    """The site is built strictly, which finds those of its own pages."""
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", README)
+    assert len(links) > 10 and [link for link in links if not (REPOSITORY / link).exists()] == []
+
+
 def test_tests_that_the_page_of_faults_names_exist() -> None:
     page = REPOSITORY / "docs" / "design" / "found-in-the-wild.md"
     named = re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8"))

@@ -12,14 +12,9 @@ from fedmezo.data.sources.source import Request
 from fedmezo.main import main
 from tests.conftest import REPOSITORY
 from tests.data.sources.archives import write_distribution
+from tests.guides.guide import Guide
 
-TEXT = (REPOSITORY / "docs" / "guides" / "classification.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", TEXT, flags=re.DOTALL))
-COMMANDS = [
-    shlex.split(line)[3:]
-    for block in re.findall(r"(?<!-->\n)```bash\n(.*?)```", TEXT, flags=re.DOTALL)
-    for line in block.replace("\\\n", " ").splitlines()
-]
+GUIDE = Guide("classification.md")
 SMALL = shlex.split(
     "model.type tiny-llama@random_llm federate.total_round_num 1 train.local_update_steps 1 engine.threads 1 "
     "expname run"
@@ -29,20 +24,17 @@ SMALL = shlex.split(
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in a folder with the guide's files, and the archive where it is looked for first."""
-    monkeypatch.chdir(tmp_path)
-    Path("configs").symlink_to(REPOSITORY / "configs")
-    for name, content in FILES.items():
-        Path(name).write_text(content, encoding="utf-8")
+    GUIDE.begin(tmp_path, monkeypatch)
     Path("data").mkdir()
     write_distribution(Path("data"))
     return tmp_path
 
 
 def test_it_has_what_the_other_tests_look_for() -> None:
-    assert set(FILES) == {"mood.yaml", "mood_train.csv"} and len(COMMANDS) == 4
+    assert set(GUIDE.files) == {"mood.yaml", "mood_train.csv"} and len(GUIDE.commands) == 4
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=range(len(COMMANDS)))
+@pytest.mark.parametrize("command", GUIDE.commands, ids=range(len(GUIDE.commands)))
 def test_its_commands_run(command: list[str]) -> None:
     assert main([*command, *SMALL]) == 0
     summary = json.loads(Path("runs/run/summary.json").read_text(encoding="utf-8"))
@@ -50,7 +42,7 @@ def test_its_commands_run(command: list[str]) -> None:
 
 
 def test_its_table_has_every_task_with_its_label_words() -> None:
-    rows = re.findall(r"^\| (`\S+@llm`.*?) \| .*? \| (.*?) \|$", TEXT, flags=re.M)
+    rows = re.findall(r"^\| (`\S+@llm`.*?) \| .*? \| (.*?) \|$", GUIDE.text, flags=re.M)
     told = {name: words for names, words in rows for name in re.findall(r"`(\S+?)`", names)}
     assert told.keys() == DESCRIBED.keys()
     for name, words in told.items():

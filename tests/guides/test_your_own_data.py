@@ -2,22 +2,15 @@
 
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 from fedmezo.main import main
-from tests.conftest import REPOSITORY
+from tests.guides.guide import Guide
 
-TEXT = (REPOSITORY / "docs" / "guides" / "your-own-data.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", TEXT, flags=re.DOTALL))
-COMMANDS = [
-    shlex.split(line)[3:]
-    for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL)
-    for line in block.replace("\\\n", " ").splitlines()
-]
-FIELD, FOLDER = re.findall(r"```text\n(.*?)```", TEXT, flags=re.DOTALL)
+GUIDE = Guide("your-own-data.md")
+FIELD, FOLDER = re.findall(r"```text\n(.*?)```", GUIDE.text, flags=re.DOTALL)
 SMALL = [
     "model.type", "tiny-llama@random_llm", "federate.total_round_num", "1", "train.local_update_steps", "1",
     "engine.threads", "1", "llm.tok_len", "420",
@@ -27,10 +20,7 @@ SMALL = [
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in a folder with the guide's files, and with a dataset where the hub's library looks first."""
-    monkeypatch.chdir(tmp_path)
-    Path("configs").symlink_to(REPOSITORY / "configs")
-    for name, content in FILES.items():
-        Path(name).write_text(content, encoding="utf-8")
+    GUIDE.begin(tmp_path, monkeypatch)
     hub = Path("openai/gsm8k/main")
     hub.mkdir(parents=True)
     rows = ({"question": f"{n} + 1?", "answer": str(n + 1)} for n in range(150))
@@ -43,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def commands(*words: str) -> list[list[str]]:
     """Return the commands that have all of some words in them."""
-    return [command for command in COMMANDS if all(any(word in part for part in command) for word in words)]
+    return [command for command in GUIDE.commands if all(any(word in part for part in command) for word in words)]
 
 
 def held(run: str) -> list[dict[str, int]]:
@@ -53,12 +43,12 @@ def held(run: str) -> list[dict[str, int]]:
 
 
 def test_it_has_what_the_other_tests_look_for() -> None:
-    assert set(FILES) == {"garden.jsonl", "garden.yaml", "reading.yaml"}
-    assert len(COMMANDS) == 11 and len(FILES["garden.jsonl"].splitlines()) == 12
+    assert set(GUIDE.files) == {"garden.jsonl", "garden.yaml", "reading.yaml"}
+    assert len(GUIDE.commands) == 11 and len(GUIDE.files["garden.jsonl"].splitlines()) == 12
 
 
 def test_the_file_is_checked_and_trained_on(capsys: pytest.CaptureFixture[str]) -> None:
-    check, run = COMMANDS[:2]
+    check, run = GUIDE.commands[:2]
     assert main([*check, *SMALL]) == 0
     assert "examples: 12" in capsys.readouterr().out and not Path("runs").exists()
     assert main([*run, *SMALL]) == 0

@@ -62,7 +62,7 @@ def tuned(model: PreTrainedModel | PeftModel, method: str = "lora") -> Tuned:
 def tiny_adapter(
     method: str, dtype: torch.dtype = torch.float32, family: str = "tiny-llama", **arguments: Any
 ) -> Tuned:
-    model = attach_adapter(tiny_base(dtype, family), {"adapter_method": method, **SMALL.get(method, {}), **arguments})
+    model = attach_adapter(tiny_base(dtype, family), {"adapter_method": method, **SMALL[method], **arguments})
     return tuned(model, method)
 
 

@@ -44,7 +44,7 @@ class TaskSource:
             path = find_file(request.file, request.root)
             return [read_rows(path)], str(path)
         if self.task.archive:
-            return ARCHIVES[self.task.archive](request)
+            return _archive(self.task.archive)(request)
         if paths := self._local(request):
             return [read_rows(path) for path in paths], " and ".join(map(str, paths))
         return self._of_the_hub(request)
@@ -54,11 +54,12 @@ class TaskSource:
         return list(filter(is_file, paths)) if paths and is_file(paths[0]) else []
 
     def _of_the_hub(self, request: Request) -> Parts:
-        hub, local = self.task.hub, f"put {' and '.join(self.task.files)} into {request.root}"
+        hub, files = self.task.hub, " and ".join(self.task.files)
+        local = (
+            f"put {files} into {request.root}, or name a file with data.file" if files else "name a file with data.file"
+        )
         if hub is None:
-            raise ResourceError(
-                f"data.type = {request.name}: no local file\n    {local}, or name a file with data.file"
-            )
+            raise ResourceError(f"data.type = {request.name}: no local file\n    {local}")
         if not hub.tested:
             LOG.warning(f"data.type = {request.name}: untested with the files of the hub, only with rows of their form")
         try:
@@ -66,6 +67,13 @@ class TaskSource:
         except ResourceError as error:
             raise ResourceError(f"{error}\n    or {local}") from error
         return parts, f"{hub.id}{f', {hub.config}' if hub.config else ''} of the hub, revision {hub.revision[:8]}"
+
+
+def _archive(name: str) -> Callable[[Request], Parts]:
+    if name not in ARCHIVES:
+        known = f"expected {listing(ARCHIVES)}{nearest(name, ARCHIVES)}"
+        raise ConfigurationError(f"archive = {name}\n    there is no such archive: {known}; a task of yours has files")
+    return ARCHIVES[name]
 
 
 def task_examples(rows: Sequence[Row], task: Task) -> list[Example]:

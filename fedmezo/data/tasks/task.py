@@ -53,9 +53,14 @@ class Task:
     archive: str = ""
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The label word of each class; empty for generation."""
+        return tuple(self.labels) if self.kind == "classification" else ()
+
+    @property
     def label_words(self) -> tuple[str, ...]:
-        """The label words, as they stand before the model; empty for generation."""
-        return tuple(map(self.response, self.labels)) if self.kind == "classification" else ()
+        """The same, as they stand before the model."""
+        return tuple(map(self.response, self.classes))
 
     def response(self, word: str) -> str:
         """Return an answer as it follows the template: after a space, unless the template ends with white space."""

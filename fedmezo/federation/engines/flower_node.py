@@ -94,7 +94,6 @@ class NodeConnection:
         self._node = ProtoNode()
         self._lost = threading.Event()
         self._heard = False  # an answer in this way of speaking
-        self._told = ""  # why there was none, as it was said last
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -171,12 +170,15 @@ class NodeConnection:
         return True
 
     def _call(self, method: Callable[[Any], R], request: Any, again: tuple[int, ...] = ()) -> R:
-        """Call the SuperLink until it answers; ``again``: codes of Flower's errors to wait for the end of."""
-        wait, began = 0.5, time.monotonic()
+        """Call the SuperLink until it answers; ``again``: codes of Flower's errors to wait for the end of.
+
+        What keeps it from answering is said once, also where two reasons take turns.
+        """
+        wait, began, told = 0.5, time.monotonic(), set[str]()
         while True:
             try:
                 found = method(request)
-                self._heard, self._told = True, ""
+                self._heard = True
                 return found
             except httpx.TransportError as error:
                 if any(word in str(error) for word in HOPELESS):
@@ -195,9 +197,9 @@ class NodeConnection:
                     waiting and time.monotonic() < began + PATIENCE
                 ):
                     raise ResourceError(f"--superlink {self._where}\n    it refuses this node: {reason}") from error
-            if reason != self._told:  # of several calls at a time one says it
+            if reason not in told:
                 LOG.warning(f"{reason}; trying again")
-            self._told = reason
+            told.add(reason)
             self._sleep(wait)
             wait = min(2 * wait, LONGEST)
 

@@ -5,7 +5,7 @@ in memory all together.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -36,20 +36,20 @@ class Responses(NamedTuple):
     rows: Tensor
 
 
-def among(responses: Responses, label_tokens: Sequence[int]) -> Responses:
+def among(responses: Responses, label_tokens: Tensor) -> Responses:
     """Return what a model says of C classes, at the first response token of each of B examples.
 
     Args:
         responses: of whole examples, in row order.
-        label_tokens: the token of each class.
+        label_tokens: the token of each class, int64 [C], on the same device.
 
     Returns:
         Logits [B, C], the class of each example [B], and which example it is.
     """
-    first = responses.rows.diff(prepend=responses.rows.new_tensor([-1])) != 0
-    tokens = torch.tensor(list(label_tokens), device=responses.labels.device)
-    classes = (responses.labels[first][:, None] == tokens).int().argmax(dim=1)
-    return Responses(responses.logits[first][:, tokens], classes, responses.rows[first])
+    first = torch.ones_like(responses.rows, dtype=torch.bool)
+    first[1:] = responses.rows[1:] != responses.rows[:-1]
+    classes = (responses.labels[first][:, None] == label_tokens).int().argmax(dim=1)
+    return Responses(responses.logits[first][:, label_tokens], classes, responses.rows[first])
 
 
 class Reader:

@@ -162,16 +162,20 @@ class Scorer(ABC):
         """Yield what metrics look at: of classification what the model says of the classes, else its responses."""
         if not self.label_tokens:
             return self.responses(batch)
-        return (among(responses, self.label_tokens) for responses in self._reader.whole(batch))
+        return (among(responses, self._label_tokens) for responses in self._reader.whole(batch))
 
     def _seen(self, responses: Responses) -> Responses:
         """Return what the criterion looks at."""
-        return among(responses, self.label_tokens) if self._chooses else responses
+        return among(responses, self._label_tokens) if self._chooses else responses
 
     @property
     def _chooses(self) -> bool:
         """Whether the criterion looks at the choice among label words."""
         return bool(self.label_tokens) and sees_labels(self.criterion)
+
+    @cached_property
+    def _label_tokens(self) -> Tensor:
+        return torch.tensor(self.label_tokens, device=self.parameters.buffer.device)
 
     @cached_property
     def _reader(self) -> Reader:

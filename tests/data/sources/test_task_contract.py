@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.errors import ConfigurationError, FedmezoError, ResourceError
 from fedmezo.data.examples import Example
 from fedmezo.data.load import DESCRIBED, find_task, load_dataset
 from fedmezo.data.prompts.task import TaskPrompt
@@ -149,6 +149,22 @@ def test_a_task_of_the_users_own_is_a_file(tmp_path: Path) -> None:
     assert first == Example("", "Well, yes", " glad", "north", " ->", "glad") and second.category is None
     with pytest.raises(ConfigurationError, match=r"mood\.yml: no such file"):
         load_dataset(Request("mood.yml", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("archive: vader_sentimnet", r"archive = vader_sentimnet\n .*expected vader_sentiment; the nearest is vader_"),
+        ("", r"mood\.yaml: no local file\n    name a file with data\.file$"),
+    ],
+)
+def test_a_task_whose_rows_are_nowhere_is_told(tmp_path: Path, line: str, expected: str) -> None:
+    form = (
+        "kind: classification\ntemplate: '{text} ->'\nfields: {text: t, label: l}\nlabels: {sad: ['0'], glad: ['1']}\n"
+    )
+    (tmp_path / "mood.yaml").write_text(form + line, encoding="utf-8")
+    with pytest.raises(FedmezoError, match=expected):
+        load_dataset(Request("mood.yaml", tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,7 @@ def test_arguments_that_peft_refuses_are_a_configuration_error(
     method: str, arguments: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        attach_adapter(
-            tiny_base(), {"adapter_package": "peft", "adapter_method": method, **SMALL.get(method, {}), **arguments}
-        )
+        attach_adapter(tiny_base(), {"adapter_package": "peft", "adapter_method": method, **SMALL[method], **arguments})
     assert str(caught.value).startswith("llm.adapter.args = {'adapter_package': 'peft'")
     assert words in str(caught.value)
 

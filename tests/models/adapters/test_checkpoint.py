@@ -150,7 +150,7 @@ def test_an_extended_vocabulary_goes_with_the_adapter(method: str, tmp_path: Pat
     ending.eos_token = None
     model = tiny_base()
     tokenizer = PretrainedTokenizer(ending, extended=complete(ending, model))
-    adapted = tuned(attach_adapter(model, {"adapter_method": method, **SMALL.get(method, {})}), method)
+    adapted = tuned(attach_adapter(model, {"adapter_method": method, **SMALL[method]}), method)
     batch = make_batch(*ROWS)
     batch.input_ids[0, 4] = batch.labels[0, 4] = tokenizer.eos_id  # a response ends in the new token
     with adapted.scorer.at(adapted.point) as at_point:

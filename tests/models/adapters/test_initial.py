@@ -85,7 +85,7 @@ def test_values_are_distributed_as_pefts_own(method: str, arguments: dict[str, A
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         parameters = FlatParameters(
-            attach_adapter(tiny_base(), {"adapter_method": method, **SMALL.get(method, {}), **arguments})
+            attach_adapter(tiny_base(), {"adapter_method": method, **SMALL[method], **arguments})
         )
     pefts, ours = parameters.tensors(parameters.buffer), parameters.tensors(initial(parameters, seed=2, method=method))
     for name, values in ours.items():
@@ -99,9 +99,7 @@ def test_values_are_distributed_as_pefts_own(method: str, arguments: dict[str, A
 
 @pytest.mark.parametrize(("method", "arguments"), [("ia3", {}), ("prefix", {"init_weights": "zero"})])
 def test_what_peft_sets_to_a_constant_stays(method: str, arguments: dict[str, Any]) -> None:
-    parameters = FlatParameters(
-        attach_adapter(tiny_base(), {"adapter_method": method, **SMALL.get(method, {}), **arguments})
-    )
+    parameters = FlatParameters(attach_adapter(tiny_base(), {"adapter_method": method, **SMALL[method], **arguments}))
     assert set(initial(parameters, seed=3, method=method).tolist()) == {float(method == "ia3")}
 
 
