@@ -221,7 +221,7 @@ def test_nothing_is_overwritten(tiny_yaml: Write, capsys: pytest.CaptureFixture[
     run = train(tiny_yaml(), "taken", "federate.total_round_num", "1")
     before = run.adapter_bytes()
     train(tiny_yaml(), "taken", code=2)
-    assert "--resume" in capsys.readouterr().err and run.adapter_bytes() == before
+    assert "fedmezo resume" in capsys.readouterr().err and run.adapter_bytes() == before
     for _ in range(2):
         assert main(["--cfg", str(tiny_yaml()), "federate.total_round_num", "1"]) == 0
     assert {"tiny", "tiny-2"} <= {path.name for path in run.folder.parent.iterdir()}
