@@ -17,6 +17,7 @@ from fedmezo.zeroth_order.scoring.layerwise import LayerwiseScorer
 from fedmezo.zeroth_order.scoring.lora_batched import LoraBatchedScorer
 from fedmezo.zeroth_order.scoring.response_logits import token_losses
 from fedmezo.zeroth_order.scoring.scorer import Request, Scorer
+from fedmezo.zeroth_order.scoring.trunk import make_trunk
 
 
 def make_scorer(
@@ -30,6 +31,7 @@ def make_scorer(
     movable: bool = False,
     folder: Path | None = None,
     label_tokens: Sequence[int] = (),
+    cache_frozen_layers: bool = False,
 ) -> Scorer:
     """Return the fastest scorer that can do what is trained of the model, and log why it is that one.
 
@@ -43,10 +45,12 @@ def make_scorer(
         movable: whether the only point there is may be the model's own buffer.
         folder: where that point is backed up while it is moved; the cache if left out.
         label_tokens: see :class:`Scorer`.
+        cache_frozen_layers: whether to keep what the layers below the first trained one make of an example.
     """
     kind, reason = _kind(model, parameters, movable=movable)
-    layers = CompiledLayers(model) if compiled else None
-    scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size, label_tokens)
+    trunk = make_trunk(model) if cache_frozen_layers else None
+    layers = CompiledLayers(model, trunk.layers if trunk else ()) if compiled else None
+    scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size, label_tokens, trunk)
     if isinstance(scorer, LayerwiseScorer):
         scorer.folder = folder
     LOG.debug("scoring: %s (%s)", scorer.manner, reason)

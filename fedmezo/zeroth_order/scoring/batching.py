@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -42,7 +43,7 @@ class LaneBatch:
             torch.cat([_padded(batch.input_ids, longest, 0) for batch in batches]),
             torch.cat([_padded(batch.attention_mask, longest, 0) for batch in batches]),
             torch.cat([_padded(batch.labels, longest, IGNORED) for batch in batches]),
-            batches[0].indices,
+            np.concatenate([batch.indices for batch in batches]),
         )
 
 

@@ -6,7 +6,7 @@ torch's own cache. Results differ from uncompiled ones by rounding.
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -23,12 +23,13 @@ class CompiledLayers:
 
     Args:
         model: its layers are what transformers can checkpoint one by one.
+        but: layers that stay as they are.
 
     Raises:
         ResourceError: there is no compiler for the model's device, or no such layer.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, but: Sequence[nn.Module] = ()) -> None:
         device = next(model.parameters()).device
         compiler = os.environ.get("CXX") or "g++"  # what torch takes
         if device.type == "cpu" and not _runs(compiler):
@@ -42,7 +43,7 @@ class CompiledLayers:
                 "train.compile = True\n    the model has no layers that could be compiled; set it False"
             )
         self._forwards: dict[nn.Module, Callable[..., Any]] = {
-            layer: torch.compile(layer.forward, dynamic=True) for layer in layers
+            layer: torch.compile(layer.forward, dynamic=True) for layer in layers if layer not in but
         }
 
     @contextmanager

@@ -6,7 +6,7 @@ in memory all together.
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from transformers.utils import ModelOutput
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import IGNORED, Batch
 from fedmezo.zeroth_order.scoring.forward_override import forward_override
+from fedmezo.zeroth_order.scoring.trunk import Trunk
 
 MOST_LOGITS = 6_500_000  # of a part: 26 MB in fp32, which stays in caches and is allocated without page faults
 
@@ -57,10 +58,12 @@ class Reader:
 
     Args:
         model: a causal language model of transformers, or a PEFT model around one.
+        trunk: of the model, if what comes out of it is kept.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, trunk: Trunk | None = None) -> None:
         self._model = model
+        self._trunk = trunk
         causal: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self._causal = causal
         self._decoder: nn.Module = causal.get_decoder()
@@ -106,7 +109,8 @@ class Reader:
             seen.append(hidden)
             return hidden[..., :1]  # what is done to it afterwards does not matter
 
-        with forward_override(self._head, capture), self._noting_the_output():
+        trunk = self._trunk.passed(batch) if self._trunk else nullcontext()
+        with forward_override(self._head, capture), self._noting_the_output(), trunk:
             self._model(
                 input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
             )

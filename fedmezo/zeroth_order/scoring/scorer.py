@@ -19,6 +19,7 @@ from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS, Reader, Responses, among
+from fedmezo.zeroth_order.scoring.trunk import Trunk
 
 
 class Request(NamedTuple):
@@ -47,6 +48,7 @@ class Scorer(ABC):
         compiled: the model's layers for losses of lanes; None to compute as they are.
         micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
         label_tokens: the first token of each label word, of a classification task; empty where responses are texts.
+        trunk: of the model, if what comes out of it is kept.
 
     Attributes:
         manner: how lanes are scored, in words.
@@ -67,6 +69,7 @@ class Scorer(ABC):
         compiled: CompiledLayers | None = None,
         micro_batch_size: int = 0,
         label_tokens: Sequence[int] = (),
+        trunk: Trunk | None = None,
     ) -> None:
         self.model = model.eval()
         self.parameters = parameters
@@ -75,6 +78,7 @@ class Scorer(ABC):
         self.micro_batch_size = micro_batch_size
         self.label_tokens = tuple(label_tokens)
         self._compiled = compiled
+        self._trunk = trunk
 
     @property
     def shares_rounding(self) -> bool:
@@ -91,6 +95,8 @@ class Scorer(ABC):
     @torch.inference_mode()
     def losses_together(self, requests: Sequence[Request]) -> list[list[float]]:
         """Return the losses of several requests, which may share forward passes: equal up to rounding."""
+        if self._trunk is not None:
+            self._trunk.prepare(request.batch for request in requests)
         parts = [self._parts(request) for request in requests]
         sums = [np.zeros((2, len(request.lanes))) for request in requests]  # of the criterion's values, and of ones
         with self._quick():
@@ -179,7 +185,7 @@ class Scorer(ABC):
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.model)
+        return Reader(self.model, self._trunk)
 
     def _quick(self) -> AbstractContextManager[None]:
         return nullcontext() if self._compiled is None else self._compiled.used()

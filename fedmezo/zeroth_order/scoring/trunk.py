@@ -1,0 +1,148 @@
+"""The trunk: the decoder layers below the first one that is trained.
+
+What comes out of it for an example is the same during a whole run, so it is computed once and kept. Each example goes
+through it alone, without padding, so that its states depend on nothing but the example: not on batches, on their order,
+or on what has been forgotten.
+"""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from fedmezo.core.log import LOG
+from fedmezo.data.batches import Batch
+from fedmezo.zeroth_order.scoring.forward_override import forward_override
+
+MOST_BYTES = 1 << 30  # of states that are kept
+CLOSE = 1e-4  # of the largest state
+PROBE = 8  # tokens, of an example that shows whether a model is a plain chain of layers
+
+
+class Trunk:
+    """Keeps what frozen layers make of examples.
+
+    Args:
+        model: a causal language model of transformers, or a PEFT model around one, in eval mode.
+        layers: the first layers of its decoder, at least one, none of which is trained.
+        most_bytes: of states; the oldest are forgotten, and computed anew where they are needed.
+    """
+
+    def __init__(self, model: nn.Module, layers: Sequence[nn.Module], most_bytes: int = MOST_BYTES) -> None:
+        self.layers = list(layers)
+        self._decoder = _causal(model).get_decoder()
+        self._most_bytes = most_bytes
+        self._states: OrderedDict[int, Tensor] = OrderedDict()  # of an example, by index: [T, H]
+        self._as_tuple = False  # how a layer gives its output
+
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Compute what is not kept of some batches. It is kept until others are prepared."""
+        needed = set[int]()
+        for batch in batches:
+            needed.update(map(int, batch.indices))
+            for row, index in enumerate(map(int, batch.indices)):
+                if index not in self._states:
+                    length = int(batch.attention_mask[row].sum())
+                    self._states[index] = self._computed(batch.input_ids[row : row + 1, :length])
+        self._forget_but(needed)
+
+    @contextmanager
+    def passed(self, batch: Batch) -> Iterator[None]:
+        """Have the layers pass on what is kept of the examples of a batch [B, T], instead of computing it."""
+        self.prepare([batch])
+        states = pad_sequence([self._states[int(index)] for index in batch.indices], batch_first=True)
+        states = functional.pad(states, (0, 0, 0, batch.labels.shape[1] - states.shape[1]))
+        output = (states,) if self._as_tuple else states
+        with ExitStack() as stack:
+            for layer in self.layers:
+                stack.enter_context(forward_override(layer, lambda *_, **__: output))
+            yield
+
+    @torch.inference_mode()
+    def is_plain(self) -> bool:
+        """Return whether the layers above need nothing of those below but their output."""
+        tokens = torch.arange(1, 1 + PROBE, device=next(self._decoder.parameters()).device)[None]
+        batch = Batch(tokens, torch.ones_like(tokens), tokens, np.array([-1]))
+        whole = self._decode(tokens)
+        with self.passed(batch):
+            parts = self._decode(tokens)
+        self._states.clear()
+        tolerance = max(CLOSE, 8 * torch.finfo(whole.dtype).eps) * float(whole.abs().max())
+        return bool(torch.allclose(whole, parts, rtol=0, atol=tolerance))
+
+    def _decode(self, tokens: Tensor) -> Tensor:
+        states: Tensor = self._decoder(
+            input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False
+        ).last_hidden_state
+        return states
+
+    @torch.inference_mode()
+    def _computed(self, tokens: Tensor) -> Tensor:
+        """Return the output of the last layer [T, H] for an example alone [1, T]."""
+        seen: list[Any] = []
+
+        def stop(module: nn.Module, inputs: Any, output: Any) -> None:
+            seen.append(output)
+            raise _DoneError
+
+        hook = self.layers[-1].register_forward_hook(stop)
+        try:
+            self._decode(tokens)
+        except _DoneError:
+            pass
+        finally:
+            hook.remove()
+        self._as_tuple = isinstance(seen[0], tuple)
+        states: Tensor = seen[0][0] if self._as_tuple else seen[0]
+        return states[0].clone()
+
+    def _forget_but(self, needed: set[int]) -> None:
+        held = sum(states.nbytes for states in self._states.values())
+        for index in [index for index in self._states if index not in needed]:
+            if held <= self._most_bytes:
+                return
+            held -= self._states.pop(index).nbytes
+
+
+class _DoneError(Exception):
+    """The trunk is computed; the layers above it need not be."""
+
+
+def make_trunk(model: nn.Module) -> Trunk | None:
+    """Return the trunk of a model, or of the one inside an adapter; None, with a warning, where it has none."""
+    causal = _causal(model)
+    layers = [module for module in causal.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
+    found = list(itertools.takewhile(lambda layer: not _trained(layer), layers))
+    in_order = {id(parameter) for layer in layers for parameter in layer.parameters()}
+    head = {id(parameter) for parameter in causal.get_output_embeddings().parameters()}
+    head -= {id(parameter) for parameter in causal.get_input_embeddings().parameters()}
+    outside = [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in in_order | head]
+    if outside:
+        reason = f"{outside[0]} is trained, which belongs to no layer"
+    elif not found:
+        reason = "the first layer is trained"
+    elif len({parameter.device for parameter in model.parameters()}) > 1:
+        reason = "the model spans several devices"
+    elif not (trunk := Trunk(model, found)).is_plain():
+        reason = "layers need more of the layers below them than their output"
+    else:
+        return trunk
+    LOG.warning(f"zo.cache_frozen_layers = True: nothing is kept, because {reason}")
+    return None
+
+
+def _causal(model: nn.Module) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def _trained(layer: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in layer.parameters())
