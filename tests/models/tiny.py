@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {  # arguments of the methods, of the model's
     "p-tuning": {"num_virtual_tokens": 3, "encoder_hidden_size": 8},
     "ia3": {},
     "vera": {"r": 4},
+    "ln-tuning": {},
 }
 ROWS = ((3, 5), (1, 9), (6, 2))  # (prompt tokens, response tokens)
 

@@ -38,6 +38,7 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any], seed: i
         with preserved_torch_state(stream_key(seed, "init")), warnings.catch_warnings():
             # of what PEFT mends by itself, and of a name that it uses of transformers, the user need not hear
             warnings.filterwarnings("ignore", message="fan_in_fan_out")
+            warnings.filterwarnings("ignore", message="Unsupported layer type")
             warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
             warnings.simplefilter("ignore", FutureWarning)
             adapted = get_peft_model(model, make(task_type="CAUSAL_LM", **own))

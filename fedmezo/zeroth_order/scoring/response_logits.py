@@ -6,12 +6,13 @@ in memory all together.
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from transformers.utils import ModelOutput
 
@@ -35,22 +36,6 @@ class Responses(NamedTuple):
     logits: Tensor
     labels: Tensor
     rows: Tensor
-
-
-def among(responses: Responses, label_tokens: Tensor) -> Responses:
-    """Return what a model says of C classes, at the first response token of each of B examples.
-
-    Args:
-        responses: of whole examples, in row order.
-        label_tokens: the token of each class, int64 [C], on the same device.
-
-    Returns:
-        Logits [B, C], the class of each example [B], and which example it is.
-    """
-    first = torch.ones_like(responses.rows, dtype=torch.bool)
-    first[1:] = responses.rows[1:] != responses.rows[:-1]
-    classes = (responses.labels[first][:, None] == label_tokens).int().argmax(dim=1)
-    return Responses(responses.logits[first][:, label_tokens], classes, responses.rows[first])
 
 
 class Reader:
@@ -97,6 +82,25 @@ class Reader:
         """Return the responses of each lane in one part."""
         return next(self.parts(batch, lanes, sys.maxsize))
 
+    def classes(self, batch: Batch, label_tokens: Tensor, lanes: int = 1) -> list[Responses]:
+        """Return what the model says of C classes at the first response token of each example, for each lane.
+
+        Args:
+            batch: right-padded sequences, lane by lane; each lane has B.
+            label_tokens: the token of each class, int64 [C], on the same device.
+            lanes: of the batch.
+
+        Returns:
+            For each lane logits [B, C], the class of each example [B], and 0 .. B - 1.
+        """
+        hidden, labels = self._before_head(batch)
+        first = (labels != IGNORED).int().argmax(dim=1)
+        rows = torch.arange(len(first), device=first.device)
+        logits = self._logits(hidden[rows, first].view(lanes, -1, hidden.shape[-1]), label_tokens)  # [L, B, C]
+        classes = (labels[rows, first][:, None] == label_tokens).int().argmax(dim=1)
+        each = zip(logits, classes.chunk(lanes), strict=True)
+        return [Responses(said, right, rows[: len(right)]) for said, right in each]
+
     def _before_head(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what goes into the head [B, k, H] at the k positions before the last k labels [B, k]: the first
         label is the first of any row.
@@ -129,16 +133,26 @@ class Reader:
         finally:
             hook.remove()
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        """Return fp32 logits [L, n, V] of what goes into the head [L, n, H]."""
+    def _logits(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Return fp32 logits [L, n, V] of what goes into the head [L, n, H]; only those of some tokens [C]."""
 
         def decoded(*_: Any, **__: Any) -> ModelOutput:
             return self._output(last_hidden_state=hidden)
 
         token = torch.zeros((1, 1), dtype=torch.int64, device=hidden.device)
-        with forward_override(self._decoder, decoded):
+        with forward_override(self._decoder, decoded), self._head_of(tokens):
             logits: Tensor = self._causal(input_ids=token, logits_to_keep=0, use_cache=False).logits
+        if tokens is not None and logits.shape[-1] != len(tokens):
+            logits = logits[..., tokens]
         return logits.float()
+
+    def _head_of(self, tokens: Tensor | None) -> AbstractContextManager[None]:
+        """Have the head compute for some tokens only, where it is a plain matrix that nothing perturbs."""
+        head = self._head
+        if tokens is None or type(head) is not nn.Linear or "forward" in vars(head):
+            return nullcontext()
+        weight, bias = head.weight[tokens], None if head.bias is None else head.bias[tokens]
+        return forward_override(head, lambda hidden: functional.linear(hidden, weight, bias))
 
 
 def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from fedmezo.data.batches import Batch, split_batch
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
-from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS, Reader, Responses, among
+from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS, Reader, Responses
 from fedmezo.zeroth_order.scoring.trunk import Trunk
 
 
@@ -135,8 +135,8 @@ class Scorer(ABC):
 
     def values(self, batch: Batch) -> Tensor:
         """Return the criterion's values on a batch [m], whose mean is the loss; the model is taken as it stands."""
-        (responses,) = self._reader.whole(batch)
-        return self.criterion(*self._seen(responses))
+        (responses,) = self._seen(batch)
+        return self.criterion(*responses)
 
     @torch.inference_mode()
     def loss(self, point: Tensor, batch: Batch) -> float:
@@ -150,14 +150,14 @@ class Scorer(ABC):
         if getattr(self.criterion, "tokenwise", False) and not self._chooses:
             parts = self._reader.parts(batch, lanes, self.most_logits)
         else:
-            parts = iter([self._reader.whole(batch, lanes)])
+            parts = iter([self._seen(batch, lanes)])
         found = [[self._total(part) for part in lane] for lane in zip(*parts, strict=True)]
         return [Total(math.fsum(t.value for t in each), sum(t.number for t in each)) for each in found]
 
     def _total(self, responses: Responses) -> Total:
         if not len(responses.labels):  # another lane has more of them
             return Total(0.0, 0)
-        values = self.criterion(*self._seen(responses))
+        values = self.criterion(*responses)
         return Total(values.double().sum().item(), values.numel())
 
     def responses(self, batch: Batch) -> Iterator[Responses]:
@@ -168,11 +168,13 @@ class Scorer(ABC):
         """Yield what metrics look at: of classification what the model says of the classes, else its responses."""
         if not self.label_tokens:
             return self.responses(batch)
-        return (among(responses, self._label_tokens) for responses in self._reader.whole(batch))
+        return iter(self._reader.classes(batch, self._label_tokens))
 
-    def _seen(self, responses: Responses) -> Responses:
-        """Return what the criterion looks at."""
-        return among(responses, self._label_tokens) if self._chooses else responses
+    def _seen(self, batch: Batch, lanes: int = 1) -> list[Responses]:
+        """Return all that the criterion looks at in each lane of a batch."""
+        if self._chooses:
+            return self._reader.classes(batch, self._label_tokens, lanes)
+        return self._reader.whole(batch, lanes)
 
     @property
     def _chooses(self) -> bool:

@@ -1,4 +1,4 @@
-"""The trunk: the decoder layers below the first one that is trained.
+"""The trunk: the decoder layers below the first one that is trained; all of them, where only what follows is trained.
 
 What comes out of it for an example is the same during a whole run, so it is computed once and kept. Each example goes
 through it alone, without padding, so that its states depend on nothing but the example: not on batches, on their order,
@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
@@ -61,23 +60,32 @@ class Trunk:
         self.prepare([batch])
         states = pad_sequence([self._states[int(index)] for index in batch.indices], batch_first=True)
         states = functional.pad(states, (0, 0, 0, batch.labels.shape[1] - states.shape[1]))
+        with self._passing(states):
+            yield
+
+    @torch.inference_mode()
+    def obstacle(self) -> str:
+        """Return why kept states would not do; '' where they do."""
+        tokens = torch.arange(1, 1 + PROBE, device=next(self._decoder.parameters()).device)[None]
+        with _noting(module for module in self._decoder.modules() if _trained(module)) as computed:
+            states = self._computed(tokens)
+        if computed:
+            return "what is trained comes before the layers"
+        whole = self._decode(tokens)
+        with self._passing(states[None]):
+            parts = self._decode(tokens)
+        tolerance = max(CLOSE, 8 * torch.finfo(whole.dtype).eps) * float(whole.abs().max())
+        if not torch.allclose(whole, parts, rtol=0, atol=tolerance):
+            return "layers need more of the layers below them than their output"
+        return ""
+
+    @contextmanager
+    def _passing(self, states: Tensor) -> Iterator[None]:
         output = (states,) if self._as_tuple else states
         with ExitStack() as stack:
             for layer in self.layers:
                 stack.enter_context(forward_override(layer, lambda *_, **__: output))
             yield
-
-    @torch.inference_mode()
-    def is_plain(self) -> bool:
-        """Return whether the layers above need nothing of those below but their output."""
-        tokens = torch.arange(1, 1 + PROBE, device=next(self._decoder.parameters()).device)[None]
-        batch = Batch(tokens, torch.ones_like(tokens), tokens, np.array([-1]))
-        whole = self._decode(tokens)
-        with self.passed(batch):
-            parts = self._decode(tokens)
-        self._states.clear()
-        tolerance = max(CLOSE, 8 * torch.finfo(whole.dtype).eps) * float(whole.abs().max())
-        return bool(torch.allclose(whole, parts, rtol=0, atol=tolerance))
 
     def _decode(self, tokens: Tensor) -> Tensor:
         states: Tensor = self._decoder(
@@ -122,27 +130,35 @@ def make_trunk(model: nn.Module) -> Trunk | None:
     causal = _causal(model)
     layers = [module for module in causal.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
     found = list(itertools.takewhile(lambda layer: not _trained(layer), layers))
-    in_order = {id(parameter) for layer in layers for parameter in layer.parameters()}
-    head = {id(parameter) for parameter in causal.get_output_embeddings().parameters()}
-    head -= {id(parameter) for parameter in causal.get_input_embeddings().parameters()}
-    outside = [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in in_order | head]
-    if outside:
-        reason = f"{outside[0]} is trained, which belongs to no layer"
-    elif not found:
-        reason = "the first layer is trained"
-    elif len({parameter.device for parameter in model.parameters()}) > 1:
+    trunk = Trunk(model, found) if found else None
+    if len({parameter.device for parameter in model.parameters()}) > 1:
         reason = "the model spans several devices"
-    elif not (trunk := Trunk(model, found)).is_plain():
-        reason = "layers need more of the layers below them than their output"
+    elif len(_trained(model)) > len(_trained(causal)):
+        reason = "what is trained goes into the model, before its layers"
+    elif trunk is None:
+        reason = "the first layer is trained"
     else:
-        return trunk
-    LOG.warning(f"zo.cache_frozen_layers = True: nothing is kept, because {reason}")
-    return None
+        reason = trunk.obstacle()
+    if reason:
+        LOG.warning(f"zo.cache_frozen_layers = True: nothing is kept, because {reason}")
+    return None if reason else trunk
+
+
+@contextmanager
+def _noting(modules: Iterable[nn.Module]) -> Iterator[list[nn.Module]]:
+    """Give the list of those modules that have computed inside the block."""
+    computed: list[nn.Module] = []
+    hooks = [module.register_forward_hook(lambda own, *_: computed.append(own)) for module in modules]
+    try:
+        yield computed
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _causal(model: nn.Module) -> Any:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
-def _trained(layer: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in layer.parameters())
+def _trained(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]

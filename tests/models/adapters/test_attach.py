@@ -27,6 +27,7 @@ LEFT_OUT = {
     "prompt": MODELS | {"tokenizer_name_or_path", "tokenizer_kwargs"},
     "p-tuning": MODELS,
     "ia3": PROGRAMS,
+    "ln-tuning": PROGRAMS,
     "vera": PROGRAMS | {"save_projection", "d_initial"},
 }
 QV = 2 * 2 * (4 * 32 + 4 * 24)  # layers, q and v (of 32 and 16 outputs), A and B of rank 4
@@ -67,7 +68,8 @@ def test_every_registered_method_is_tested() -> None:
 @pytest.mark.parametrize("method", SMALL)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_only_the_adapter_is_trained(method: str, family: str) -> None:
-    own = {"lora": ".lora_", "ia3": ".ia3_l.", "vera": ".vera_lambda_"}.get(method, "prompt_encoder.")
+    names = {"lora": ".lora_", "ia3": ".ia3_l.", "vera": ".vera_lambda_", "ln-tuning": ".ln_tuning_layers."}
+    own = names.get(method, "prompt_encoder.")
     base = sum(parameter.numel() for parameter in tiny_base(family=family).parameters())
     adapted = tiny_adapter(method, family=family)
     assert all(own in span.name for span in adapted.parameters.spans)

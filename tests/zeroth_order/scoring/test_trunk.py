@@ -110,8 +110,9 @@ def needing_more(model: Any) -> torch.nn.Module:
     ("model", "reason"),
     [
         (lambda: tiny_adapter("lora").model, "the first layer is trained"),
-        (lambda: tiny_adapter("prompt").model, "which belongs to no layer"),
-        (lambda: tuned(tiny_base().requires_grad_(True)).model, "model.embed_tokens.weight is trained"),
+        (lambda: tiny_adapter("prompt").model, "what is trained goes into the model, before its layers"),
+        (lambda: tuned(tiny_base().requires_grad_(True)).model, "the first layer is trained"),
+        (lambda: of_last_layer(trainable_token_indices=[200]).model, "what is trained comes before the layers"),
         (lambda: needing_more(of_last_layer().model), "layers need more of the layers below them than their output"),
     ],
 )
@@ -125,3 +126,13 @@ def test_a_single_lane_at_the_point() -> None:
     kept = LoraBatchedScorer(lora.model, lora.parameters, trunk=made(lora.model))
     (found,) = kept.losses(lora.point, [Lane(0, 0.0)], batch)
     assert found == pytest.approx(kept.loss(lora.point, batch), abs=1e-6)
+
+
+def test_all_layers_are_kept_where_only_the_norm_after_them_is_trained() -> None:
+    normed, batch = tiny_adapter("ln-tuning", target_modules=["norm"]), make_batch(*ROWS)
+    trunk = made(normed.model)
+    kept = CopyInScorer(normed.model, normed.parameters, trunk=trunk)
+    assert len(trunk.layers) == 2
+    assert kept.losses(normed.point, LANES, batch) == pytest.approx(
+        normed.scorer.losses(normed.point, LANES, batch), abs=1e-5
+    )
