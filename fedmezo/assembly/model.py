@@ -185,7 +185,7 @@ def assemble_scorer(
         movable=movable and zeroth_order(cfg),
         folder=cache_folder(cfg.llm.cache.model),
         label_tokens=label_tokens,
-        cache_frozen_layers=cfg.zo.cache_frozen_layers and zeroth_order(cfg),
+        cache_frozen_layers=cfg.train.cache_frozen_layers,
     )
     if movable and parameters.buffer.dtype == torch.bfloat16 and not scorer.in_place:
         raise ConfigurationError(

@@ -65,6 +65,15 @@ SECTION = Section(
             "Hold the base model in half precision; where all parameters are trained, by mezotrainer, them too.",
         ),
         Key("train.compile", False, Boolean(), "Compile the model's layers (mezotrainer; needs a C++ compiler)."),
+        Key(
+            "train.cache_frozen_layers",
+            False,
+            Boolean(),
+            "Compute layers below the first trained one once for each example, without dropout, and keep what comes "
+            "out (at most 1 GiB).",
+            since="0.3.0",
+            before=False,
+        ),
         Key("train.gradient_checkpointing", False, Boolean(), "Save memory in backpropagation (llmtrainer)."),
     ),
     open_names=("train.optimizer", "train.scheduler"),

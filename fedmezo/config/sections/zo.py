@@ -1,7 +1,7 @@
 """Zeroth-order estimation."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.types import Arguments, Boolean, Choice, Integer, ListOf, Nullable, Number, Registered, Text
+from fedmezo.config.types import Arguments, Choice, Integer, ListOf, Nullable, Number, Registered, Text
 
 SECTION = Section(
     "zo",
@@ -40,14 +40,6 @@ SECTION = Section(
             "private",
             Choice(("private", "shared")),
             "Whether each client has directions of its own or all share them.",
-        ),
-        Key(
-            "zo.cache_frozen_layers",
-            False,
-            Boolean(),
-            "Compute layers below the first trained one once for each example, keep what comes out (at most 1 GiB).",
-            since="0.3.0",
-            before=False,
         ),
     ),
 )

@@ -93,7 +93,8 @@ class Trunk:
         ).last_hidden_state
         return states
 
-    @torch.inference_mode()
+    @torch.inference_mode(mode=False)  # backpropagation goes on from what is kept
+    @torch.no_grad()
     def _computed(self, tokens: Tensor) -> Tensor:
         """Return the output of the last layer [T, H] for an example alone [1, T]."""
         seen: list[Any] = []
@@ -102,12 +103,14 @@ class Trunk:
             seen.append(output)
             raise _DoneError
 
-        hook = self.layers[-1].register_forward_hook(stop)
+        hook, training = self.layers[-1].register_forward_hook(stop), self._decoder.training
         try:
+            self._decoder.eval()
             self._decode(tokens)
         except _DoneError:
             pass
         finally:
+            self._decoder.train(training)
             hook.remove()
         self._as_tuple = isinstance(seen[0], tuple)
         states: Tensor = seen[0][0] if self._as_tuple else seen[0]
@@ -140,7 +143,7 @@ def make_trunk(model: nn.Module) -> Trunk | None:
     else:
         reason = trunk.obstacle()
     if reason:
-        LOG.warning(f"zo.cache_frozen_layers = True: nothing is kept, because {reason}")
+        LOG.warning(f"train.cache_frozen_layers = True: nothing is kept, because {reason}")
     return None if reason else trunk
 
 

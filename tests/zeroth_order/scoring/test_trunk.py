@@ -118,7 +118,7 @@ def needing_more(model: Any) -> torch.nn.Module:
 )
 def test_where_there_is_none_it_is_said_why(model: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     assert make_trunk(model()) is None
-    assert reason in caplog.text and "zo.cache_frozen_layers = True" in caplog.text
+    assert reason in caplog.text and "train.cache_frozen_layers = True" in caplog.text
 
 
 def test_a_single_lane_at_the_point() -> None:
@@ -136,3 +136,18 @@ def test_all_layers_are_kept_where_only_the_norm_after_them_is_trained() -> None
     assert kept.losses(normed.point, LANES, batch) == pytest.approx(
         normed.scorer.losses(normed.point, LANES, batch), abs=1e-5
     )
+
+
+def test_gradients_are_those_of_whole_forwards() -> None:
+    lora, batch = of_last_layer(), make_batch(*ROWS)
+    found = []
+    for trunk in (made(lora.model), None):
+        scorer = CopyInScorer(lora.model, lora.parameters, trunk=trunk)
+        scorer.loss(lora.point, batch)  # evaluated before it is trained
+        with scorer.at(lora.point) as model:
+            model.train()
+            scorer.values(batch).mean().backward()  # type: ignore[no-untyped-call]
+            assert model.training
+        found.append(torch.cat([p.grad.flatten() for p in lora.model.parameters() if p.grad is not None]))
+        model.eval().zero_grad()
+    assert found[0].abs().max() > 0 and torch.allclose(found[0], found[1], rtol=1e-3, atol=1e-6)
