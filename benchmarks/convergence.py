@@ -1,4 +1,4 @@
-"""The loss of the quickstart over several seeds: ours, and the textbook's step in fp32 with averaged weights.
+"""The loss of the word problems over several seeds: ours, and the textbook's step in fp32 with averaged weights.
 
 python -m benchmarks.convergence [--cfg FILE] [--seeds N ...] [--json FILE] [--figure FILE] [--add FILE ...]
 
@@ -100,14 +100,14 @@ def draw(found: list[dict[str, list[float]]], path: Path) -> None:
     axes.set_xlim(-0.5, 1.9)
     axes.set_ylim(bottom=0, top=1.1 * max(each[name][0] - each[name][1] for each in found for name in NAMES))
     axes.set_ylabel("drop of the test loss")
-    axes.set_title(f"The quickstart, {len(found)} seeds")
+    axes.set_title(f"Word problems, {len(found)} seeds")
     figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
     """Measure, print a table, write the curves and draw them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
+    parser.add_argument("--cfg", type=Path, default=Path("configs/word_problems.yaml"))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)

@@ -52,7 +52,7 @@ def measured(cfg: Path, overrides: list[str]) -> dict[str, float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
+    parser.add_argument("--cfg", type=Path, default=Path("configs/word_problems.yaml"))
     cfg = parser.parse_args().cfg
     print("| case | time estimated, s | taken, s | ratio | memory estimated, MiB | taken, MiB | ratio |")
     print("|---|---|---|---|---|---|---|")

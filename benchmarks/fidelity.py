@@ -58,7 +58,7 @@ def rows(options: argparse.Namespace, model: str, trainable: str, batch: int) ->
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
+    parser.add_argument("--cfg", type=Path, default=Path("configs/word_problems.yaml"))
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--half", nargs="+", choices=("False", "True"), default=["False", "True"])
     parser.add_argument("--mu", nargs="+", type=float, default=[1e-3, 5e-3, 1e-2])

@@ -129,7 +129,7 @@ def high_water() -> float:
 def main() -> None:
     """Measure every case and print a table; with --case, measure one here."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
+    parser.add_argument("--cfg", type=Path, default=Path("configs/word_problems.yaml"))
     parser.add_argument("--case", choices=CASES)
     parser.add_argument("--only", nargs="+", default=[""], help="parts of the cases' names")
     parser.add_argument("--json", type=Path)

@@ -63,7 +63,7 @@ class Clock:
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cfg", type=Path, default=Path("configs/quickstart.yaml"))
+    parser.add_argument("--cfg", type=Path, default=Path("configs/word_problems.yaml"))
     parser.add_argument("--steps", default="30")
     parser.add_argument("overrides", metavar="key value", nargs="*")
     options = parser.parse_intermixed_args()

@@ -17,7 +17,7 @@ from fedmezo.commands.saved_check import few_examples, trained
 from fedmezo.core.log import on_screen
 from fedmezo.models.adapters import save_trained
 
-DEMO = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
+DEMO = Path(__file__).parents[1] / "configs" / "word_problems.yaml"
 REPEATS = 3
 
 

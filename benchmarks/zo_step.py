@@ -46,7 +46,7 @@ from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.estimators.estimate import estimate
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 
-QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
+WORD_PROBLEMS = Path(__file__).parents[1] / "configs" / "word_problems.yaml"
 TRAINABLE = {"lora8": 8, "lora128": 128, "all": 0}
 RATE, SEED = 1e-6, 0
 Step = Callable[[Batch, int], object]
@@ -74,7 +74,7 @@ class Case:
         )
         overrides += [] if rank else ["llm.adapter.use", "False"]
         overrides += ["data.root", self.data, "data.type", "gsm8k@llm"] if self.data else ["data.num_examples", "300"]
-        return assemble_learning_task(config.load(QUICKSTART, overrides))
+        return assemble_learning_task(config.load(WORD_PROBLEMS, overrides))
 
     def plain(self) -> PreTrainedModel | PeftModel:
         """Return the model as peft and transformers have it."""

@@ -5,7 +5,7 @@ arXiv 2402.05926), from its pseudo-code, on the parts that the framework has for
 framework's own run gives the same bits, with FedAvg, central differences of one query and a fixed rate: other choices
 of a configuration are not read here. It adds evaluation, a ledger to verify a run by and go on from, and deployment.
 
-    python examples/fedmezo_in_100_lines.py configs/quickstart.yaml
+    python examples/fedmezo_in_100_lines.py configs/word_problems.yaml
 
 N clients have data of their own, f_i being the loss on those of client i. They minimise f(theta) = sum_i p_i f_i(theta)
 over the trainable parameters theta of a model, d of them: those of an adapter, say.
@@ -112,4 +112,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if sys.argv[1:] else str(Path(__file__).parents[1] / "configs" / "quickstart.yaml"))
+    main(sys.argv[1] if sys.argv[1:] else str(Path(__file__).parents[1] / "configs" / "word_problems.yaml"))

@@ -183,10 +183,14 @@ def test_phrases_stay_with_their_sentence(tmp_path: Path, sst2: Callable[..., Pa
         (("llm.tok_len", "20"), "llm.tok_len = 20\n    every one of the 40 texts would be cut"),
         (("data.type", "arithmetic@llm", "data.task", "classification"), "arithmetic@llm is no task with a template"),
         (("data.type", "arithmetic@llm", "criterion.type", "label_words"), "arithmetic@llm is no classification"),
+        (
+            ("data.type", "ag_news@llm", "eval.metrics", "auc"),
+            "eval.metrics = auc\n    it is for 2 classes; ag_news@llm h",
+        ),
         (("data.type", "arithmetic@llm"), "eval.metrics = f1\n    it is for classification; arithmetic@llm is none"),
         (
-            ("data.type", "arithmetic@llm", "eval.metrics", "loss", "data.balance", "True"),
-            "data.balance\n    arithmetic",
+            ("data.type", "arithmetic@llm", "eval.metrics", "loss", "data.shots", "1"),
+            "data.shots\n    arithmetic",
         ),
         (
             ("data.task", "generation", "criterion.type", "label_words"),

@@ -25,7 +25,7 @@ class Measurement(NamedTuple):
 
 
 # an adapter whose two signs are scored one after the other: SmolLM2-135M-Instruct, DoRA r=8 on q and v, 100 pairs
-# python -m fedmezo.main --cfg configs/quickstart.yaml --check --fidelity 100 train.is_enable_half True
+# python -m fedmezo.main --cfg configs/word_problems.yaml --check --fidelity 100 train.is_enable_half True
 #     llm.adapter.args '[{adapter_method: lora, r: 8, lora_alpha: 16, use_dora: true}]'
 MEASURED = (Measurement("bfloat16", "cpu", 5e-3, 0.794),)
 

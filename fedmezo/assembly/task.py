@@ -117,10 +117,21 @@ def assemble_metrics(cfg: CfgNode) -> list[Metric]:
     """Return what is evaluated: what every evaluation records, what the configuration names, what picks the best."""
     best = cfg.eval.best_res_update_round_wise_key.partition("_")[2]
     metrics = make_metrics((*PLACED, *cfg.eval.metrics, best))
-    of_classes = next((each.name for each in metrics if each.among_labels), "")
-    if of_classes and not ((task := asked_task(cfg)) and task.classes):
-        raise ConfigurationError(f"eval.metrics = {of_classes}\n    it is for classification; {cfg.data.type} is none")
+    of_classes = [each for each in metrics if each.among_labels]
+    if of_classes:
+        task = asked_task(cfg)
+        _check_classes(of_classes, cfg.data.type, len(task.classes) if task else 0)
     return metrics
+
+
+def _check_classes(metrics: Sequence[Metric], data: str, num_classes: int) -> None:
+    for metric in metrics:
+        if not num_classes:
+            raise ConfigurationError(f"eval.metrics = {metric.name}\n    it is for classification; {data} is none")
+        if metric.num_classes not in (0, num_classes):
+            raise ConfigurationError(
+                f"eval.metrics = {metric.name}\n    it is for {metric.num_classes} classes; {data} has {num_classes}"
+            )
 
 
 def shown_metrics(cfg: CfgNode, metrics: Sequence[Metric]) -> list[Metric]:

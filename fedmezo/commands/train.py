@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 from yacs.config import CfgNode
@@ -25,6 +25,7 @@ from fedmezo.assembly.engine import assemble_failure_policy
 from fedmezo.assembly.identity import as_recorded
 from fedmezo.assembly.task import shown_metrics
 from fedmezo.commands.best_model import check_best, mend_best, recorded_hash
+from fedmezo.commands.classification import run_baselines
 from fedmezo.commands.saved_check import few_examples, trained
 from fedmezo.config import dump, to_dict, unused
 from fedmezo.core.environment import environment
@@ -33,7 +34,6 @@ from fedmezo.core.interrupt import ending, graceful_stop, undisturbed
 from fedmezo.core.log import LOG, RESULT, in_file
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import aligned
-from fedmezo.evaluation.baselines import baselines
 from fedmezo.federation.callbacks import Callbacks
 from fedmezo.federation.communication import paper_bytes
 from fedmezo.federation.evaluations import Evaluations
@@ -222,7 +222,7 @@ def _finish(
     changes = evaluations.changes(0, last, shown_metrics(cfg, task.metrics))
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     if task.data.words:
-        summary["baselines"] = _baselines(task, evaluations)
+        summary["baselines"] = run_baselines(task, evaluations)
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)
     try:
@@ -236,15 +236,6 @@ def _finish(
     finally:
         LOG.log(RESULT, summary_table(summary, changes, task.parameters.size, task.start.element_size()))
         LOG.log(RESULT, "\n" + aligned(next_steps(folder.path, summary["outcome"], len(reports))))
-
-
-def _baselines(task: LearningTask, evaluations: Evaluations) -> dict[str, Any]:
-    """Return, by split, what the accuracies of a classification are compared with."""
-    first, evaluator, train = evaluations.records[0], evaluations.evaluator, task.data.partition.union("train")
-    return {
-        split: baselines(task.data.labels, train, evaluator.examples(split), first.value(split, "accuracy")).to_json()
-        for split in evaluator.splits
-    }
 
 
 def _check_saved(cfg: CfgNode, folder: RunFolder, task: LearningTask, training: Training, outcome: str) -> None:

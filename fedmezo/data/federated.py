@@ -101,7 +101,7 @@ class Selection:
 
     Attributes:
         by_label: the splitter divides by classes, not categories.
-        balance: as many examples of each class, in every category, are divided and held out.
+        balance: as many examples of each class, in every category, are divided and held out; nothing without classes.
         shots: the most training examples of each class that a client keeps; 0 for all.
         client_examples: the most training examples that a client keeps; 0 for all.
     """
@@ -113,8 +113,8 @@ class Selection:
 
     @property
     def of_classes(self) -> str:
-        """The key that only classification has, if one is set; else empty."""
-        keys = {"data.split_by": self.by_label, "data.balance": self.balance, "data.shots": self.shots}
+        """The key that only classification has, and that is not left out elsewhere, if one is set; else empty."""
+        keys = {"data.split_by": self.by_label, "data.shots": self.shots}
         return next((key for key, wanted in keys.items() if wanted), "")
 
 
@@ -143,6 +143,7 @@ def build(
     divide = make_splitter(splitter, splitter_args or {})
     loaded = _encoded(request, tokenizer, tok_len, prompt, day, cache)
     _check_classes(selection, loaded.dataset)
+    balance = selection.balance and bool(loaded.words)
     cells = [(example.category or "", example.label or "") for example in loaded.examples]
     try:
         partition = make_partition(
@@ -153,7 +154,7 @@ def build(
             num_clients=num_clients,
             seed=request.seed,
             subsample=subsample,
-            cells=cells if selection.balance else None,
+            cells=cells if balance else None,
             groups=_groups(loaded, splits),
         )
     except ResourceError as error:
@@ -165,10 +166,11 @@ def build(
     partition = limited(partition, labels, selection.shots, selection.client_examples, request.seed)
     copies = find_copies(partition, loaded.examples, loaded.encoded)
     kept = partition if duplicates == "keep" else without_copies(partition, copies)
-    if selection.balance:
+    if balance:
         kept = with_balanced_held_out(kept, cells, request.seed)
     words = loaded.words
     warnings = (
+        *([f"data.balance = True has no effect: {request.name} has no classes"] if selection.balance > balance else []),
         *partition.warnings,
         *copies_warnings(partition, copies, duplicates),
         *_cut_warnings(partition, loaded.encoded, tok_len),

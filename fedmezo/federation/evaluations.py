@@ -85,6 +85,10 @@ class Evaluations:
             for metric in metrics
         }
 
+    def sums(self, rounds_done: int) -> dict[str, ExampleSums]:
+        """Return the sums of examples of the evaluation after so many rounds, by split, but for lost ones."""
+        return {split: own for (_, split), own in self._sound_sums({rounds_done}).items()}
+
     def _sound_sums(self, rounds: Set[int]) -> dict[tuple[int, str], ExampleSums]:
         """Return the sums of examples, by (rounds done, split), that the recorded results follow from."""
         found = {}

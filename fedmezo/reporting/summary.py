@@ -99,6 +99,9 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int, items
     ]
     for split, found in summary.get("baselines", {}).items():
         rows.append((f"{split} zero-shot", f"{100 * found['zero_shot']:.1f} % right before training"))
+        if (shifted := found.get("zero_shot_threshold")) is not None:
+            words = f"{100 * shifted:.1f} % right before training, with the threshold that is best on training examples"
+            rows.append((f"{split} with a threshold", words))
         rows.append((f"{split} majority", f"{100 * found['majority']:.1f} % right by always saying {found['answer']}"))
     rows += _group_rows(summary["groups"], LOSS, "", _short)
     for metric in (next(iter(splits.values())).metric for splits in changes.values() if splits):

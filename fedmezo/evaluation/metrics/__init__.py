@@ -31,6 +31,7 @@ class Metric:
         share: whether the result is a share, which is shown in percent.
         by_group: whether it is also recorded by client and by category.
         among_labels: whether there is such a metric for classification alone.
+        num_classes: of the classification tasks that it is for; 0 for any.
         sums_of: ``loss`` or ``accuracy``, if it is computed from the sums of that metric instead of values of its own.
     """
 
@@ -41,6 +42,7 @@ class Metric:
     share: ClassVar[bool] = False
     by_group: ClassVar[bool] = True
     among_labels: ClassVar[bool] = False
+    num_classes: ClassVar[int] = 0
     sums_of: ClassVar[str] = ""
 
     def values(self, logits: "Tensor", labels: "Tensor", losses: "Tensor") -> "Tensor":

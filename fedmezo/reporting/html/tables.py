@@ -108,10 +108,15 @@ def _learnt(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:
 def _compared_with(runs: Sequence[Run], split: str) -> list[tuple[str, list[Cell]]]:
     """Return what the accuracies of classifications are compared with."""
     own = [run.baselines.get(split, {}) for run in runs]
-    names = {"majority": "of the commonest class", "zero_shot": "zero-shot"}
+    names = {
+        "majority": "of the commonest class",
+        "zero_shot": "zero-shot",
+        "zero_shot_threshold": "zero-shot with a threshold",
+    }
     return [
         (f"{split} accuracy {words}", [cell(each.get(name), "{:.4g}".format) for each in own])
         for name, words in names.items()
+        if any(name in each for each in own)
     ]
 
 
