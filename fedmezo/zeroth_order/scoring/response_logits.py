@@ -105,20 +105,22 @@ class Reader:
         """Return what goes into the head [B, k, H] at the k positions before the last k labels [B, k]: the first
         label is the first of any row.
         """
-        first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
-        kept = batch.labels.shape[1] - first + 1
         seen: list[Tensor] = []
 
         def capture(hidden: Tensor) -> Tensor:
             seen.append(hidden)
             return hidden[..., :1]  # what is done to it afterwards does not matter
 
-        trunk = self._trunk.passed(batch) if self._trunk else nullcontext()
-        with forward_override(self._head, capture), self._noting_the_output(), trunk:
+        trunk = self._trunk.passed(batch) if self._trunk else nullcontext(batch)
+        with forward_override(self._head, capture), self._noting_the_output(), trunk as given:
+            first = int((given.labels != IGNORED).any(dim=0).nonzero()[0])
             self._model(
-                input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=kept, use_cache=False
+                input_ids=given.input_ids,
+                attention_mask=given.attention_mask,
+                logits_to_keep=given.labels.shape[1] - first + 1,
+                use_cache=False,
             )
-        return seen[0][:, :-1], batch.labels[:, first:]  # position j predicts label j + 1
+        return seen[0][:, :-1], given.labels[:, first:]  # position j predicts label j + 1
 
     @contextmanager
     def _noting_the_output(self) -> Iterator[None]:

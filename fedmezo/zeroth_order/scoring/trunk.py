@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from fedmezo.core.log import LOG
-from fedmezo.data.batches import Batch
+from fedmezo.data.batches import IGNORED, Batch
 from fedmezo.zeroth_order.scoring.forward_override import forward_override
 
 MOST_BYTES = 1 << 30  # of states that are kept
@@ -33,12 +33,17 @@ class Trunk:
     Args:
         model: a causal language model of transformers, or a PEFT model around one, in eval mode.
         layers: the first layers of its decoder, at least one, none of which is trained.
+        whole: whether these are all layers: what follows looks at each position alone, so that only those that predict
+            a response token are kept.
         most_bytes: of states; the oldest are forgotten, and computed anew where they are needed.
     """
 
-    def __init__(self, model: nn.Module, layers: Sequence[nn.Module], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, model: nn.Module, layers: Sequence[nn.Module], *, whole: bool = False, most_bytes: int = MOST_BYTES
+    ) -> None:
         self.layers = list(layers)
         self._decoder = _causal(model).get_decoder()
+        self._whole = whole
         self._most_bytes = most_bytes
         self._states: OrderedDict[int, Tensor] = OrderedDict()  # of an example, by index: [T, H]
         self._as_tuple = False  # how a layer gives its output
@@ -51,17 +56,21 @@ class Trunk:
             for row, index in enumerate(map(int, batch.indices)):
                 if index not in self._states:
                     length = int(batch.attention_mask[row].sum())
-                    self._states[index] = self._computed(batch.input_ids[row : row + 1, :length])
+                    states = self._computed(batch.input_ids[row : row + 1, :length])
+                    self._states[index] = states[self._starts(batch)[row] :].clone()
         self._forget_but(needed)
 
     @contextmanager
-    def passed(self, batch: Batch) -> Iterator[None]:
-        """Have the layers pass on what is kept of the examples of a batch [B, T], instead of computing it."""
+    def passed(self, batch: Batch) -> Iterator[Batch]:
+        """Have the layers pass on what is kept of the examples of a batch [B, T], instead of computing it.
+
+        Gives the batch that is to go through the model: the positions that are kept, from the left.
+        """
         self.prepare([batch])
         states = pad_sequence([self._states[int(index)] for index in batch.indices], batch_first=True)
-        states = functional.pad(states, (0, 0, 0, batch.labels.shape[1] - states.shape[1]))
-        with self._passing(states):
-            yield
+        kept = _shifted(batch, self._starts(batch))
+        with self._passing(functional.pad(states, (0, 0, 0, kept.labels.shape[1] - states.shape[1]))):
+            yield kept
 
     @torch.inference_mode()
     def obstacle(self) -> str:
@@ -114,7 +123,12 @@ class Trunk:
             hook.remove()
         self._as_tuple = isinstance(seen[0], tuple)
         states: Tensor = seen[0][0] if self._as_tuple else seen[0]
-        return states[0].clone()
+        return states[0]
+
+    def _starts(self, batch: Batch) -> Tensor:
+        """Return the first position of each example that is kept, int64 [B]."""
+        first = (batch.labels != IGNORED).int().argmax(dim=1)
+        return (first - 1).clamp(min=0) if self._whole else torch.zeros_like(first)
 
     def _forget_but(self, needed: set[int]) -> None:
         held = sum(states.nbytes for states in self._states.values())
@@ -122,6 +136,16 @@ class Trunk:
             if held <= self._most_bytes:
                 return
             held -= self._states.pop(index).nbytes
+
+
+def _shifted(batch: Batch, starts: Tensor) -> Batch:
+    """Return a batch [B, T] without the positions before ``starts`` [B], its rows aligned on the left."""
+    width = int((batch.attention_mask.sum(dim=1) - starts).max())
+    columns = starts[:, None] + torch.arange(width, device=starts.device)
+    inside = columns < batch.labels.shape[1]
+    columns = columns.clamp(max=batch.labels.shape[1] - 1)
+    ids, mask, labels = (t.gather(1, columns) for t in (batch.input_ids, batch.attention_mask, batch.labels))
+    return Batch(ids, mask * inside, labels.masked_fill(~inside, IGNORED), batch.indices)
 
 
 class _DoneError(Exception):
@@ -133,7 +157,7 @@ def make_trunk(model: nn.Module) -> Trunk | None:
     causal = _causal(model)
     layers = [module for module in causal.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
     found = list(itertools.takewhile(lambda layer: not _trained(layer), layers))
-    trunk = Trunk(model, found) if found else None
+    trunk = Trunk(model, found, whole=len(found) == len(layers)) if found else None
     if len({parameter.device for parameter in model.parameters()}) > 1:
         reason = "the model spans several devices"
     elif len(_trained(model)) > len(_trained(causal)):

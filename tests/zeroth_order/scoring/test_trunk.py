@@ -72,7 +72,7 @@ def test_bits_depend_on_nothing_but_the_example() -> None:
     for most in (1, 1 << 30):
         for first in (alone, batch):
             lora = of_last_layer()
-            trunk = Trunk(lora.model, made(lora.model).layers, most)
+            trunk = Trunk(lora.model, made(lora.model).layers, most_bytes=most)
             scorer = LoraBatchedScorer(lora.model, lora.parameters, trunk=trunk)
             scorer.loss(lora.point, first)
             losses.append(scorer.losses(lora.point, LANES, batch))
