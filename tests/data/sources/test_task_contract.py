@@ -201,6 +201,25 @@ def test_rows_that_do_not_fit_are_told_with_line_and_column(tmp_path: Path, cont
 
 
 @pytest.mark.parametrize(
+    ("name", "role"),
+    # what is in a table is a text
+    [(name, role) for name in OF_FILES for role in ("text", "answer") if (name, role) != ("sst2@llm", "text")],
+)
+def test_a_malformed_row_of_any_task_is_told_with_line_and_column(tmp_path: Path, name: str, role: str) -> None:
+    task, file, (row, _, _) = find_task(Request(name, tmp_path)), files_of(name)[0], ROWS[name]
+    assert task is not None
+    field = "label" if role == "answer" and task.labels else role
+    path = task.fields[field]
+    column = path.partition(".")[0]
+    write(tmp_path, file, [row, row | {column: "neither" if field == "label" else [["neither"]]}])
+    with pytest.raises(ResourceError) as caught:
+        load_dataset(Request(name, tmp_path))
+    line, number = 3 if file.endswith(".tsv") else 2, list(row).index(column) + 1  # a table has a header
+    told = f"1 of 2 rows are malformed\n    {tmp_path / file}:{line}, column {number}: {path} is"
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("row", "expected"),
     [
         ({"answers": {"text": []}}, r"squad_train\.jsonl:1, column 4: answers.text.0 is null, expected a text"),
