@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.errors import ConfigurationError
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.hubs import load_base_model
@@ -169,6 +170,14 @@ def test_every_way_of_scoring_gives_the_mean_of_these_losses(
     tokens = [response for _, response in ROWS]
     each = zip(transformers_own(name), tokens, strict=True)
     assert found == pytest.approx(sum(loss * count for loss, count in each) / sum(tokens), abs=1e-5)
+
+
+def test_a_family_whose_layers_peft_does_not_know_is_told_with_those_it_has() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        attach_adapter(original("SmolLM3"), {"adapter_method": "lora", "r": 2})
+    layers = "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
+    told = f"it does not know which layers of smollm3 to adapt: name some in target_modules, of {layers}"
+    assert str(caught.value).endswith(told)
 
 
 @EVERY
