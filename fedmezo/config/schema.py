@@ -50,10 +50,11 @@ OPEN_GROUPS = frozenset(name for section in SECTIONS for name in section.open_na
 # move; lanes round otherwise
 RESUMABLE = (
     *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "verbose"),
-    *("eval.batch_size", "extensions", "callbacks", "model.type", "data.root", "data.date"),
-    *("llm.cache.model", "llm.accept_terms", "use_gpu", "device"),
+    *("eval.batch_size", "extensions", "callbacks", "model.type", "data.root", "data.date", "llm.cache.model"),
+    *("use_gpu", "device"),
     *("federate.participation", "federate.on_failure", "federate.retries", "federate.min_results"),
     *(key for key in KEYS if key.startswith("engine.") and key != "engine.lanes"),
+    "llm.accept_terms",
 )
 
 
