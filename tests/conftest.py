@@ -83,8 +83,8 @@ def one_thread() -> Iterator[None]:
 def own_cache(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keep the user's cache out of the tests, but for those marked smollm2: they find its model there."""
-    if request.node.get_closest_marker("smollm2"):
+    """Keep the user's cache out of the tests, but for those of real models: they find them there."""
+    if any(map(request.node.get_closest_marker, ("smollm2", "gemma"))):
         return
     monkeypatch.setenv("FEDMEZO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 

@@ -117,11 +117,13 @@ def load_model(cfg: CfgNode) -> BaseModel:
 
     Raises:
         ModelUnavailableError: it cannot be had, or does not work.
-        ConfigurationError: it does not fit the devices.
+        ConfigurationError: its terms are not accepted, or it does not fit the devices.
     """
     device = chosen_device(cfg.use_gpu, cfg.device)
     dtype, cache = base_dtype(cfg.train.is_enable_half, device), cache_folder(cfg.llm.cache.model)
-    base = load_base_model(cfg.model.type, dtype=dtype, cache=cache, device_map=cfg.model.device_map)
+    base = load_base_model(
+        cfg.model.type, dtype=dtype, cache=cache, device_map=cfg.model.device_map, accepted=cfg.llm.accept_terms
+    )
     if not cfg.model.device_map:
         base.model.to(device)
     elif any(parameter.device.type == "meta" for parameter in base.model.parameters()):

@@ -54,6 +54,7 @@ RESUMABLE = (
     *("use_gpu", "device"),
     *("federate.participation", "federate.on_failure", "federate.retries", "federate.min_results"),
     *(key for key in KEYS if key.startswith("engine.") and key != "engine.lanes"),
+    "llm.accept_terms",
 )
 
 

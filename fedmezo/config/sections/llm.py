@@ -2,7 +2,7 @@
 
 from fedmezo.config.key import Key, Section
 from fedmezo.config.peft_arguments import DEFAULT, AdapterArguments, arguments_of
-from fedmezo.config.types import Boolean, Integer, ListOf, Text
+from fedmezo.config.types import Boolean, Choice, Integer, ListOf, Text
 
 SECTION = Section(
     "llm",
@@ -15,6 +15,14 @@ SECTION = Section(
             10,
             Integer(low=0),
             "Steps of non-finite loss after which the run stops (exit code 4).",
+        ),
+        Key(
+            "llm.accept_terms",
+            (),
+            ListOf(Choice(("gemma",))),
+            "Terms of use that you have read and accept: of gemma-3-270m@package_llm, [gemma].",
+            since="0.3.0",
+            before=(),
         ),
         Key("llm.cache.model", "", Text(), "Folder of the model cache; '': the user's cache."),
         Key(

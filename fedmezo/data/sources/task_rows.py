@@ -11,13 +11,17 @@ from fedmezo.data.examples import Dataset, Example
 from fedmezo.data.sources.fields import HALF_PAIR, MOST_LISTED, text_of
 from fedmezo.data.sources.files import find_file, is_file
 from fedmezo.data.sources.hub import hub_rows
+from fedmezo.data.sources.opinions import read_opinions
 from fedmezo.data.sources.rows import Row, read_rows, type_name
 from fedmezo.data.sources.source import Request
 from fedmezo.data.sources.vader_sentiment import read_sentiment
 from fedmezo.data.tasks.task import Task
 
 Parts = tuple[list[list[Row]], str]  # rows of training, and of a test set of its own; where they came from
-ARCHIVES: Mapping[str, Callable[[Request], Parts]] = {"vader_sentiment": read_sentiment}
+ARCHIVES: Mapping[str, Callable[[Request], Parts]] = {
+    "opinions": read_opinions,
+    "vader_sentiment": read_sentiment,
+}
 
 
 class TaskSource:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from peft import PeftConfig, PeftModel, get_peft_model
+from torch import nn
 from transformers import PreTrainedModel
 
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import defined_at
 from fedmezo.core.randomness import preserved_torch_state, stream_key
+from fedmezo.core.text import listing
 from fedmezo.models.adapters.methods import Method, registry
 
+UNTARGETED = "specify `target_modules`"  # of what PEFT says
 # not for PEFT: the first two choose, the others are for :func:`fedmezo.models.adapters.prompt_init.prompt_embeddings`
 _OWN = ("adapter_package", "adapter_method", "prompt_tuning_init", "prompt_tuning_init_text")
 
@@ -44,9 +47,19 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any], seed: i
             adapted = get_peft_model(model, make(task_type="CAUSAL_LM", **own))
         _check_kept(adapted)
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, re.error) as error:
-        reason = str(error).strip() or type(error).__name__
+        reason = _untargeted(model) if UNTARGETED in str(error) else str(error).strip() or type(error).__name__
         raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {reason}") from error
     return adapted
+
+
+def _untargeted(model: PreTrainedModel) -> str:
+    """Return what to do about a kind of model for which PEFT does not know which layers to adapt."""
+    inner = model.base_model.named_modules()
+    layers = dict.fromkeys(name.rpartition(".")[2] for name, module in inner if isinstance(module, nn.Linear))
+    return (
+        f"it does not know which layers of {model.config.model_type} to adapt: "
+        f"name some in target_modules, of {listing(layers)}"
+    )
 
 
 def _configuration(method: type[Method]) -> Callable[..., PeftConfig]:

@@ -1,5 +1,6 @@
 """Hubs: where base models come from. ``model.type`` is ``NAME@HUB``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from fedmezo.core.registry import Registry
+from fedmezo.models.hubs.terms import check_terms
 from fedmezo.models.tokenizers import ModelTokenizer
 
 
@@ -31,7 +33,9 @@ registry: Registry[Hub] = Registry("model hub", __name__)
 register = registry.register
 
 
-def load_base_model(model_type: str, *, dtype: torch.dtype, cache: Path, device_map: str = "") -> BaseModel:
+def load_base_model(
+    model_type: str, *, dtype: torch.dtype, cache: Path, device_map: str = "", accepted: Sequence[str] = ()
+) -> BaseModel:
     """Load ``NAME@HUB``.
 
     Args:
@@ -39,9 +43,12 @@ def load_base_model(model_type: str, *, dtype: torch.dtype, cache: Path, device_
         dtype: of the base weights; they are never loaded in another one first.
         cache: folder for what has to be fetched or converted.
         device_map: how accelerate spreads the model over the devices there are; '' for the CPU alone.
+        accepted: names of the terms that the user accepts.
 
     Raises:
+        ConfigurationError: the model has terms, and they are not accepted.
         ModelUnavailableError: the hub has no such model, or cannot be reached.
     """
+    check_terms(model_type, accepted)
     name, _, hub = model_type.rpartition("@")
     return registry[hub](name, dtype=dtype, cache=cache, device_map=device_map)

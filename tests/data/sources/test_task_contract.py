@@ -1,6 +1,7 @@
 """The contract of a task, on every one that is shipped: a row of our own writing, in the format of each."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ ROWS: dict[str, tuple[dict[str, Any], str, str]] = {
         " 3",
     ),
 }
-OF_FILES = sorted(set(DESCRIBED) - {"sentiment@llm"})
+WITHOUT_FILES = {"opinions@llm", "sentiment@llm"}
+OF_FILES = sorted(set(DESCRIBED) - WITHOUT_FILES)
 
 
 def write(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
@@ -114,7 +116,7 @@ def test_a_row_in_its_format_becomes_prompt_and_response(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", sorted(DESCRIBED))
 def test_a_class_is_the_label_word(tmp_path: Path, name: str) -> None:
-    if name == "sentiment@llm":
+    if name in WITHOUT_FILES:
         write_distribution(tmp_path)
     else:
         write(tmp_path, files_of(name)[0], [ROWS[name][0]])
@@ -130,6 +132,14 @@ def test_without_files_and_hub_it_says_what_to_put_where(tmp_path: Path, name: s
     with pytest.raises(ResourceError) as caught:
         load_dataset(Request(name, tmp_path))
     assert f"put {' and '.join(files_of(name))} into {tmp_path}" in str(caught.value)
+
+
+def test_opinions_are_put_together_alike_in_every_class_and_category(tmp_path: Path) -> None:
+    data = load_dataset(Request("opinions@llm", tmp_path, num_examples=3))
+    assert len(data.examples) == 360 == len({example.input for example in data.examples}) and data.num_own_test == 0
+    counts = Counter((example.category, example.label) for example in data.examples)
+    assert counts == dict.fromkeys(((each, word) for each in ("films", "meals", "trips") for word in ("No", "Yes")), 60)
+    assert shown(data.examples[0]) == ("The plot was awful.\nIs that praise? Yes or No?\n", "No")
 
 
 def test_one_file_is_read_instead_of_the_tasks_own(tmp_path: Path) -> None:
@@ -154,7 +164,10 @@ def test_a_task_of_the_users_own_is_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("archive: vader_sentimnet", r"archive = vader_sentimnet\n .*expected vader_sentiment; the nearest is vader_"),
+        (
+            "archive: vader_sentimnet",
+            r"archive = vader_sentimnet\n .*expected opinions, vader_sentiment; the nearest is vader_",
+        ),
         ("", r"mood\.yaml: no local file\n    name a file with data\.file$"),
     ],
 )
@@ -185,6 +198,25 @@ def test_rows_that_do_not_fit_are_told_with_line_and_column(tmp_path: Path, cont
     (tmp_path / "sst2_train.tsv").write_text(content, encoding="utf-8")
     with pytest.raises(ResourceError, match=expected):
         load_dataset(Request("sst2@llm", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    # what is in a table is a text
+    [(name, role) for name in OF_FILES for role in ("text", "answer") if (name, role) != ("sst2@llm", "text")],
+)
+def test_a_malformed_row_of_any_task_is_told_with_line_and_column(tmp_path: Path, name: str, role: str) -> None:
+    task, file, (row, _, _) = find_task(Request(name, tmp_path)), files_of(name)[0], ROWS[name]
+    assert task is not None
+    field = "label" if role == "answer" and task.labels else role
+    path = task.fields[field]
+    column = path.partition(".")[0]
+    write(tmp_path, file, [row, row | {column: "neither" if field == "label" else [["neither"]]}])
+    with pytest.raises(ResourceError) as caught:
+        load_dataset(Request(name, tmp_path))
+    line, number = 3 if file.endswith(".tsv") else 2, list(row).index(column) + 1  # a table has a header
+    told = f"1 of 2 rows are malformed\n    {tmp_path / file}:{line}, column {number}: {path} is"
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize(

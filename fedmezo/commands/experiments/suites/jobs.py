@@ -103,8 +103,9 @@ def jobs(suite: Suite, out: Path) -> list[Job]:
     """Return the runs of a suite, seed by seed, so that one that is cut short has all arms of some seeds."""
     return [
         Job(arm, seed, out / suite.name / suite.scale / "runs" / f"{arm.name}_seed{seed}", suite.evaluation)
-        for seed in range(1, suite.seeds + 1)
+        for seed in range(1, max(arm.seeds for arm in suite.arms) + 1)
         for arm in suite.arms
+        if seed <= arm.seeds
     ]
 
 

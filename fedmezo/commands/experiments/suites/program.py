@@ -1,4 +1,4 @@
-"""The paper's tables and figures, and our own additions: one suite each, from grids in configs/paper/*.yaml.
+"""The paper's tables and figures, those of other works, our own: one suite each, from grids in configs/paper/*.yaml.
 
 python scripts/paper.py SUITE ... [--scale smoke|cpu|paper] [--seeds 3] [--resume] [-- key value ...]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fedmezo.commands.experiments.suites.figures import draw
 from fedmezo.commands.experiments.suites.jobs import Job
+from fedmezo.commands.experiments.suites.protocol import changes
 from fedmezo.commands.experiments.suites.results import Finished, counted, tidy, write_csv
 from fedmezo.commands.experiments.suites.suite import Suite
 from fedmezo.commands.experiments.suites.tables import AGAINST, Table, latex, markdown, measured
@@ -43,7 +44,7 @@ def _tasks(suite: Suite) -> list[str]:
 
 def _after(suite: Suite) -> str:
     named = ", ".join("the appendix" if item == "appendix" else item for item in suite.items if item != "our own")
-    return f"After {named} of Ling et al. (KDD 2024)" if named else "An addition of our own"
+    return f"After {named} of {suite.work}" if named else "An addition of our own"
 
 
 def environments(runs: Sequence[Finished]) -> list[dict[str, Any]]:
@@ -77,7 +78,7 @@ def _page(
     parts = [
         f"# {suite.title}\n",
         f"{_after(suite)}; scale `{suite.scale}`. {suite.note}".strip() + "\n",
-        f"`{command}`, {len(runs)} of {suite.seeds * len(suite.arms)} runs; {ran_on}; commit {commits or 'unknown'}. "
+        f"`{command}`, {len(runs)} of {suite.runs} runs; {ran_on}; commit {commits or 'unknown'}. "
         "Means over seeds with 90 % intervals (Student's t).\n",
         markdown(table),
     ]
@@ -85,9 +86,12 @@ def _page(
         parts.append(f"Not counted: {', '.join(f'{name} ({why})' for name, why in others.items())}.\n")
     if AGAINST in table[0]:
         parts.append("Against the baseline: mean of the differences seed by seed; * its 90 % interval excludes 0.\n")
-    if suite.published:
-        header, rows = suite.published["columns"], suite.published["rows"]
-        parts.append(f"Published{suite.published.get('note', '')}:\n")
-        parts.append(markdown(([str(cell) for cell in header], [[str(cell) for cell in row] for row in rows])))
+    if suite.published.source:
+        parts.append(f"Published: {suite.published.source}. {suite.published.note}".strip() + "\n")
+    if suite.published.columns:
+        parts.append(markdown((list(suite.published.columns), list(map(list, suite.published.rows)))))
+    if differences := changes(suite, runs):
+        parts.append(f"The published settings, where those here differ from them (of {differences.arm}):\n")
+        parts.append(markdown(differences.table))
     parts.append(f"![{suite.title}]({picture})\n")
     return "\n".join(parts)

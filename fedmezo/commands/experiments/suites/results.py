@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from yacs.config import CfgNode
+
+from fedmezo import config
 from fedmezo.commands.experiments.suites.jobs import Job
 from fedmezo.core.errors import ResourceError
 from fedmezo.core.files import whole_lines
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.zeroth_order.estimators.make import make_estimator
 
 Row = dict[str, Any]
 
@@ -33,6 +38,11 @@ class Finished:
     def summary(self) -> Row:
         """The final table's numbers."""
         return self._object("summary.json")
+
+    @cached_property
+    def config(self) -> CfgNode:
+        """What it was made with."""
+        return config.load(self.job.config, recorded=True)
 
     @cached_property
     def environment(self) -> Row:
@@ -68,11 +78,27 @@ class Finished:
         if ":" in metric:
             return self._scores(metric)
         split, _, name = metric.partition("_")
-        if name == "loss" and split in ("val", "test"):
-            return [(row.rounds_done, row.losses[split]) for row in self.evaluations if split in row.losses]
+        if split in ("val", "test"):
+            return [
+                (row.rounds_done, row.value(split, name))
+                for row in self.evaluations
+                if name in row.splits.get(split, ())
+            ]
         if name in ("up", "down"):
             return [(row["round"] + 1, _client_bytes([row], metric)) for row in self.metrics]
         return [(row["round"] + 1, float(row[metric])) for row in self.metrics if row.get(metric) is not None]
+
+    def spent(self, cost: str) -> dict[int, float]:
+        """Return what all clients together have spent, by rounds done: see :data:`COSTS`."""
+        each = [COSTS[cost](self, row) for row in self.metrics]
+        return dict(enumerate(accumulate(each, initial=0.0)))
+
+    @property
+    def forwards_of_an_example(self) -> int:
+        """How many forward passes a step has for each of its examples; a backward pass counts as two."""
+        if self.config.trainer.type == "llmtrainer":
+            return 3
+        return len(make_estimator(self.config.zo.estimator).lanes(range(1, self.config.zo.queries + 1), 1.0))
 
     def measure(self, name: str) -> float:
         """Return one number of the run: see :data:`MEASURES`, or ``METRIC@ROUNDS``."""
@@ -107,22 +133,46 @@ def _per_round(run: Finished, key: str) -> float:
     return float(sorted(row[key] for row in rows)[len(rows) // 2])
 
 
+def _accuracy(run: Finished, which: int) -> float:
+    found = run.curve("test_accuracy")
+    return found[which][1] if found else float("nan")
+
+
+def _majority(run: Finished) -> float:
+    found: Mapping[str, Row] = run.summary.get("baselines", {})
+    return float(found["test"]["majority"]) if "test" in found else float("nan")
+
+
+def _bytes_of_a_client(run: Finished) -> float:
+    return run.spent("bytes")[len(run.metrics)] / float(run.config.federate.client_num)
+
+
 def _client_bytes(rows: Sequence[Row], key: str) -> float:
     found = [client[key] for row in rows for client in row["clients"]]
     return float(sum(found) / max(1, len(found)))
 
 
+COSTS: Mapping[str, Callable[[Finished, Row], float]] = {
+    "forwards": lambda run, row: float(
+        run.forwards_of_an_example * sum(client["samples"] for client in row["clients"])
+    ),
+    "bytes": lambda run, row: float(sum(client["bytes_up"] + client["bytes_down"] for client in row["clients"])),
+}
 MEASURES: Mapping[str, Callable[[Finished], float]] = {
     "before": lambda run: float(_loss(run)["before"]),
     "after": lambda run: float(_loss(run)["after"]),
     "drop": lambda run: float(_loss(run)["before"] - _loss(run)["after"]),
-    "accuracy": lambda run: float(run.metrics[-1].get("test_accuracy", float("nan"))),
+    "accuracy": lambda run: _accuracy(run, -1),
+    "accuracy_before": lambda run: _accuracy(run, 0),
+    "majority": _majority,
     "exact_match": lambda run: float(run.metrics[-1].get("test_exact_match", float("nan"))),
     "seconds": lambda run: _per_round(run, "seconds"),
     "memory": lambda run: float(run.summary["peak_memory_mib"]),
     "bytes_up": lambda run: _client_bytes(run.metrics, "bytes_up"),
     "bytes_down": lambda run: _client_bytes(run.metrics, "bytes_down"),
     "bytes": lambda run: float(run.summary["bytes_up"] + run.summary["bytes_down"]),
+    "bytes_of_a_client": _bytes_of_a_client,
+    "forwards": lambda run: run.spent("forwards")[len(run.metrics)],
     "nonfinite": lambda run: float(run.summary["nonfinite"]),
 }
 CURVES = (
@@ -133,13 +183,17 @@ UNITS = {
     "before": "loss before",
     "after": "loss after",
     "drop": "drop of the loss",
-    "accuracy": "token accuracy",
+    "accuracy": "accuracy",
+    "accuracy_before": "accuracy before",
+    "majority": "majority class",
     "exact_match": "exact match",
     "seconds": "s a round",
     "memory": "peak MiB",
     "bytes_up": "B up, client and round",
     "bytes_down": "B down, client and round",
     "bytes": "B in all",
+    "bytes_of_a_client": "B of a client, up and down",
+    "forwards": "forwards of an example, in all",
     "nonfinite": "losses not finite",
 }
 

@@ -1,20 +1,25 @@
 """A suite as data: ``configs/paper/NAME.yaml``.
 
 title: what it shows
-items: [figure 2]            # of the paper
+work: Ling et al. (KDD 2024) # whose protocol it is
+items: [figure 2]            # of that work
 axes:                        # arms are the product of the axes
   mu: {5e-3: {zo.mu: 5.0e-3}, 1e-3: {zo.mu: 1.0e-3}}
-x: rounds                    # of the figure: rounds, or an axis whose labels are numbers
+x: rounds                    # of the figure: rounds, an axis, or what is spent: [forwards, bytes], a panel each
 y: test_loss                 # of the figure
 columns: [before, after, drop]
 baseline: {mu: 1e-3}         # arms are compared with the one that has this instead, seed by seed
 fresh: true                  # each run in a process of its own (where memory is measured)
-published: {columns: [...], rows: [[...]]}
+published:                   # see :mod:`fedmezo.commands.experiments.suites.published`
+  source: Ling et al. (KDD 2024), table 1
+  beside: {accuracy: {5e-3: 0.84}}       # a column in the table of results: values by the labels of the arms
+  columns: [...]                         # a table of its own
+  rows: [[...]]
 scales:
   cpu:
     cfg: ../_base_/gsm8k.yaml
     set: {federate.total_round_num: 6}     # for all arms, before those of the axes
-    axes: {mu: {5e-3: {...}}}              # instead of the axis of that name
+    axes: {mu: {5e-3: {zo.mu: 5.0e-3, seeds: 1}}}  # instead of the axis of that name; and of the seeds
     baseline: {mu: 5e-3}
     columns: [drop, "gsm8k:exact_match,strict-match@100"]  # of a task, after so many rounds, or final
     evaluate: {tasks: [gsm8k], rounds: [0, 100, final], limit: 50, run_code: false}  # each run, by fedmezo.evaluate
@@ -29,12 +34,16 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo.commands.experiments.suites.evaluation import Evaluation, read_evaluation
+from fedmezo.commands.experiments.suites.published import Published, read_published
 from fedmezo.core.documents.problems import Problem, Problems
 from fedmezo.core.documents.reading import check_keys, read_document
 from fedmezo.core.text import nearest
 
-KEYS = ("title", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
+PAPER = "Ling et al. (KDD 2024)"
+KEYS = ("title", "work", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
 SCALE_KEYS = ("cfg", "set", "axes", "baseline", "columns", "evaluate", "seeds", "note")
+OF_ARMS = ("cfg", "seeds")  # what an axis may say of its arms besides keys
+PUBLISHED = "paper"  # the scale of the published settings
 NEEDED = ("title", "items", "axes", "y", "columns", "scales")
 
 Overrides = Mapping[str, Any]
@@ -49,11 +58,13 @@ class Arm:
         labels: its value on each axis.
         cfg: the configuration that it starts from.
         overrides: of keys.
+        seeds: that it is run with.
     """
 
     labels: Mapping[str, str]
     cfg: Path
     overrides: Overrides
+    seeds: int = 1
 
     @property
     def name(self) -> str:
@@ -63,23 +74,29 @@ class Arm:
 
 @dataclass(frozen=True, eq=False)
 class Suite:
-    """A suite at one scale: see the module's text for the fields."""
+    """A suite at one scale: see the module's text for the fields; ``original``: its arms at scale paper."""
 
     name: str
     scale: str
     title: str
     items: tuple[str, ...]
     arms: tuple[Arm, ...]
-    x: str
+    x: tuple[str, ...]
     y: str
     columns: tuple[str, ...]
     baseline: Mapping[str, str]
-    seeds: int
+    work: str = PAPER
+    original: tuple[Arm, ...] = ()
     fresh: bool = False
     note: str = ""
-    published: Mapping[str, Any] = field(default_factory=dict)
+    published: Published = field(default_factory=Published)
     own_keys: frozenset[str] = frozenset()
     evaluation: Evaluation | None = None
+
+    @property
+    def runs(self) -> int:
+        """How many runs it has."""
+        return sum(arm.seeds for arm in self.arms)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -109,44 +126,61 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
     own = scales[scale]
     asked = own.get("evaluate")
     evaluation = None if asked is None else read_evaluation(path, asked, problems, f"scales.{scale}.evaluate")
-    axes: Axes = {name: _labelled(own.get("axes", {}).get(name, values)) for name, values in tree["axes"].items()}
-    cfg = (path.parent / own["cfg"]).resolve()
+    axes = _axes(tree, own)
     note = " ".join(filter(None, [tree.get("note", ""), own.get("note", "")]))
     baseline = {axis: str(label) for axis, label in own.get("baseline", tree.get("baseline", {})).items()}
     for axis, label in baseline.items():
         if label not in axes.get(axis, {}):
             allowed = f"no arm of scale {scale} has it; of {axis} there are {', '.join(axes.get(axis, {})) or 'none'}"
             problems.append(Problem(str(path), f"baseline.{axis}", label, allowed))
+    published = _published(path, tree, problems)
     problems.raise_if_any()
     return Suite(
         name=path.stem,
         scale=scale,
         title=tree["title"],
         items=tuple(tree["items"]),
-        arms=tuple(_arms(path, cfg, own.get("set", {}), axes)),
-        x=tree.get("x", "rounds"),
+        arms=_arms(path, own, axes, seeds),
+        original=_arms(path, scales[PUBLISHED], _axes(tree, scales[PUBLISHED])) if PUBLISHED in scales else (),
+        x=tuple(_listed(tree.get("x", "rounds"))),
         y=tree["y"],
         columns=tuple(own.get("columns", tree["columns"])),
         baseline=baseline,
-        seeds=seeds or own.get("seeds", 1),
+        work=tree.get("work", PAPER),
         fresh=tree.get("fresh", False),
         note=" ".join(note.split()),
-        published=tree.get("published", {}),
+        published=published,
         evaluation=evaluation,
-        own_keys=frozenset(key for arms in axes.values() for own in arms.values() for key in own) - {"cfg"},
+        own_keys=frozenset(key for arms in axes.values() for own in arms.values() for key in own) - {*OF_ARMS},
     )
 
 
-def _arms(path: Path, cfg: Path, common: Overrides, axes: Axes) -> list[Arm]:
+def _axes(tree: Mapping[str, Any], own: Mapping[str, Any]) -> Axes:
+    return {name: _labelled(own.get("axes", {}).get(name, values)) for name, values in tree["axes"].items()}
+
+
+def _arms(path: Path, scale: Mapping[str, Any], axes: Axes, seeds: int | None = None) -> tuple[Arm, ...]:
     found = []
     for labels in itertools.product(*axes.values()):
-        own: dict[str, Any] = dict(common)
+        own: dict[str, Any] = {"cfg": scale["cfg"], **scale.get("set", {})}
         for axis, label in zip(axes, labels, strict=True):
             own |= axes[axis][label]
-        start = own.pop("cfg", None)
-        named = dict(zip(axes, labels, strict=True))
-        found.append(Arm(named, cfg if start is None else (path.parent / start).resolve(), own))
-    return found
+        cfg, most = (path.parent / own.pop("cfg")).resolve(), own.pop("seeds", scale.get("seeds", 1))
+        found.append(Arm(dict(zip(axes, labels, strict=True)), cfg, own, seeds or most))
+    return tuple(found)
+
+
+def _published(path: Path, tree: Mapping[str, Any], problems: Problems) -> Published:
+    """Return what is published; its arms may be those of any scale."""
+    if "published" not in tree:
+        return Published()
+    every = [_axes(tree, own) for own in tree["scales"].values()]
+    labels = {name: list(dict.fromkeys(label for axes in every for label in axes[name])) for name in tree["axes"]}
+    return read_published(path, tree["published"], labels, problems) or Published()
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def _labelled(values: Mapping[Any, Overrides | None]) -> dict[str, Overrides]:

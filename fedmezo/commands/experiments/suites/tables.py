@@ -13,12 +13,13 @@ Table = tuple[list[str], list[list[str]]]  # a header, and rows
 
 
 def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
-    """Return a row for each arm: means over seeds, and the drop of the loss against the baseline, seed by seed.
+    """Return a row for each arm: means over seeds, what is published, the drop against the baseline, seed by seed.
 
     Where some seeds of an arm do not count, the row says how many do. An arm's baseline differs from it on those axes
     only that the suite's baseline names.
     """
     header = [*suite.axes, "seeds", *(UNITS.get(name, name) for name in suite.columns)]
+    header += [f"published {name}" for name in suite.published.beside]
     drops = _drops(runs)
     compared = bool(suite.baseline)
     if compared:
@@ -27,11 +28,12 @@ def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
     for arm in suite.arms:
         own = [run for run in runs if run.job.arm == arm]
         cells = [shown(interval([run.measure(name) for run in own])) for name in suite.columns]
+        cells += [values.get(tuple(arm.labels.values()), "-") for values in suite.published.beside.values()]
         if compared:
             base = {**arm.labels, **suite.baseline}
             same = arm.labels == base
             cells.append("baseline" if same else _against(drops.get(_key(arm.labels), {}), drops.get(_key(base), {})))
-        seeds = str(len(own)) if len(own) == suite.seeds else f"{len(own)} of {suite.seeds}"
+        seeds = str(len(own)) if len(own) == arm.seeds else f"{len(own)} of {arm.seeds}"
         rows.append([*arm.labels.values(), seeds, *cells])
     return header, rows
 

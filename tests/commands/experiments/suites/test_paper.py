@@ -26,9 +26,10 @@ LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "envir
     ("words", "suites"),
     [
         (["convergence", "seeds"], ["convergence", "seeds"]),
+        (["decomfl", "fedkseed", "mezo"], ["decomfl", "fedkseed", "mezo"]),
         pytest.param(["all"], [path.stem for path in SUITES], marks=pytest.mark.full),
     ],
-    ids=["two", "all"],
+    ids=["two", "peers", "all"],
 )
 def test_suites(words: list[str], suites: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a user calls it, in processes of its own; then in this process, which finds nothing to do."""
@@ -51,8 +52,18 @@ def test_suites(words: list[str], suites: list[str], tmp_path: Path, capsys: pyt
             rows = list(csv.DictReader(file))
         assert rows and all(row["value"] not in ("", "nan") for row in rows)
         assert (folder / "figure.png").read_bytes()[:4] == b"\x89PNG" and (folder / "figure.pdf").stat().st_size > 5000
-    page = (tmp_path / "convergence" / "smoke" / "README.md").read_text()
-    assert page.count("| baseline |") == 2  # of each dataset its own
+    pages = {suite: (tmp_path / suite / "smoke" / "README.md").read_text() for suite in suites}
+    if "convergence" in pages:
+        assert pages["convergence"].count("| baseline |") == 2  # of each dataset its own
+    if "decomfl" in pages:  # 4 rounds, 2 clients, batches of 2: one forward at the point, and one for each of P
+        for method, forwards in (("DeComFL, P = 5", 96), ("DeComFL, P = 10", 176)):
+            (row,) = (line for line in pages["decomfl"].splitlines() if line.startswith(f"| opinions | {method} |"))
+            assert f"| {forwards} |" in row
+        assert "0.27 TB" not in pages["decomfl"] and "Published: Li et al." in pages["decomfl"]  # of other tasks
+    if "fedkseed" in pages:
+        assert (
+            "| under 18 kB |" in pages["fedkseed"] and "| `train.local_update_steps` | 200 | 4 |" in pages["fedkseed"]
+        )
     assert main(words) == 2 and "go on with --resume" in capsys.readouterr().err
     assert main([*words, "--resume"]) == 0 and " 0 of them to do" in capsys.readouterr().out
 

@@ -18,7 +18,7 @@ NAMES = sorted(path.name for path in RESULTS.iterdir() if path.is_dir())
 def test_results_are_whole(name: str) -> None:
     suite, folder = load(FOLDER / f"{name}.yaml", "cpu"), RESULTS / name
     page = (folder / "README.md").read_text(encoding="utf-8")
-    count = suite.seeds * len(suite.arms)
+    count = suite.runs
     assert f"`python scripts/paper.py {name} --scale cpu -- data.root FOLDER`, {count} of {count} runs" in page
     assert f"# {suite.title}\n" in page and (folder / "figure.png").exists() and (folder / "table.tex").exists()
     machines = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
@@ -27,8 +27,7 @@ def test_results_are_whole(name: str) -> None:
     with (folder / "runs.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     found = {(*(row[axis] for axis in suite.axes), row["seed"]) for row in rows}
-    seeds = [str(seed) for seed in range(1, suite.seeds + 1)]
-    assert found == {(*arm.labels.values(), seed) for arm in suite.arms for seed in seeds}
+    assert found == {(*arm.labels.values(), str(1 + seed)) for arm in suite.arms for seed in range(arm.seeds)}
     assert all(math.isfinite(float(row["value"])) for row in rows)
 
 

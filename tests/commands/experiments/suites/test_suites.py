@@ -11,14 +11,15 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from yacs.config import CfgNode
 
 from fedmezo import config
 from fedmezo.commands.experiments.suites.interval import Interval, interval
 from fedmezo.commands.experiments.suites.jobs import Job, jobs
 from fedmezo.commands.experiments.suites.program import SCALES
-from fedmezo.commands.experiments.suites.results import MEASURES, UNITS
-from fedmezo.commands.experiments.suites.suite import load
-from fedmezo.commands.experiments.suites.tables import latex, markdown, shown
+from fedmezo.commands.experiments.suites.results import COSTS, MEASURES, UNITS
+from fedmezo.commands.experiments.suites.suite import PAPER, load
+from fedmezo.commands.experiments.suites.tables import latex, markdown, measured, shown
 from fedmezo.core.errors import ConfigurationError
 from tests.conftest import REPOSITORY
 
@@ -29,11 +30,14 @@ ITEMS = {
     *("figure 10", "table 1", "table 4", "table 5", "table 6", "table 7", "table 8", "appendix"),
 }
 Write = Callable[..., Path]
+PEERS = {"decomfl", "fedkseed", "mezo"}
+OURS = [path for path in SUITES if path.stem not in PEERS]
 
 
 def test_every_table_and_figure_of_the_paper_has_a_suite() -> None:
-    found = {item for path in SUITES for item in load(path, "smoke").items}
-    assert found == ITEMS | {"our own"}
+    found = {path.stem: load(path, "smoke") for path in SUITES}
+    assert {item for name, suite in found.items() if suite.work == PAPER for item in suite.items} == ITEMS | {"our own"}
+    assert {name for name, suite in found.items() if suite.work != PAPER} == PEERS
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -41,7 +45,7 @@ def test_every_table_and_figure_of_the_paper_has_a_suite() -> None:
 def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_path: Path) -> None:
     suite = load(path, scale)
     found = jobs(suite, tmp_path)
-    assert len({job.folder for job in found}) == len(found) == suite.seeds * len(suite.arms)
+    assert len({job.folder for job in found}) == len(found) == suite.runs
     for job in found:
         cfg = config.load(job.arm.cfg, job.beginning())
         assert cfg.seed == job.seed and Path(cfg.outdir) / cfg.expname == job.folder
@@ -52,16 +56,58 @@ def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_pa
     tasks = suite.evaluation.tasks if suite.evaluation else ()
     asked = [column for column in suite.columns if column.partition(":")[0] in tasks]
     assert set(suite.columns) - set(asked) <= MEASURES.keys() and UNITS.keys() == MEASURES.keys()
-    assert suite.x == "rounds" or suite.x in suite.axes
+    assert all(x == "rounds" or x in COSTS or x in suite.axes for x in suite.x)
     if suite.baseline and scale == "paper":
         assert all({**arm.labels, **suite.baseline} in [dict(each.labels) for each in suite.arms] for arm in suite.arms)
 
 
-@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_the_papers_scale_has_the_published_settings(path: Path, tmp_path: Path) -> None:
     for job in jobs(load(path, "paper"), tmp_path):
         cfg = config.load(job.arm.cfg, job.beginning())
         assert cfg.llm.adapter.args[0]["r"] == 128 and cfg.train.is_enable_half and "open_llama" in cfg.model.type
+
+
+def peers(name: str, tmp_path: Path) -> dict[str, CfgNode]:
+    """Return the configuration of each arm of a suite at scale paper."""
+    return {
+        job.arm.name: config.load(job.arm.cfg, job.beginning())
+        for job in jobs(load(FOLDER / name, "paper", 1), tmp_path)
+    }
+
+
+def test_decomfl_is_run_as_its_authors_give_it(tmp_path: Path) -> None:
+    """Their command: ZidongLiu/DeComFL, README.md."""
+    found = peers("decomfl.yaml", tmp_path)
+    assert len(found) == 6 * 4
+    cfg = found["SST-2_DeComFL-P-5"]
+    federation = (cfg.federate.client_num, cfg.federate.sample_client_num, cfg.federate.total_round_num)
+    assert federation == (3, 2, 1000) and cfg.train.local_update_steps == 1 and cfg.dataloader.batch_size == 32
+    assert (cfg.zo.queries, cfg.zo.estimator, cfg.zo.mu, cfg.train.optimizer.lr) == (5, "one-sided", 1e-3, 1e-5)
+    assert cfg.model.type == "facebook/opt-125m@huggingface_llm" and not cfg.llm.adapter.use
+    assert cfg.zo.directions == "shared" and found["SST-2_FedZO-P-5"].federate.transport == "weights"
+    dirichlet = found["CB_P-5-6-clients-Dirichlet-1"]
+    assert dirichlet.federate.client_num == 6 and dirichlet.data.split_by == "label"
+    assert dirichlet.data.splitter_args == ({"alpha": 1.0},)
+
+
+def test_mezo_is_run_as_its_authors_give_it(tmp_path: Path) -> None:
+    """Their script: princeton-nlp/MeZO, large_models/mezo.sh and README.md."""
+    found = peers("mezo.yaml", tmp_path)
+    assert len(found) == 11 * 3
+    for cfg in found.values():
+        assert cfg.federate.total_round_num * cfg.train.local_update_steps == 20_000 and cfg.dataloader.batch_size == 16
+        assert cfg.data.client_examples == 1000 and cfg.federate.client_num == 1 and "opt-13b" in cfg.model.type
+    rates = {name: (cfg.train.optimizer.lr, cfg.zo.mu) for name, cfg in found.items() if name.startswith("SST-2")}
+    assert rates == {"SST-2_MeZO": (1e-7, 1e-3), "SST-2_MeZO-LoRA": (5e-5, 1e-2), "SST-2_MeZO-prefix": (1e-3, 0.1)}
+
+
+def test_fedkseed_is_run_as_its_authors_give_it(tmp_path: Path) -> None:
+    """Their command: zhenqincn/FedKSeed, README.md and main.py."""
+    cfg = peers("fedkseed.yaml", tmp_path)["a-direction-a-step"]
+    assert (cfg.federate.client_num, cfg.federate.sample_client_num, cfg.federate.total_round_num) == (200, 10, 60)
+    assert (cfg.train.local_update_steps, cfg.dataloader.batch_size, cfg.llm.tok_len) == (200, 1, 1024)
+    assert (cfg.train.optimizer.lr, cfg.zo.mu, cfg.data.splitter_args) == (3e-7, 5e-4, ({"alpha": 0.5},))
 
 
 def evaluating(**asked: Any) -> dict[str, Any]:
@@ -91,7 +137,29 @@ def test_arms_are_the_product_of_the_axes_and_later_settings_win(tmp_path: Path)
         {"zo.mu": 0.1, "verbose": 0, "seed": 1},
         {"zo.mu": 0.1, "verbose": 0},
     ]
-    assert load(tmp_path / "suite.yaml", "smoke", 5).seeds == 5
+    assert suite.runs == 4 and load(tmp_path / "suite.yaml", "smoke", 5).runs == 10
+
+
+def test_an_arm_may_have_seeds_of_its_own(tmp_path: Path) -> None:
+    suite = load(write_suite(tmp_path, axes={"a": {1: {"seeds": 1}, 2: None}}), "smoke")
+    assert [job.folder.name for job in jobs(suite, tmp_path)] == ["1_seed1", "2_seed1", "2_seed2"] and suite.runs == 3
+    assert "seeds" not in suite.own_keys and all("seeds" not in arm.overrides for arm in suite.arms)
+
+
+def test_what_is_published_stands_beside_its_arm(tmp_path: Path) -> None:
+    published = {"source": "A", "beside": {"score": {1: {"p": "0.50"}}, "size": {"x y/z": {"p": "1 MB"}}}}
+    suite = load(write_suite(tmp_path, published=published), "smoke")
+    header, rows = measured(suite, [])
+    assert header[-2:] == ["published score", "published size"]
+    assert [row[-2:] for row in rows] == [["0.50", "-"], ["-", "1 MB"]]
+
+
+def test_a_label_of_another_scale_may_be_published(tmp_path: Path) -> None:
+    scales = {"smoke": {"cfg": "base.yaml"}, "paper": {"cfg": "base.yaml", "axes": {"a": {"large": None}}}}
+    published = {"source": "A", "beside": {"score": {"large": {"p": 1}}}}
+    suite = load(write_suite(tmp_path, scales=scales, published=published), "smoke")
+    assert suite.published.beside == {"score": {("large", "p"): "1"}}
+    assert [arm.name for arm in suite.original] == ["large_p"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +175,25 @@ def test_arms_are_the_product_of_the_axes_and_later_settings_win(tmp_path: Path)
         (evaluating(task=["a"]), "evaluate.task\n      there is no such key; the nearest is tasks"),
         ({"baseline": {"a": 2}}, "baseline.a = 2\n      no arm of scale smoke has it; of a there are 1, x y/z"),
         ({"baseline": {"c": 1}}, "baseline.c = 1\n      no arm of scale smoke has it; of c there are none"),
+        ({"published": {"rows": []}}, "published.source\n      is missing"),
+        ({"published": {"source": "A", "row": []}}, "published.row\n      there is no such key; the nearest is rows"),
+        ({"published": ["A"]}, r"published = \['A'\]\n      expected a mapping with source, note"),
+        (
+            {"published": {"source": "A", "columns": ["x"], "rows": [[1], [1, 2]]}},
+            r"published.rows, row 2 = \[1, 2\]\n      expected a list of 1, a cell for each",
+        ),
+        (
+            {"published": {"source": "A", "beside": {"s": {"x y": {"p": 1}}}}},
+            "published.beside.s.x y\n      the axis a has no such label; the nearest is x y/z",
+        ),
+        (
+            {"published": {"source": "A", "beside": {"s": {1: 0.5}}}},
+            "beside.s.1 = 0.5\n      expected a mapping by the labels",
+        ),
+        (
+            {"published": {"source": "A", "beside": {"s": {1: {"p": [1]}}}}},
+            r"beside.s.1.p = \[1\]\n      expected a number",
+        ),
         ({"scales": {"smoke": {"cfg": "base.yaml", "seed": 3}}}, "scales.smoke.seed\n      there is no such key"),
     ],
 )
