@@ -13,7 +13,7 @@ from pathlib import Path
 from fedmezo.commands.arguments import moved_hint, positive, read_run, run_parser, wanted_round
 from fedmezo.core.extensions import named_mistakes
 from fedmezo.core.log import on_screen
-from fedmezo.evaluation.tasks.tasks import LOCAL, check_tasks
+from fedmezo.evaluation.tasks.tasks import check_tasks
 
 PROGRAM = "python -m fedmezo.evaluate"
 
@@ -33,8 +33,8 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "--tasks",
         metavar="NAME",
         nargs="+",
-        default=list(LOCAL[:1]),
-        help="gsm8k_local (default: gsm8k_test.jsonl of --data), any of lm_eval, or a task file ending in .yaml",
+        help="held_out (default for classification: what it was evaluated on), gsm8k_local (default for all else: "
+        "gsm8k_test.jsonl of --data), any of lm_eval, or a task file ending in .yaml",
     )
     parser.add_argument(
         "--limit", metavar="N", type=positive, help="ask the first N of each task, as lm_eval does (default: all)"
@@ -61,14 +61,14 @@ def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
 def execute(options: argparse.Namespace) -> int:
     """Ask, and print the scores."""
     folder, cfg = read_run(options.run, options.model)
-    tasks = tuple(dict.fromkeys(options.tasks))
     with on_screen(1):
-        check_tasks(tasks)
+        check_tasks(options.tasks or [])
         from fedmezo.commands.evaluate import Questions, evaluate
+        from fedmezo.commands.local_tasks import default_task
 
         raise_on_interrupt()
         questions = Questions(
-            tasks,
+            tuple(dict.fromkeys(options.tasks or [default_task(cfg)])),
             options.data or Path(cfg.data.root),
             options.batch_size or cfg.eval.batch_size,
             options.limit,

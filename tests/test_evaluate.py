@@ -268,7 +268,7 @@ def test_mistakes_are_told(
         (["--tasks", "humanevil"], 2, "the nearest is humaneval"),
         (["--tasks", "mine.yaml"], 2, "there is no such file"),
         (["--tasks", "humaneval"], 2, "expected with --run-code"),
-        (["--tasks", "mmlu"], 3, "it cannot be loaded: no mmlu\n    the hub cannot be reached; gsm8k_local needs none"),
+        (["--tasks", "mmlu"], 3, "no mmlu\n    the hub cannot be reached; gsm8k_local and held_out need none"),
         (["--data", str(tmp_path)], 3, str(tmp_path / "gsm8k_test.jsonl")),
     ):
         assert main([run, *arguments]) == code, arguments

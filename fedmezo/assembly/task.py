@@ -94,7 +94,7 @@ def assemble_data(cfg: CfgNode, tokenizer: ModelTokenizer, cache: Path) -> Feder
 
 def assemble_evaluator(cfg: CfgNode, task: LearningTask, on_batch: Callable[[int], None]) -> Evaluator:
     """Return the evaluator of the configured splits that have examples."""
-    splits = {split: _evaluated(cfg, task, split) for split in cfg.eval.split}
+    splits = {split: evaluated(cfg, task.data, split) for split in cfg.eval.split}
     return Evaluator(
         score=lambda parameters, indices: example_sums(
             task.scorer,
@@ -158,12 +158,12 @@ def _check_left(data: FederatedData, split: Split) -> None:
         )
 
 
-def _evaluated(cfg: CfgNode, task: LearningTask, split: Split) -> Sequence[NDArray[np.int64]]:
+def evaluated(cfg: CfgNode, data: FederatedData, split: Split) -> Sequence[NDArray[np.int64]]:
     """Return each client's examples of a split that are evaluated."""
-    parts, most = [client.split(split) for client in task.data.partition.clients], cfg.eval.max_examples
+    parts, most = [client.split(split) for client in data.partition.clients], cfg.eval.max_examples
     if not most:
         return parts
     if cfg.eval.choice == "first":
         return first(parts, most)
     draw = generator(stream_key(cfg.seed, "evaluation", step=SPLITS.index(split)))
-    return spread(parts, task.data.cells, most, draw)
+    return spread(parts, data.cells, most, draw)

@@ -2,23 +2,20 @@
 
 import importlib.metadata
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 from yacs.config import CfgNode
 
 from fedmezo.commands.load_run import Rebuilt, RoundSelector, rebuild, rounds_done
-from fedmezo.core.cache import cache_folder
+from fedmezo.commands.local_tasks import check_local, write_local
 from fedmezo.core.files import saving
 from fedmezo.core.log import LOG
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import when
-from fedmezo.data.sources.gsm8k import Gsm8k
-from fedmezo.data.sources.source import Request
 from fedmezo.evaluation.tasks.answer_cache import AnswerCache
-from fedmezo.evaluation.tasks.gsm8k import gsm8k_task
 from fedmezo.evaluation.tasks.model import CachingModel
 from fedmezo.evaluation.tasks.results import Result, read_result, write_result
 from fedmezo.evaluation.tasks.run import run_tasks
@@ -64,39 +61,26 @@ def evaluate(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], q
         ResourceError: model, tasks or data cannot be had.
     """
     points = {rounds_done(cfg, folder, wanted): wanted for wanted in rounds}
-    local = {name: _data_file(questions.data) for name in questions.tasks if name in LOCAL}
+    check_local(cfg, questions.tasks, questions.data)
     try:
-        results = [_results(cfg, folder, wanted, questions, local) for wanted in points.values()]
+        results = [_results(cfg, folder, wanted, questions) for wanted in points.values()]
     except KeyboardInterrupt:
         LOG.warning("fedmezo: what was answered is kept; the same command goes on from there")
         raise
     return "\n".join(results_table(found) for found in zip(*results, strict=True))
 
 
-def _results(
-    cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, questions: Questions, local: Mapping[str, Path]
-) -> list[Result]:
+def _results(cfg: CfgNode, folder: RunFolder, wanted: RoundSelector, questions: Questions) -> list[Result]:
     """Return the result of each task at one point; all are loaded before the first is run."""
     rebuilt = rebuild(cfg, folder, wanted)
-    files = {name: _task_file(folder, name, file, rebuilt) for name, file in local.items()}
+    files = {
+        name: write_local(name, cfg, folder.path / FOLDER, questions.data, rebuilt)
+        for name in questions.tasks
+        if name in LOCAL
+    }
     runs = [TaskRun(folder, rebuilt, files.get(name, name), questions) for name in questions.tasks]
     with rebuilt.trainable.scorer.at(rebuilt.point) as model:
         return [run.result(model) for run in runs]
-
-
-def _data_file(root: Path) -> Path:
-    """Return the test file, its rows checked."""
-    request = Request("gsm8k@llm", root, downloads=cache_folder() / "datasets")
-    file = Gsm8k().test_file(request)
-    Gsm8k().load(replace(request, file=str(file.resolve())))
-    return file
-
-
-def _task_file(folder: RunFolder, name: str, data: Path, rebuilt: Rebuilt) -> str:
-    """Write a task file with the run's own prompt, and return its path."""
-    target = _result_folder(folder.path / FOLDER)
-    target.write_text(f"{name}.yaml", gsm8k_task(name, data, rebuilt.prompt))
-    return str(target.path / f"{name}.yaml")
 
 
 def _result_folder(path: Path) -> RunFolder:

@@ -8,24 +8,13 @@ Unlike lm_eval's, the task has no examples in its prompt, as training has none.
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fedmezo.data.examples import Example
 from fedmezo.data.prompts import Prompt
+from fedmezo.evaluation.tasks.yaml_text import task_text
 
 VERSION = 1.0
 QUESTION = "{{question}}"
 NEXT = ("Question:", "### Instruction:", "</s>", "<|im_end|>")  # where models go on to a question of their own
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as such."""
-
-
-_Dumper.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
-)
 
 
 def gsm8k_task(name: str, file: Path, prompt: Prompt) -> str:
@@ -37,7 +26,7 @@ def gsm8k_task(name: str, file: Path, prompt: Prompt) -> str:
         prompt: puts a question to the model.
     """
     endings = [prompt.ending] if prompt.ending and prompt.ending not in NEXT else []
-    return yaml.dump(_task(name, file, prompt, [*NEXT, *endings]), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return task_text(_task(name, file, prompt, [*NEXT, *endings]))
 
 
 def _task(name: str, file: Path, prompt: Prompt, until: list[str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from fedmezo.core.log import LOG
 from fedmezo.core.text import listing, nearest
 from fedmezo.evaluation.tasks.task_files import SUFFIXES, check_task_file
 
-LOCAL = ("gsm8k_local",)
+GSM8K, HELD_OUT = LOCAL = ("gsm8k_local", "held_out")  # ours
 
 
 def check_tasks(names: Sequence[str]) -> None:
@@ -142,7 +142,7 @@ def _refusal(name: str, error: Exception) -> FedmezoError:
     if name.endswith(SUFFIXES) and not isinstance(error, OSError | DatasetsError):
         return ConfigurationError(f"--tasks {name}\n    it is no task: {type(error).__name__}: {said}")
     of_hub = isinstance(error, ConnectionError | DatasetNotFoundError)
-    hint = f"\n    the hub cannot be reached; {listing(LOCAL)} needs none" if of_hub and not hub_reachable() else ""
+    hint = f"\n    the hub cannot be reached; {' and '.join(LOCAL)} need none" if of_hub and not hub_reachable() else ""
     return ResourceError(f"--tasks {name}\n    it cannot be loaded: {said or type(error).__name__}{hint}")
 
 

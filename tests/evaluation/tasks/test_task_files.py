@@ -101,7 +101,7 @@ def test_the_hub_is_named_where_it_is_what_failed(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tasks, "hub_reachable", lambda: False)
     error = refused(MOOD.replace("path: json", "path: nobody/nothing"))
-    assert error.exit_code == 3 and str(error).endswith("the hub cannot be reached; gsm8k_local needs none")
+    assert error.exit_code == 3 and str(error).endswith("the hub cannot be reached; gsm8k_local and held_out need none")
 
 
 def refused(text: str) -> FedmezoError:
