@@ -1,4 +1,4 @@
-"""Every shipped configuration runs; the quickstart does so on its own model."""
+"""Every shipped configuration runs; word problems do so on their own model."""
 
 import json
 import shlex
@@ -93,8 +93,8 @@ def test_it_says_what_the_papers_table_says(name: str) -> None:
 
 @pytest.mark.integration
 @pytest.mark.smollm2
-def test_the_quickstart_trains_smollm2_and_peft_finds_the_reported_loss(tmp_path: Path) -> None:
-    path = REPOSITORY / "configs" / "quickstart.yaml"
+def test_word_problems_train_smollm2_and_peft_finds_the_reported_loss(tmp_path: Path) -> None:
+    path = REPOSITORY / "configs" / "word_problems.yaml"
     small = [*SMALL, "eval.max_examples", "2", "eval.choice", "first", "outdir", str(tmp_path), "expname", "run"]
     assert main(["--cfg", str(path), *small]) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))["losses"]["test"]
@@ -118,7 +118,7 @@ def test_of_keys_without_effect_only_dropout_is_told(path: Path) -> None:
 
 def test_a_run_and_its_check_tell_a_key_without_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = [*TINY, "outdir", str(tmp_path), "data.num_examples", "40", "llm.tok_len", "400", "engine.workers", "2"]
-    command = ["--cfg", str(FOLDER / "quickstart.yaml"), *overrides]
+    command = ["--cfg", str(FOLDER / "word_problems.yaml"), *overrides]
     assert main([*command, "--check"]) == 0
     assert "engine.workers = 2 has no effect" in capsys.readouterr().out
     assert main(command) == 0

@@ -9,6 +9,7 @@ import pytest
 
 from fedmezo.__main__ import PROGRAMS, main, parser
 from fedmezo.commands import shipped
+from tests.data.sources.archives import write_distribution
 from tests.test_main import Run, same, train
 
 Write = Callable[..., Path]
@@ -69,7 +70,8 @@ def test_a_run_is_the_runners_and_goes_on(tiny_yaml: Write, capsys: pytest.Captu
 
 def test_a_shipped_configuration_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tiny = "model.type tiny-llama@random_llm data.num_examples 60 federate.total_round_num 1 eval.max_examples 4"
+    write_distribution(tmp_path)
+    tiny = "model.type tiny-llama@random_llm data.root . federate.total_round_num 1 eval.max_examples 4"
     assert main(["run", "quickstart", "-q", "train.local_update_steps", "1", *tiny.split()]) == 0
     assert (tmp_path / "runs" / "quickstart" / "summary.json").exists()
 

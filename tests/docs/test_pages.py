@@ -20,6 +20,7 @@ from fedmezo.main import main
 from fedmezo.replay import main as replay
 from fedmezo.report import main as report
 from tests.conftest import REPOSITORY
+from tests.data.sources.archives import write_distribution
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 GUIDES = ("accuracy-as-the-objective", "aggregation-rule", "choosing-mu-and-the-rate", "out-of-memory", "theory")
@@ -91,6 +92,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for first, name in enumerate(FILES):
         rows = map(row, range(30 * first, 30 * first + 30))
         (tmp_path / "FOLDER" / name).write_text("".join(rows), encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    write_distribution(tmp_path / "data")  # what the quickstart fetches
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -101,7 +104,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ids=lambda page: page.stem,
 )
 def test_every_command_of_a_page_runs(workplace: Path, page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the files that the page has the reader write, and the quickstart's run where it begins with that."""
+    """With the files that the page has the reader write, and the run that it begins with."""
     text = page.read_text(encoding="utf-8")
     for name, content in WRITTEN.findall(text):
         (workplace / name).write_text(content, encoding="utf-8")
@@ -109,7 +112,8 @@ def test_every_command_of_a_page_runs(workplace: Path, page: Path, monkeypatch: 
     found = commands(page)
     assert found
     first = next(each for each in found if each.trains or not each.configured)
-    given = found if first.trains else [Command(front_door, ["run", "quickstart"]), *found]
+    begun_with = "word_problems" if "runs/word_problems" in text else "quickstart"
+    given = found if first.trains else [Command(front_door, ["run", begun_with]), *found]
     short = [] if re.search(r"data\.prompt|^ *prompt:|lda", text, flags=re.MULTILINE) else SHORT.split()
     for each in given:
         small = [*SMALL.split(), *short, "federate.total_round_num", rounds(found)] if each.configured else []

@@ -8,6 +8,7 @@ import pytest
 
 import fedmezo
 from tests.conftest import REPOSITORY
+from tests.data.sources.archives import write_distribution
 
 GUIDE = (REPOSITORY / "docs" / "guides" / "library.md").read_text(encoding="utf-8")
 SMALL = {
@@ -20,6 +21,8 @@ def test_the_guide_is_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    write_distribution(Path("data"))
     names: dict[str, Any] = {"SMALL": SMALL}
     for block in re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL):
         capsys.readouterr()
