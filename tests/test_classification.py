@@ -72,7 +72,10 @@ def test_a_run_says_accuracies_before_and_after_and_what_they_are_compared_with(
     text = told.out + told.err
     assert report([str(folder)]) == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "test accuracy zero-shot" in page and "test accuracy of the commonest class" in page
+    assert "test accuracy, zero-shot" in page and "test accuracy, the commonest class" in page
+    assert re.search(
+        r"test accuracy [\d.]+ % -&gt; [\d.]+ % \(95 % interval [\d.]+ to [\d.]+ %, \d+ examples\); the com", page
+    )
     assert "test zero-shot" in text and "50.0 % right by always saying great" in text
 
 

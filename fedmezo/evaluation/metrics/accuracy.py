@@ -13,8 +13,8 @@ class Accuracy(Metric):
     """Share of response tokens that are the most likely ones."""
 
     higher_is_better = True
-    unit = "share of response tokens"
-    title = "Token accuracy"
+    unit = "share of response tokens, or of choices"
+    title = "Accuracy"
     share = True
 
     def values(self, logits: "Tensor", labels: "Tensor", losses: "Tensor") -> "Tensor":

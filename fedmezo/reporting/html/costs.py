@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fedmezo.core.text import duration, human
+from fedmezo.core.text import human
 from fedmezo.reporting.html.figure import Figure, Series, Unit
 from fedmezo.reporting.html.run import Run
 
@@ -58,18 +58,6 @@ def cost(run: Run) -> Cost:
         nonfinite=sum(client.nonfinite for client in clients),
         rejected=sum(row.rejected for row in run.rounds),
     )
-
-
-def run_facts(run: Run) -> list[str]:
-    """Return what is most asked of a run: how its losses changed, and what it took."""
-    own = cost(run)
-    changes = [(split, run.change(split)) for split in run.splits]
-    taken = [
-        f"{human(own.each_up)} up a client and round" if own.each_up is not None else "",
-        f"{own.peak_memory_mib:,.0f} MiB at the peak" if own.peak_memory_mib is not None else "",
-        duration(own.seconds) if own.seconds is not None else "",
-    ]
-    return [*(f"{split} loss {change}" for split, change in changes if change), ", ".join(filter(None, taken))]
 
 
 def cost_figures(runs: Sequence[Run]) -> list[Figure]:

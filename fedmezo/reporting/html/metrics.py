@@ -8,7 +8,7 @@ def title(metric: str) -> str:
 
     Examples:
         >>> title("accuracy"), title("exact_match"), title("their_own")
-        ('Token accuracy', 'Exact match', 'Their own')
+        ('Accuracy', 'Exact match', 'Their own')
     """
     own = registry[metric].title if metric in registry.names() else ""
     return own or in_words(metric).capitalize()

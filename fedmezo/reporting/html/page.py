@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from fedmezo.core.version import __version__
 from fedmezo.reporting.html import tables
 from fedmezo.reporting.html.commands import commands, own_command
-from fedmezo.reporting.html.costs import comparisons, cost_figures, run_facts
+from fedmezo.reporting.html.costs import comparisons, cost_figures
 from fedmezo.reporting.html.curves import client_figures, curves
 from fedmezo.reporting.html.divisions import division_figures
+from fedmezo.reporting.html.facts import run_facts
 from fedmezo.reporting.html.figure import Figure
 from fedmezo.reporting.html.gradients import gradient_figures
 from fedmezo.reporting.html.groups import group_figures

@@ -12,6 +12,7 @@ from fedmezo.evaluation.paired import PairedChange
 from fedmezo.ledger.codec import configuration_text
 from fedmezo.ledger.records import LOSS
 from fedmezo.reporting.html.costs import Cost, cost
+from fedmezo.reporting.html.facts import BESIDE
 from fedmezo.reporting.html.metrics import in_words
 from fedmezo.reporting.html.run import Run
 
@@ -108,14 +109,9 @@ def _learnt(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:
 def _compared_with(runs: Sequence[Run], split: str) -> list[tuple[str, list[Cell]]]:
     """Return what the accuracies of classifications are compared with."""
     own = [run.baselines.get(split, {}) for run in runs]
-    names = {
-        "majority": "of the commonest class",
-        "zero_shot": "zero-shot",
-        "zero_shot_threshold": "zero-shot with a threshold",
-    }
     return [
-        (f"{split} accuracy {words}", [cell(each.get(name), "{:.4g}".format) for each in own])
-        for name, words in names.items()
+        (f"{split} accuracy, {words}", [cell(each.get(name), "{:.4g}".format) for each in own])
+        for name, words in BESIDE.items()
         if any(name in each for each in own)
     ]
 
