@@ -20,7 +20,6 @@ from fedmezo.config import unused
 from fedmezo.core.errors import ClientError, ConfigurationError, FedmezoError
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.core.text import duration, human
-from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient_fidelities
 from fedmezo.federation.communication import paper_bytes, round_traffic
@@ -94,7 +93,7 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
         pairs: (direction, batch) pairs; at least 100 for a figure to rely on.
     """
     learning_task = assemble_learning_task(cfg)
-    if not differentiable(learning_task.scorer.criterion):
+    if not learning_task.scorer.differentiable:
         raise ConfigurationError("--fidelity\n    criterion.type has no gradient that it could be measured against")
     (found,) = gradient_fidelities(
         [Setting(learning_task.scorer, cfg.zo.mu, make_estimator(cfg.zo.estimator))],
