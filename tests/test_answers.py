@@ -1,5 +1,6 @@
 """Runs whose model's answers are evaluated, or are what is trained on: through the command line's entry point."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +13,14 @@ import torch
 from fedmezo import config
 from fedmezo.assembly import assemble_learning_task
 from fedmezo.core.run_folder import RunFolder
+from fedmezo.evaluation.answers import shown
 from fedmezo.evaluation.bootstrap import bootstrap
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.main import main
 from fedmezo.models.adapters import load_point, methods
 from fedmezo.models.generation import Sampling, generate
 from fedmezo.replay import main as replay
+from fedmezo.report import main as report
 from fedmezo.text_metrics import registry
 
 Write = Callable[..., Path]
@@ -168,6 +171,7 @@ def test_a_candidate_is_chosen_by_its_mean_log_likelihood(of_task: Callable[...,
     assert summary(folder)["answers"]["test"].keys() == {"exact_match", "f1"}
 
 
+@pytest.mark.usefixtures("nothing_of_users_stays")
 def test_training_on_a_metric_of_texts_replays_and_raises_it(tiny_yaml: Write, tmp_path: Path) -> None:
     """One of the user's own, as a model of random weights writes no right word."""
     (tmp_path / "readable.py").write_text(READABLE, encoding="utf-8")
@@ -187,6 +191,74 @@ def test_training_on_a_metric_of_texts_replays_and_raises_it(tiny_yaml: Write, t
     found = [own["readable"] for own in summary(folder)["answers"].values()]
     assert sum(own["after"] for own in found) > sum(own["before"] for own in found)
     assert replay([str(folder), "--verify"]) == 0
+
+
+def test_the_report_has_them_with_their_intervals(of_task: Callable[..., Path]) -> None:
+    folder = run(of_task("squad"), "run")
+    found = summary(folder)["answers"]["test"]["f1"]
+    assert report([str(folder)]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    told = shown(found["change"], found["intervals"]["change"])
+    assert f'test answers, f1 change, 95 % interval</th><td data-value="{found["change"]}">{told}</td>' in page
+    content = summary(folder)
+    content["answers"]["test"]["f1"]["intervals"]["after"] = ["low", "high"]
+    (folder / "summary.json").write_text(json.dumps(content), encoding="utf-8")
+    assert report([str(folder)]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "what it says of answers is left out" in page and "test answers" not in page
+
+
+def test_answers_of_a_classification_are_not_written(
+    tmp_path: Path, tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "sentence\tlabel\n" + "".join(f"film {number}\t{number % 2}\n" for number in range(12))
+    (tmp_path / "sst2_train.tsv").write_text(rows, encoding="utf-8")
+    path = tiny_yaml(data={"root": str(tmp_path), "type": "sst2@llm"}, criterion={"type": "auto"})
+    for words, expected in (
+        (("eval.generate.max_examples", "5"), "eval.generate.max_examples = 5\n    sst2@llm is a classification"),
+        (("eval.generate.metrics", "[f1]"), "eval.generate.metrics = ('f1',)\n    sst2@llm is a classification"),
+        (("criterion.type", "f1"), "criterion.type = f1\n    it is of answers that are written, and sst2@llm is a"),
+    ):
+        run(path, "none", *words, code=2)
+        assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("criterion.type", "rouge_l"), ("eval.generate.metrics", "[rouge_l]", "eval.generate.max_examples", "2")]
+)
+def test_without_rouge_score_it_says_how_to_install_it(
+    tiny_yaml: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "rouge_score" else find(name))
+    run(tiny_yaml(), "none", *words, code=2)
+    told = capsys.readouterr().err
+    assert f"{words[0]} = rouge_l\n    rouge_score is not installed: pip install -e .[metrics]" in told
+
+
+def test_all_parameters_in_half_precision_write_no_answers(
+    tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny_yaml(criterion={"type": "f1"}, llm={"tok_len": 420, "adapter": {"use": False}})
+    run(path, "none", "train.is_enable_half", "True", code=2)
+    assert "criterion.type = f1\n    answers are written with a copy of all parameters" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("nothing_of_users_stays")
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return None", "readable.py:4\n    metric of texts readable returned None\n    expected a number from 0 to 1"),
+        ("return prediction.words", "readable.py:6\n    metric of texts readable: AttributeError: "),
+    ],
+)
+def test_a_mistake_in_a_metric_of_the_users_own_is_told_with_its_line(
+    tmp_path: Path, tiny_yaml: Write, capsys: pytest.CaptureFixture[str], body: str, expected: str
+) -> None:
+    head, _ = READABLE.split("    return")
+    (tmp_path / "readable.py").write_text(f"{head}    {body}\n", encoding="utf-8")
+    run(tiny_yaml(extensions=["readable.py"], criterion={"type": "readable"}), "none", code=2)
+    assert expected in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
