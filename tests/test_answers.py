@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.assembly import assemble_learning_task
+from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.evaluation.answers import shown
 from fedmezo.evaluation.bootstrap import bootstrap
@@ -153,21 +153,31 @@ def test_before_training_is_the_base_model_also_where_there_is_one_point_only(
     assert lines(plain)[0] == lines(base)[0] and lines(plain)[1]["rounds_done"] == 2
 
 
-def test_a_candidate_is_chosen_by_its_mean_log_likelihood(of_task: Callable[..., Path]) -> None:
-    path = of_task("record")
-    folder = run(path, "run")
-    before, _ = lines(folder)
+def candidates_by_hand(task: LearningTask, point: torch.Tensor, index: int) -> dict[str, float]:
+    """Return the mean log-likelihood of each candidate of an example, each scored alone."""
+    prompt = task.data.encoded.tokens(index)[: task.data.encoded.prompt_lengths[index]].tolist()
+    means = {}
+    for text in task.data.candidates[index]:
+        (tokens,) = task.tokenizer.encode([text], special=False)
+        with torch.inference_mode(), task.scorer.at(point) as model:
+            logits = model(input_ids=torch.tensor([prompt + tokens])).logits[0].double()
+        said = logits.log_softmax(-1)[len(prompt) - 1 : -1]
+        means[text.strip()] = said[range(len(tokens)), tokens].mean().item()
+    return means
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_candidate_is_chosen_by_its_mean_log_likelihood(of_task: Callable[..., Path], kept: bool) -> None:
+    """Also where what frozen layers make of the run's own examples is kept."""
+    lora = [{"adapter_method": "lora", "r": 4, "layers_to_transform": [1]}]
+    path = of_task("record", llm={"tok_len": 420, "adapter": {"args": lora}})
+    folder = run(path, "run", "zo.cache_frozen_layers", str(kept))
     task = assemble_learning_task(config.load(path))
-    for index, answer in zip(before["indices"], before["answers"], strict=True):
-        prompt = task.data.encoded.tokens(index)[: task.data.encoded.prompt_lengths[index]].tolist()
-        means = {}
-        for text in task.data.candidates[index]:
-            (tokens,) = task.tokenizer.encode([text], special=False)
-            with torch.inference_mode(), task.scorer.at(task.start) as model:
-                logits = model(input_ids=torch.tensor([prompt + tokens])).logits[0].double()
-            said = logits.log_softmax(-1)[len(prompt) - 1 : -1]
-            means[text.strip()] = said[range(len(tokens)), tokens].mean().item()
-        assert answer == max(means, key=means.__getitem__) and len(means) == 4
+    own = load_point(task.parameters, folder / "adapter", task.model, methods.registry["lora"].alike)
+    for row, point in zip(lines(folder), (task.start, own), strict=True):
+        for index, answer in zip(row["indices"], row["answers"], strict=True):
+            means = candidates_by_hand(task, point, index)
+            assert answer == max(means, key=means.__getitem__) and len(means) == 4
     assert summary(folder)["answers"]["test"].keys() == {"exact_match", "f1"}
 
 

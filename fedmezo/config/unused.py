@@ -46,7 +46,11 @@ KEYS = (
         "trainer.type = llmtrainer has gradients",
     ),
     Unused(("criterion.max_new_tokens",), lambda values: not _of_answers(values), "only metrics of texts have answers"),
-    Unused(("train.compile",), lambda values: _of_answers(values), "answers are written by the model as it is"),
+    Unused(
+        ("train.compile", "zo.cache_frozen_layers"),
+        lambda values: _of_answers(values),
+        "answers are written by the model as it is",
+    ),
     Unused(
         ("eval.generate.metrics", "eval.generate.max_new_tokens"),
         _is("eval.generate.max_examples", 0),

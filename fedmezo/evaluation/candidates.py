@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmezo.data.batches import collate
 from fedmezo.data.encoding import EncodedExamples
-from fedmezo.evaluation.metrics.loss import Loss
-from fedmezo.evaluation.scoring import batch_sums
-from fedmezo.zeroth_order.scoring import Scorer
+from fedmezo.zeroth_order.scoring import Scorer, token_losses
 
 Tokens = Sequence[int]
 
@@ -40,19 +39,21 @@ def likeliest(
     return [int(own.argmin()) for own in np.split(losses, ends)]
 
 
+@torch.inference_mode()
 def _mean_losses(
     scorer: Scorer, point: Tensor, pairs: Sequence[tuple[Tokens, Tokens]], batch_size: int, pad_id: int
 ) -> NDArray[np.float64]:
     """Return the mean loss of the tokens of each second part [n]."""
     encoded = _encoded(pairs)
     order = np.argsort([len(encoded.tokens(row)) for row in range(len(pairs))], kind="stable")
-    losses = np.empty(len(pairs))
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        batch = collate(encoded, rows, pad_id, scorer.parameters.buffer.device)
-        values, counts = batch_sums(scorer, point, batch, [Loss()], as_texts=True)[Loss.name]
-        losses[rows] = values / counts
-    return losses
+    means = np.empty(len(pairs))
+    with scorer.at(point) as model:  # not through the scorer, which may keep states of the run's own examples
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            batch = collate(encoded, rows, pad_id, scorer.parameters.buffer.device)
+            losses, places = (found.cpu().numpy() for found in token_losses(model, batch))
+            means[rows] = np.bincount(places, losses) / np.bincount(places)
+    return means
 
 
 def _encoded(pairs: Sequence[tuple[Tokens, Tokens]]) -> EncodedExamples:
