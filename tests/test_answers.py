@@ -171,7 +171,7 @@ def test_a_candidate_is_chosen_by_its_mean_log_likelihood(of_task: Callable[...,
     """Also where what frozen layers make of the run's own examples is kept."""
     lora = [{"adapter_method": "lora", "r": 4, "layers_to_transform": [1]}]
     path = of_task("record", llm={"tok_len": 420, "adapter": {"args": lora}})
-    folder = run(path, "run", "zo.cache_frozen_layers", str(kept))
+    folder = run(path, "run", "train.cache_frozen_layers", str(kept))
     task = assemble_learning_task(config.load(path))
     own = load_point(task.parameters, folder / "adapter", task.model, methods.registry["lora"].alike)
     for row, point in zip(lines(folder), (task.start, own), strict=True):

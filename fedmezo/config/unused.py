@@ -47,7 +47,7 @@ KEYS = (
     ),
     Unused(("criterion.max_new_tokens",), lambda values: not _of_answers(values), "only metrics of texts have answers"),
     Unused(
-        ("train.compile", "zo.cache_frozen_layers"),
+        ("train.compile", "train.cache_frozen_layers"),
         lambda values: _of_answers(values),
         "answers are written by the model as it is",
     ),
