@@ -42,6 +42,7 @@ TEST = [
     "playwright>=1.50",
     "axe-playwright-python>=0.1.8",
     "lm_eval>=0.4.13",
+    "rouge-score>=0.1.2",
 ]
 
 DOCS = ["mkdocs>=1.6", "mkdocs-material>=9.8", "mkdocstrings[python]>=1.0", "mkdocs-api-autonav>=0.4"]
@@ -82,6 +83,7 @@ setup(
         "flower": ["flwr>=1.41,<1.43"],
         "flower-sim": ["flwr[simulation]>=1.41,<1.43"],
         "eval": ["lm_eval>=0.4.13"],
+        "metrics": ["rouge-score>=0.1.2"],
         "sweep": ["optuna>=4.5"],
         "modelscope": ["modelscope>=1.20"],
         "wandb": ["wandb>=0.31"],

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 PINS = ("torch==2.13.0", "rich==14.3.4", "protobuf==6.33.6", "typer==0.20.1", "packaging==25.0")
-EXTRAS = "llm,test,flower,flower-sim,eval,sweep,wandb,tensorboard,modelscope,screens,docs"
+EXTRAS = "llm,test,flower,flower-sim,eval,metrics,sweep,wandb,tensorboard,modelscope,screens,docs"
 ALSO = ("setuptools", "wheel")
 
 

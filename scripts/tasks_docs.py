@@ -113,7 +113,10 @@ def section(task: Task, about: str) -> Iterator[str]:
 def answers(task: Task) -> str:
     """Return which answers there are."""
     if not task.labels:
-        return "the answer is written"
+        evaluated = " and ".join(f"`{name}`" for name in task.metrics)
+        against = f"; evaluated by {evaluated} against `{task.references}`" if task.references else ""
+        chosen = f", chosen among `{task.candidates}`" if task.candidates and against else ""
+        return f"the answer is written{against}{chosen}"
     words = (f"`{word}` ({' or '.join(f'`{value}`' for value in values)})" for word, values in task.labels.items())
     return ", ".join(words)
 

@@ -84,6 +84,7 @@ NAMES = st.deferred(
                 "data/splitters",
                 "data/sources",
                 "criteria",
+                "text_metrics",
                 "federation/engines",
             )
             for name in registered(folder)

@@ -1,5 +1,6 @@
 """Assembly: from a checked configuration to the parts of a run. The one place that reads the configuration tree."""
 
+from fedmezo.assembly.answer_evaluations import assemble_answer_evaluations
 from fedmezo.assembly.arguments import scalars_travel, zeroth_order
 from fedmezo.assembly.federation import Federation, assemble_federation
 from fedmezo.assembly.model import TrainableModel, assemble_model
@@ -13,6 +14,7 @@ __all__ = [
     "LearningTask",
     "RunSpec",
     "TrainableModel",
+    "assemble_answer_evaluations",
     "assemble_evaluator",
     "assemble_federation",
     "assemble_learning_task",

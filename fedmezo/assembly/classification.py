@@ -15,6 +15,7 @@ from fedmezo.data.prompts.task import TypedPrompt
 from fedmezo.data.sources.source import Request
 from fedmezo.data.tasks.task import Task
 from fedmezo.models.tokenizers import ModelTokenizer
+from fedmezo.text_metrics import registry
 
 AUTO = "auto"
 LABEL_WORDS, CROSS_ENTROPY = "label_words", "cross_entropy"
@@ -54,7 +55,7 @@ def criterion_type(cfg: CfgNode, task: Task | None) -> str:
     """Return the criterion that is meant.
 
     Raises:
-        ConfigurationError: it is for classification, and there are no classes.
+        ConfigurationError: it is for classification, and there are no classes; or for all else, and there are.
     """
     classification = task is not None and bool(task.classes)
     if cfg.criterion.type == AUTO:
@@ -63,6 +64,11 @@ def criterion_type(cfg: CfgNode, task: Task | None) -> str:
         raise ConfigurationError(
             f"criterion.type = {LABEL_WORDS}\n    {cfg.data.type} is no classification (data.task = {cfg.data.task}): "
             f"use {CROSS_ENTROPY}, or auto"
+        )
+    if classification and cfg.criterion.type in registry:
+        raise ConfigurationError(
+            f"criterion.type = {cfg.criterion.type}\n    it is of answers that are written, and {cfg.data.type} is a "
+            "classification: use accuracy, label_words, or auto"
         )
     return str(cfg.criterion.type)
 

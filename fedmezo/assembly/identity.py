@@ -23,7 +23,8 @@ from fedmezo.reporting import callbacks
 # keys that change nothing of what a round computes; the run's folder may be moved, its base model too (a hash says
 # that it is the same), and it may go on elsewhere
 INCIDENTAL = (
-    *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "llm.cache", "_base_"),
+    *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "eval.generate"),
+    *("llm.cache", "_base_"),
     *("wandb", "tensorboard", "callbacks", "extensions", "model.type", "data.root", "data.prompt", "data.date"),
     *("early_stop.patience", "federate.total_round_num", "federate.save_to", "federate.save_freq"),
     "federate.participation",

@@ -12,6 +12,8 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 from yacs.config import CfgNode
 
+from fedmezo import text_metrics
+from fedmezo.assembly.answers import assemble_answer_criterion
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
 from fedmezo.assembly.classification import asked_task, assemble_label_tokens, criterion_type
 from fedmezo.assembly.precision import base_dtype, chosen_device
@@ -33,7 +35,7 @@ from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.tokenizers import ModelTokenizer
 from fedmezo.models.trial import check_working
 from fedmezo.models.twin import twin
-from fedmezo.zeroth_order.scoring import Scorer, make_scorer
+from fedmezo.zeroth_order.scoring import AnswerCriterion, AnswerScorer, Scorer, make_scorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,8 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> TrainableModel:
     """
     import_extensions(cfg.extensions)
     task = asked_task(cfg)
-    criterion = make_criterion(criterion_type(cfg, task))
+    kind = criterion_type(cfg, task)
+    criterion = None if kind in text_metrics.registry else make_criterion(kind)
     _set_up_libraries(cfg)
     loaded = load_model(cfg)
     untouched = twin(loaded.model) if cfg.llm.adapter.use else None
@@ -100,7 +103,8 @@ def assemble_model(cfg: CfgNode, *, movable: bool = True) -> TrainableModel:
     parameters = FlatParameters(model, loaded.model.get_input_embeddings().weight.device)
     move_to_start(cfg, model, loaded.tokenizer, parameters)
     labels = assemble_label_tokens(task, loaded.tokenizer)
-    scorer = assemble_scorer(cfg, model, parameters, criterion, movable=movable, label_tokens=labels)
+    minimised = criterion or assemble_answer_criterion(cfg, kind, task, loaded.tokenizer)
+    scorer = assemble_scorer(cfg, model, parameters, minimised, movable=movable, label_tokens=labels)
     start = parameters.buffer if scorer.in_place else parameters.buffer.clone()
     return TrainableModel(model, loaded.tokenizer, parameters, start, scorer, untouched)
 
@@ -167,7 +171,7 @@ def assemble_scorer(
     cfg: CfgNode,
     model: PreTrainedModel | PeftModel,
     parameters: FlatParameters,
-    criterion: Criterion,
+    criterion: Criterion | AnswerCriterion,
     *,
     movable: bool,
     label_tokens: Sequence[int] = (),
@@ -189,6 +193,11 @@ def assemble_scorer(
         label_tokens=label_tokens,
         cache_frozen_layers=cfg.train.cache_frozen_layers,
     )
+    if movable and parameters.buffer.dtype == torch.bfloat16 and isinstance(scorer, AnswerScorer):
+        raise ConfigurationError(
+            f"criterion.type = {cfg.criterion.type}\n    answers are written with a copy of all parameters, of which "
+            "there is none in half precision: set llm.adapter.use True, or train.is_enable_half False"
+        )
     if movable and parameters.buffer.dtype == torch.bfloat16 and not scorer.in_place:
         raise ConfigurationError(
             f"model.device_map = {cfg.model.device_map}\n    in half precision all parameters are trained on one "

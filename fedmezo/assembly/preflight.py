@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
+from fedmezo.assembly.answers import check_text_metrics
 from fedmezo.assembly.callbacks import TRACKERS, callback_names
 from fedmezo.assembly.classification import asked_task
 from fedmezo.core.files import check_folder
@@ -25,6 +26,6 @@ def preflight(cfg: CfgNode) -> None:
         check_usable(online=cfg.wandb.online_track)
     if cfg.data.prompt.lower().endswith(SUFFIXES):
         read_template(Path(cfg.data.prompt))
-    asked_task(cfg)
+    check_text_metrics(cfg, asked_task(cfg))
     if cfg.federate.save_to:
         check_folder(f"federate.save_to = {cfg.federate.save_to}", Path(cfg.federate.save_to))

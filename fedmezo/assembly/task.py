@@ -160,7 +160,19 @@ def _check_left(data: FederatedData, split: Split) -> None:
 
 def evaluated(cfg: CfgNode, data: FederatedData, split: Split) -> Sequence[NDArray[np.int64]]:
     """Return each client's examples of a split that are evaluated."""
-    parts, most = [client.split(split) for client in data.partition.clients], cfg.eval.max_examples
+    parts = [client.split(split) for client in data.partition.clients]
+    return _drawn(cfg, data, split, parts, cfg.eval.max_examples)
+
+
+def answered(cfg: CfgNode, data: FederatedData, split: Split) -> Sequence[NDArray[np.int64]]:
+    """Return each client's examples of a split that are answered, of those that are evaluated."""
+    return _drawn(cfg, data, split, evaluated(cfg, data, split), cfg.eval.generate.max_examples)
+
+
+def _drawn(
+    cfg: CfgNode, data: FederatedData, split: Split, parts: Sequence[NDArray[np.int64]], most: int
+) -> Sequence[NDArray[np.int64]]:
+    """Return so many of the clients' examples of a split; all of them if ``most`` is 0."""
     if not most:
         return parts
     if cfg.eval.choice == "first":

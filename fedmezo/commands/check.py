@@ -20,7 +20,6 @@ from fedmezo.config import unused
 from fedmezo.core.errors import ClientError, ConfigurationError, FedmezoError
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.core.text import duration, human
-from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient_fidelities
 from fedmezo.federation.communication import paper_bytes, round_traffic
@@ -79,9 +78,10 @@ def _bytes_line(cfg: CfgNode, point: Tensor, steps: list[int]) -> str:
 
 def _cost_lines(cfg: CfgNode, cost: Cost) -> list[str]:
     rounds = f"{cost.round_seconds:.3g} s a round, {cost.evaluation_seconds:.3g} s an evaluation"
+    written = f", and {duration(cost.answer_seconds)} for its answers, before and after" if cost.answer_seconds else ""
     return [
         f"time: about {duration(cost.seconds)} for {cfg.federate.total_round_num} rounds ({rounds}), "
-        f"after {duration(cost.evaluation_seconds)} to evaluate before training",
+        f"after {duration(cost.evaluation_seconds)} to evaluate before training{written}",
         f"memory: about {cost.memory_mib:,.0f} MiB at the peak",
     ]
 
@@ -94,7 +94,7 @@ def measure_fidelity(cfg: CfgNode, pairs: int) -> Fidelity:
         pairs: (direction, batch) pairs; at least 100 for a figure to rely on.
     """
     learning_task = assemble_learning_task(cfg)
-    if not differentiable(learning_task.scorer.criterion):
+    if not learning_task.scorer.differentiable:
         raise ConfigurationError("--fidelity\n    criterion.type has no gradient that it could be measured against")
     (found,) = gradient_fidelities(
         [Setting(learning_task.scorer, cfg.zo.mu, make_estimator(cfg.zo.estimator))],

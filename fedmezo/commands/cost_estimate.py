@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Federation, LearningTask, assemble_evaluator
+from fedmezo.assembly import Federation, LearningTask, assemble_answer_evaluations, assemble_evaluator
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.training import LocalWork
@@ -26,12 +27,16 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cost:
-    """An estimate: seconds of all rounds, of one of them without evaluation, of one evaluation, and peak memory."""
+    """An estimate: seconds of all rounds, of one of them without evaluation, of one evaluation, and peak memory.
+
+    ``answer_seconds`` are those of all answers that the model writes, before and after training, which come on top.
+    """
 
     seconds: float
     round_seconds: float
     evaluation_seconds: float
     memory_mib: float
+    answer_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ def estimate(cfg: CfgNode, learning_task: LearningTask, federation: Federation) 
         {*range(cfg.eval.freq, cfg.federate.total_round_num, cfg.eval.freq), cfg.federate.total_round_num}
     )
     seconds = cfg.federate.total_round_num * round_seconds + evaluations * evaluation
-    return Cost(seconds, round_seconds, evaluation, peak_memory_mib())
+    answers = _answer_seconds(cfg, learning_task)
+    return Cost(seconds, round_seconds, evaluation, peak_memory_mib(), answers)
 
 
 def _training_batches(cfg: CfgNode, federation: Federation) -> Iterator[Indices]:
@@ -147,6 +153,18 @@ def _server_seconds(cfg: CfgNode, learning_task: LearningTask, federation: Feder
     steps = list(federation.server.sample(0).values())
     replayed = sum(count * (count - 1) / 2 for count in steps) if cfg.train.optimizer.weight_decay else 0.0
     return seconds * (sum(steps) + replayed)
+
+
+def _answer_seconds(cfg: CfgNode, learning_task: LearningTask) -> float:
+    """Return the seconds of the answers before and after training, from those of a batch of each split."""
+    evaluations = assemble_answer_evaluations(cfg, learning_task, Path())
+    total = 0.0
+    for indices in evaluations.splits.values():
+        few = indices[: cfg.eval.batch_size]
+        started = time.perf_counter()
+        evaluations.answer(learning_task.start, few)
+        total += (time.perf_counter() - started) * len(indices) / len(few)
+    return 2 * total
 
 
 def _evaluation_seconds(cfg: CfgNode, learning_task: LearningTask, lengths: Indices) -> float:

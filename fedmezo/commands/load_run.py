@@ -23,6 +23,7 @@ from fedmezo.federation.selection import best_evaluation
 from fedmezo.ledger.ledger import Ledger, check_same
 from fedmezo.ledger.snapshots import Snapshots
 from fedmezo.ledger.store import Store
+from fedmezo.models.answers import endings
 from fedmezo.models.generation import Sampling, generate
 
 RoundSelector = int | str  # the latter: final, best
@@ -53,14 +54,13 @@ class Rebuilt:
         tokenizer = self.trainable.tokenizer
         text = self.prompt(Example(question, "", "", None))
         tokens = tokenizer.encode([text], special=not self.prompt.bare)[0]
-        endings = [[tokenizer.eos_id]]
-        if self.prompt.ending:
-            endings += tokenizer.encode([self.prompt.ending], special=False)
         point = self.point if tuned else self.trainable.start
         with self.trainable.scorer.at(point) as model, nullcontext() if tuned else _without_adapter(model):
             if self.words:
                 return self._chosen(model, tokens)
-            return tokenizer.decode(generate(model, tokens, endings, sampling, stop)).strip()
+            return tokenizer.decode(
+                generate(model, tokens, endings(tokenizer, self.prompt.ending), sampling, stop)
+            ).strip()
 
     @torch.inference_mode()
     def _chosen(self, model: nn.Module, tokens: Sequence[int]) -> str:

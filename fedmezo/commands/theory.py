@@ -22,7 +22,6 @@ from fedmezo.core.log import progress_shown
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import duration
-from fedmezo.criteria.make import differentiable
 from fedmezo.evaluation.theory.bench import Bench, Sizes
 from fedmezo.evaluation.theory.findings import Chosen, Findings
 from fedmezo.evaluation.theory.heterogeneity import LEAST_BATCHES, Constants, fit
@@ -62,7 +61,7 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], si
     started = time.perf_counter()
     points = _points(cfg, folder, rounds)
     task = assemble_learning_task(cfg)
-    if not differentiable(task.scorer.criterion):
+    if not task.scorer.differentiable:
         raise ConfigurationError("criterion.type\n    it has no gradient, which all that is measured here is about")
     drawn = progress_shown() and sys.stderr.isatty()
     clients = min(MOST_CLIENTS, cfg.federate.client_num)

@@ -15,6 +15,7 @@ from yacs.config import CfgNode
 from fedmezo.assembly import (
     Federation,
     LearningTask,
+    assemble_answer_evaluations,
     assemble_evaluator,
     assemble_federation,
     assemble_learning_task,
@@ -34,6 +35,7 @@ from fedmezo.core.interrupt import ending, graceful_stop, undisturbed
 from fedmezo.core.log import LOG, RESULT, in_file
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import aligned
+from fedmezo.evaluation.answers import AnswerEvaluations
 from fedmezo.federation.callbacks import Callbacks
 from fedmezo.federation.communication import paper_bytes
 from fedmezo.federation.evaluations import Evaluations
@@ -48,6 +50,8 @@ from fedmezo.reporting.metrics import read_metrics
 from fedmezo.reporting.next_steps import next_steps, resume_command
 from fedmezo.reporting.partition_plot import draw_partition
 from fedmezo.reporting.summary import summarize, summary_table
+
+ENDED = ("completed", "stopped early")
 
 
 class Trained(NamedTuple):
@@ -94,6 +98,8 @@ def _train(
     stop_requested: Callable[[], bool],
 ) -> Outcome | Literal["diverged", "failed"]:
     training = _training(cfg, task, federation, folder, callbacks)
+    answers = assemble_answer_evaluations(cfg, task, folder.answers)
+    answers.run(0, task.start)  # before past rounds move the start, where there is one point only
     past = federation.server.restore(training.store).rounds
     outcome: Outcome | Literal["diverged", "failed"] = "failed"
     try:
@@ -102,6 +108,8 @@ def _train(
         engine = federation.engine
         with engine if isinstance(engine, AbstractContextManager) else nullcontext():
             outcome = training.run(stop_requested)
+        if outcome in ENDED:
+            answers.run(len(training.store.ledger.rounds()), training.server.parameters)
     except KeyboardInterrupt:
         outcome = "interrupted"
     except DivergedError:
@@ -109,7 +117,9 @@ def _train(
         raise
     finally:
         with ending(), ExitStack() as last:
-            last.callback(_finish, cfg, folder, task, federation, training, outcome)  # whatever becomes of pictures
+            last.callback(
+                _finish, cfg, folder, task, federation, training, answers, outcome
+            )  # whatever becomes of pictures
             callbacks.close()
     return outcome
 
@@ -210,6 +220,7 @@ def _finish(
     task: LearningTask,
     federation: Federation,
     training: Training,
+    answers: AnswerEvaluations,
     outcome: str,
 ) -> None:
     """Save the model and say how the run went; also after a failure, for what was done before it."""
@@ -223,11 +234,13 @@ def _finish(
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     if task.data.words:
         summary["baselines"] = run_baselines(task, evaluations)
+    if found := answers.results(len(reports)):
+        summary["answers"] = found
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}
     folder.write_json("summary.json", summary)
     try:
         _check_saved(cfg, folder, task, training, outcome)
-        if cfg.federate.save_to and outcome in ("completed", "stopped early"):
+        if cfg.federate.save_to and outcome in ENDED:
             _copy_adapter(folder, Path(cfg.federate.save_to))
     except SavedError:
         summary["outcome"] = "saved wrongly"  # not to be taken for a run that can be used

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedmezo.config.names import registered
 from fedmezo.config.schema import KEYS
 from fedmezo.config.settings import Settings
 from fedmezo.core.documents.nodes import place, written
@@ -120,8 +121,9 @@ def _mezo_takes_plain_steps(values: Values) -> Iterator[Contradiction]:
 
 
 def _gradients_of_the_criterion(values: Values) -> Iterator[Contradiction]:
-    if values["trainer.type"] == "llmtrainer" and values["criterion.type"] == "accuracy":
-        message = "criterion.type = accuracy has no gradient, which llmtrainer needs; mezotrainer does without"
+    kind = values["criterion.type"]
+    if values["trainer.type"] == "llmtrainer" and kind in ("accuracy", *registered("text_metrics")):
+        message = f"criterion.type = {kind} has no gradient, which llmtrainer needs; mezotrainer does without"
         yield Contradiction(("criterion.type", "trainer.type"), message)
 
 

@@ -51,7 +51,7 @@ OPEN_GROUPS = frozenset(name for section in SECTIONS for name in section.open_na
 RESUMABLE = (
     *("federate.total_round_num", "federate.save_to", "federate.save_freq", "early_stop.patience", "verbose"),
     *("eval.batch_size", "extensions", "callbacks", "model.type", "data.root", "data.date", "llm.cache.model"),
-    *("use_gpu", "device"),
+    *("use_gpu", "device", "eval.generate.max_examples", "eval.generate.metrics", "eval.generate.max_new_tokens"),
     *("federate.participation", "federate.on_failure", "federate.retries", "federate.min_results"),
     *(key for key in KEYS if key.startswith("engine.") and key != "engine.lanes"),
     "llm.accept_terms",

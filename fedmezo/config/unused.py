@@ -6,7 +6,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from fedmezo.config.names import is_task
+from fedmezo.config.names import is_task, registered
 from fedmezo.config.schema import DEFAULTS
 from fedmezo.config.tree import leaves
 
@@ -31,6 +31,10 @@ def _is_not(key: str, *wanted: Any) -> Callable[[Values], bool]:
     return lambda values: values.get(key) not in wanted
 
 
+def _of_answers(values: Values) -> bool:
+    return values["criterion.type"] in registered("text_metrics", values["extensions"])
+
+
 _KIND = "encoder_reparameterization_type"
 _DROPOUTS = {f"{name}_dropout": 0.0 for name in ("lora", "vera", "encoder", "rank", "module")}
 _BACKPROPAGATION = _is("trainer.type", "llmtrainer")
@@ -40,6 +44,17 @@ KEYS = (
         ("zo.", "dataloader.micro_batch_size", "train.compile", "engine.lanes"),
         _BACKPROPAGATION,
         "trainer.type = llmtrainer has gradients",
+    ),
+    Unused(("criterion.max_new_tokens",), lambda values: not _of_answers(values), "only metrics of texts have answers"),
+    Unused(
+        ("train.compile", "train.cache_frozen_layers"),
+        lambda values: _of_answers(values),
+        "answers are written by the model as it is",
+    ),
+    Unused(
+        ("eval.generate.metrics", "eval.generate.max_new_tokens"),
+        _is("eval.generate.max_examples", 0),
+        "eval.generate.max_examples = 0",
     ),
     Unused(("train.lr_half_width",), _is("train.train_strategy", "frozen"), "frozen has one rate"),
     Unused(

@@ -52,6 +52,11 @@ class RunFolder:
         return self.path / "evaluations.jsonl"
 
     @property
+    def answers(self) -> Path:
+        """What the model answered, and the scores."""
+        return self.path / "answers.jsonl"
+
+    @property
     def log(self) -> Path:
         """Everything that was said."""
         return self.path / "run.log"

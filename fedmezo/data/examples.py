@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fedmezo.data.tasks.task import Task
+from fedmezo.text_metrics import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Example:
         category: the kind of the example, which the meta and lda splitters divide by; None where unknown.
         question: what is asked after the input, empty where all that is asked is in the instruction.
         label: the class that the response names; None where it is no matter of classes.
+        references: all right answers; empty where the response is the only one.
+        candidates: the responses that an answer is chosen among; empty where it is written.
     """
 
     instruction: str
@@ -24,6 +27,13 @@ class Example:
     category: str | None
     question: str = ""
     label: str | None = None
+    references: tuple[Reference, ...] = ()
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def right_answers(self) -> tuple[Reference, ...]:
+        """The references, of which there is one at least."""
+        return self.references or (self.output.strip(),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from fedmezo.data.prompts.task import TaskPrompt
 from fedmezo.data.shortening import Shortened, shortened
 from fedmezo.data.sources.source import Request
 from fedmezo.data.splitters.make import make_splitter
+from fedmezo.text_metrics import Reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,8 @@ class FederatedData:
         warnings: what the user should know about the data.
         labels: for classification, the class of each encoded example.
         words: for classification, all classes.
+        references: the right answers of each encoded example.
+        candidates: the responses that its answer is chosen among; empty where it is written.
     """
 
     name: str
@@ -55,6 +58,8 @@ class FederatedData:
     warnings: tuple[str, ...]
     labels: Sequence[str | None] = ()
     words: tuple[str, ...] = ()
+    references: Sequence[tuple[Reference, ...]] = ()
+    candidates: Sequence[tuple[str, ...]] = ()
 
     @property
     def cells(self) -> Sequence[str | None]:
@@ -189,6 +194,8 @@ def build(
         warnings,
         labels if words else (),
         words,
+        [example.right_answers for example in loaded.examples],
+        [example.candidates for example in loaded.examples],
     )
 
 

@@ -36,12 +36,13 @@ def shortened(
 
     def length(example: Example) -> int:
         (head,) = tokenizer.encode([prompt(example)], special=not prompt.bare)
-        (tail,) = tokenizer.encode([example.output], special=False)
-        return len(head) + len(tail) + closing
+        tails = tokenizer.encode([example.output, *example.candidates], special=False)
+        return len(head) + max(map(len, tails)) + closing
 
     found, lengths = list(examples), {}
     for index, example in enumerate(examples):
-        if _most_tokens(prompt(example) + example.output) + closing <= tok_len:
+        longest = max([example.output, *example.candidates], key=_most_tokens)
+        if _most_tokens(prompt(example) + longest) + closing <= tok_len:
             continue
         lengths[index] = length(example)
         if lengths[index] > tok_len:

@@ -14,8 +14,13 @@ def token_room(model: PreTrainedModel | PeftModel) -> int | None:
     tables = (module for module in base.modules() if isinstance(module, nn.Embedding))
     if all(table.num_embeddings == base.config.vocab_size for table in tables):
         return None  # of words alone
-    virtual = getattr(model.peft_config["default"], "num_virtual_tokens", 0) if adapted else 0
-    return int(base.config.max_position_embeddings) - virtual
+    return int(base.config.max_position_embeddings) - virtual_tokens(model)
+
+
+def virtual_tokens(model: PreTrainedModel | PeftModel) -> int:
+    """Return how many tokens an adapter puts before a prompt."""
+    settings = model.active_peft_config if isinstance(model, PeftModel) else None
+    return getattr(settings, "num_virtual_tokens", None) or 0
 
 
 def room_after(model: PreTrainedModel | PeftModel, length: int) -> int:
@@ -24,8 +29,7 @@ def room_after(model: PreTrainedModel | PeftModel, length: int) -> int:
     Raises:
         ConfigurationError: none fits.
     """
-    settings = getattr(model, "active_peft_config", None)
-    taken = length + getattr(settings, "num_virtual_tokens", 0)
+    taken = length + virtual_tokens(model)
     room = getattr(model.config, "max_position_embeddings", taken + 2**20) - taken
     if room < 1:
         raise ConfigurationError(f"the prompt has {length} tokens\n    the model has room for no answer after so many")

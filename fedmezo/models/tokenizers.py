@@ -84,6 +84,8 @@ class PretrainedTokenizer:
         Raises:
             FaultyModelError: the tokenizer fails, or gives a token that the model does not know.
         """
+        if not texts:  # tokenizers of transformers fail at this
+            return []
         with telling_faults(f"the tokenizer in {self.tokenizer.name_or_path}"):
             rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special)["input_ids"]
         self._check_known(max(map(max, filter(None, rows)), default=0))

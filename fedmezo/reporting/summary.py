@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmezo.core.text import aligned, human, when
+from fedmezo.evaluation.answers import shown
 from fedmezo.evaluation.paired import PairedChange
 from fedmezo.federation.callbacks import RoundReport
 from fedmezo.ledger.records import LOSS, EvaluationRecord, Measured
@@ -103,6 +104,11 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int, items
             words = f"{100 * shifted:.1f} % right before training, with the threshold that is best on training examples"
             rows.append((f"{split} with a threshold", words))
         rows.append((f"{split} majority", f"{100 * found['majority']:.1f} % right by always saying {found['answer']}"))
+    rows += [
+        (f"{split} answers, {name.replace('_', ' ')}", answers_text(found))
+        for split, own in summary.get("answers", {}).items()
+        for name, found in own.items()
+    ]
     rows += _group_rows(summary["groups"], LOSS, "", _short)
     for metric in (next(iter(splits.values())).metric for splits in changes.values() if splits):
         if metric.name != LOSS:
@@ -130,6 +136,14 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int, items
         ),
     ]
     return aligned(rows)
+
+
+def answers_text(found: Mapping[str, Any]) -> str:
+    """Return how a metric of the model's answers changed, with its 95 % intervals."""
+    before, after = (shown(found[side], found["intervals"][side]) for side in ("before", "after"))
+    low, high = (100 * bound for bound in found["intervals"]["change"])
+    change = f"{100 * found['change']:+.1f} points [{low:+.1f}, {high:+.1f}]"
+    return f"{before} -> {after} ({change}, {found['examples']} examples)"
 
 
 def _projection(paper: Mapping[str, int] | None) -> list[tuple[str, str]]:

@@ -11,7 +11,6 @@ from torch.nn.utils import clip_grad_norm_
 
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.randomness import preserved_torch_state, stream_key
-from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.training import RETRIES, LocalUpdate, LocalWork, Resources, mean_loss, register, step_context
 from fedmezo.zeroth_order.scoring import Scorer
@@ -60,7 +59,7 @@ class BackpropTrainer:
 
     def __post_init__(self) -> None:
         """Refuse what backpropagation cannot do, before anything is trained."""
-        if not differentiable(self.scorer.criterion):
+        if not self.scorer.differentiable:
             raise ConfigurationError(
                 "trainer.type = llmtrainer\n    criterion.type has no gradient, which backpropagation needs; "
                 "mezotrainer does without"

@@ -10,6 +10,7 @@ from fedmezo.assembly import LearningTask, assemble_federation
 from fedmezo.commands import cost_estimate
 from fedmezo.commands.cost_estimate import Linear, estimate
 from fedmezo.core.text import duration
+from fedmezo.main import main
 
 Write = Callable[..., Path]
 PER_TOKEN = 0.001
@@ -89,3 +90,11 @@ def test_the_line_goes_through_a_typical_and_the_longest_batch(
 )
 def test_a_time_is_written_in_the_unit_that_suits_it(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_answers_come_on_top(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {"freq": 2, "generate": {"max_examples": 2, "max_new_tokens": 2}}
+    assert main(["--cfg", str(tiny_yaml(eval=asked)), "--check"]) == 0
+    assert "for its answers, before and after" in capsys.readouterr().out
+    assert main(["--cfg", str(tiny_yaml()), "--check"]) == 0
+    assert "answers" not in capsys.readouterr().out

@@ -25,6 +25,7 @@ REGISTERED = {  # of these kinds some names only
     "evaluation/metrics": ("loss", "accuracy", "exact_match"),
     "reporting/callbacks": ("tensorboard", "wandb"),
     "criteria": ("cross_entropy", "accuracy"),
+    "text_metrics": ("f1", "rouge_l"),
 }
 NAMED = (Registered, RegisteredOrFile)
 

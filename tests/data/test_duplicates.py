@@ -72,10 +72,18 @@ def test_no_example_of_a_file_is_in_two_parts(tmp_path: Path, name: str) -> None
     assert parts(kept)["train"] == parts(removed)["train"]
 
 
+def test_no_instance_of_a_task_is_in_two_parts(tmp_path: Path) -> None:
+    instances = [{"input": f"Add {number % 40}.", "output": [str(number % 40)]} for number in range(60)]
+    content = {"Definition": ["Say the sum."], "Instances": instances}
+    (tmp_path / "task1.json").write_text(json.dumps(content), encoding="utf-8")
+    kept, removed = (divided(Request("natural-instructions@llm", tmp_path), choice) for choice in ("keep", "remove"))
+    assert shared(kept) > 0 == shared(removed)
+
+
 @pytest.mark.parametrize("worked", [True, False])
 @pytest.mark.parametrize("steps", range(5))
 def test_no_generated_example_is_in_two_parts(steps: int, worked: bool) -> None:
-    assert set(registry.names()) == {"arithmetic@llm", *FROM_FILES}
+    assert set(registry.names()) == {"arithmetic@llm", "natural-instructions@llm", *FROM_FILES}
     request = Request("arithmetic@llm", Path(), num_examples=1000, steps=steps, worked=worked)
     data = divided(request)
     assert shared(data) == 0

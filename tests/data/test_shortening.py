@@ -70,3 +70,10 @@ def test_texts_that_would_all_be_cut_are_told() -> None:
         f"every one of the 2 texts would be cut: the shortest example has {shortest} tokens, the longest {longest}"
         in (str(caught.value))
     )
+
+
+def test_every_candidate_has_room() -> None:
+    chosen = replace(example("one two three"), candidates=(" bad", " by far the longest"))
+    room = length(replace(chosen, input="one two", output=chosen.candidates[1]))
+    found = shortened([example("x"), chosen], ByteTokenizer(), PROMPT, room, closing=0)
+    assert found.examples[1].input == "one two"

@@ -18,6 +18,7 @@ RUN_BY = {
     "a-strategy-of-your-own.md": "test_extensions.py",
     "classification.md": "guides/test_classification.py",
     "deployment.md": "guides/test_deployment.py",
+    "evaluation.md": "guides/test_evaluation.py",
     "extending.md": "guides/test_extending.py",
     "library.md": "guides/test_library.py",
     "your-own-data.md": "guides/test_your_own_data.py",

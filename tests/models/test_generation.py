@@ -8,8 +8,9 @@ from peft import IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig, PromptTu
 
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.randomness import generator, preserved_torch_state
-from fedmezo.models.generation import Sampling, generate
+from fedmezo.models.generation import Sampling, generate, generate_batch, without_ending
 from fedmezo.models.hubs import BaseModel, load_base_model
+from tests.models.tiny import FAMILIES, SMALL, tiny_adapter
 
 PROMPT = "Say something."
 
@@ -98,3 +99,31 @@ def test_an_answer_ends_before_an_ending_of_one_token_or_of_several(base: BaseMo
     for ending in (whole[4:5], whole[4:7]):
         first = next(i for i in range(10) if whole[i : i + len(ending)] == ending)
         assert generate(base.model, ids, [[base.tokenizer.eos_id], ending], Sampling(10)) == whole[:first]
+
+
+PROMPTS = [generator(length).integers(0, 256, length).tolist() for length in (3, 9, 40, 8, 70, 1, 9)]
+
+
+@pytest.mark.covering(1)
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("method", SMALL)
+def test_answers_in_a_batch_are_those_to_prompts_alone(method: str, family: str) -> None:
+    """Padding on the left changes nothing, with virtual tokens either."""
+    tuned = tiny_adapter(method, family=family)
+    with tuned.scorer.at(tuned.point):
+        alone = [generate(tuned.model, prompt, [[256], [7, 9]], Sampling(8)) for prompt in PROMPTS]
+        assert generate_batch(tuned.model, PROMPTS, [[256], [7, 9]], Sampling(8), 4) == alone
+    assert len({tuple(answer) for answer in alone}) > 1
+
+
+def test_each_answer_of_a_batch_ends_at_its_own_ending(base: BaseModel) -> None:
+    whole = generate_batch(base.model, PROMPTS, [[256]], Sampling(8), 7)
+    ending = whole[2][3:5]
+    found = generate_batch(base.model, PROMPTS, [[256], ending], Sampling(8), 7)
+    assert found == [without_ending(answer, [ending]) for answer in whole]
+    assert 0 < len(found[2]) <= 3 and max(map(len, found)) == 8
+
+
+def test_what_comes_before_the_first_ending() -> None:
+    assert without_ending([1, 2, 3, 2, 3], [[9], [2, 3]]) == [1]
+    assert without_ending([1, 2, 9, 3], [[9], [2, 3]]) == [1, 2] and without_ending([3, 1], [[1, 3]]) == [3, 1]

@@ -152,3 +152,9 @@ def test_a_complete_tokenizer_and_its_model_stay_as_they_are() -> None:
     assert not complete(tokenizer, model)
     assert PretrainedTokenizer(tokenizer).fingerprint == fingerprint
     assert bits(model) == bits(tiny_base())
+
+
+@pytest.mark.parametrize("tokenizer", [PRETRAINED, ByteTokenizer()], ids=["transformers", "bytes"])
+def test_no_texts_have_no_tokens(tokenizer: PretrainedTokenizer | ByteTokenizer) -> None:
+    """Tasks of generation have no label words."""
+    assert tokenizer.encode([], special=True) == tokenizer.encode([], special=False) == []

@@ -19,7 +19,6 @@ from fedmezo.commands.suggest.search import Tried, chosen_mu, falls, flat, rises
 from fedmezo.config import to_dict
 from fedmezo.core.log import progress_shown
 from fedmezo.core.text import duration
-from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Setting, gradient_fidelities
 from fedmezo.evaluation.theory.measured import Measured, mean
@@ -56,7 +55,7 @@ def suggest(cfg: CfgNode) -> str:
 def _mu(cfg: CfgNode, task: LearningTask) -> tuple[float, str]:
     """Return a mu, and why."""
     configured = cfg.zo.mu
-    if not differentiable(task.scorer.criterion):
+    if not task.scorer.differentiable:
         return configured, f"mu: {configured:g} as configured; criterion.type has no gradient to compare with"
     scales = sorted({configured, *(two_digits(configured * factor) for factor in MU_FACTORS)})
     estimator = make_estimator(cfg.zo.estimator)

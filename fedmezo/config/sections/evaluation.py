@@ -35,5 +35,30 @@ SECTION = Section(
             since="0.2.0",
             before="first",
         ),
+        Key(
+            "eval.generate.max_examples",
+            0,
+            Integer(low=0),
+            "Examples of each split that the model writes answers to, before and after training, at most; 0: none.",
+            since="0.3.0",
+            before=0,
+        ),
+        Key(
+            "eval.generate.metrics",
+            (),
+            ListOf(Registered("text_metrics")),
+            "Metrics of these answers: exact_match and f1 of SQuAD, those of DROP, rouge_l, or others that extensions "
+            "add; []: the task's own, rouge_l where it has none.",
+            since="0.3.0",
+            before=(),
+        ),
+        Key(
+            "eval.generate.max_new_tokens",
+            64,
+            Integer(low=1),
+            "Tokens of such an answer at most.",
+            since="0.3.0",
+            before=64,
+        ),
     ),
 )

@@ -88,12 +88,14 @@ class Choice(Textual, ScalarType):
 class Registered(Textual, ScalarType):
     """A name registered by the package or an extension, a path with one of ``endings``, or what fits a form.
 
+    ``further`` is the folder of another kind, whose names are taken as well.
     ``form`` is a regular expression that the whole value may match instead, ``form_name`` how it is written to a user.
     Its group ``file``, where it has one, is a Python file, relative like an extension; the value has its full path.
     One of ``prefixes`` stands before a name.
     """
 
     folder: str
+    further: str = ""
     endings: tuple[str, ...] = ()
     form: str = ""
     form_name: str = ""
@@ -129,7 +131,8 @@ class Registered(Textual, ScalarType):
 
     def names(self, extensions: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the names there are."""
-        found = registered(self.folder, extensions)
+        folders = filter(None, (self.folder, self.further))
+        found = [name for folder in folders for name in registered(folder, extensions)]
         return tuple(prefix + name for prefix in self.prefixes for name in found)
 
     def _listing(self, names: Sequence[str]) -> str:

@@ -62,6 +62,15 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
+def read_json(path: Path) -> object:
+    """Return what a file of JSON holds, UTF-8 with or without a byte order mark; numbers as they stand there.
+
+    Raises:
+        ResourceError: the file cannot be read, or is no JSON.
+    """
+    return _parse(path, _read_text(path))
+
+
 def _of_lines(path: Path) -> bool:
     return path.suffix.lower() == ".jsonl"
 

@@ -16,6 +16,7 @@ from fedmezo.data.sources.rows import Row, read_rows, type_name
 from fedmezo.data.sources.source import Request
 from fedmezo.data.sources.vader_sentiment import read_sentiment
 from fedmezo.data.tasks.task import Task
+from fedmezo.text_metrics import Reference, as_text
 
 Parts = tuple[list[list[Row]], str]  # rows of training, and of a test set of its own; where they came from
 ARCHIVES: Mapping[str, Callable[[Request], Parts]] = {
@@ -103,7 +104,7 @@ def task_examples(rows: Sequence[Row], task: Task) -> list[Example]:
 
 def _check_columns(rows: Sequence[Row], task: Task) -> None:
     known = dict.fromkeys(key for row in rows if isinstance(row.value, dict) for key in row.value)
-    for field, path in task.fields.items():
+    for field, path in task.columns.items():
         column = path.partition(".")[0]
         if known and column not in known:
             where = re.sub(r":( row)? ?\d+$", "", rows[0].place)
@@ -143,7 +144,25 @@ class _Reading:
             values.get("category") or None,
             after,
             label,
+            self._texts(row, self._task.references) if self._task.references else (),
+            self._candidates(row) if self._task.candidates else (),
         )
+
+    def _candidates(self, row: Mapping[str, object]) -> tuple[str, ...]:
+        """Return the responses to choose among, each once."""
+        texts = (as_text(each).strip() for each in self._texts(row, self._task.candidates))
+        return tuple(dict.fromkeys(map(self._task.response, texts)))
+
+    def _texts(self, row: Mapping[str, object], path: str) -> tuple[Reference, ...]:
+        """Return the texts of a list, or the one that stands in its place."""
+        value = _within(row, path.split("."))
+        found = [_reference(each) for each in (value if isinstance(value, list) else [value])]
+        texts = tuple(each for each in found if each is not None)
+        if not texts or len(texts) < len(found):
+            held = value[found.index(None)] if isinstance(value, list) and value else value
+            wrong = "an empty list" if held == [] else type_name(held)
+            raise _WrongRow(f"{_column(row, path)}: {path} holds {wrong}, expected a list of texts")
+        return texts
 
     def _value(self, row: Mapping[str, object], field: str, path: str) -> str:
         text = text_of(_within(row, path.split(".")))
@@ -166,6 +185,15 @@ class _Reading:
                 f"{listing(self._words)}"
             )
         return word
+
+
+def _reference(value: object) -> Reference | None:
+    """Return a text, or those of a list of them; None for anything else."""
+    spans = [text_of(each) for each in (value if isinstance(value, list) else [value])]
+    texts = tuple(text for text in spans if text is not None and not HALF_PAIR.search(text))
+    if not texts or len(texts) < len(spans):
+        return None
+    return texts if isinstance(value, list) else texts[0]
 
 
 def _column(row: Mapping[str, object], path: str) -> str:

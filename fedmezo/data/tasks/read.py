@@ -12,8 +12,10 @@ from fedmezo.core.documents.reading import read_text, syntax_problem
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.text import listing, nearest
 from fedmezo.data.tasks.task import HubSplits, Task, check_template
+from fedmezo.text_metrics import registry
 
 KINDS = ("classification", "generation")
+WRITTEN = ("references", "candidates", "metrics")  # keys of answers that are no label words
 
 
 def read_task(path: Path, name: str) -> Task:
@@ -120,6 +122,14 @@ def _truth(node: yaml.Node, key: str, problems: Problems) -> bool:
     return word.lower() == "true"
 
 
+def _metrics(node: yaml.Node, key: str, problems: Problems) -> tuple[str, ...]:
+    names, known = _texts(node, key, problems), registry.names()
+    for name in names:
+        if name and name not in known:
+            problems.reject(node, key, f"{name} is no metric of texts: expected {listing(known)}{nearest(name, known)}")
+    return names
+
+
 HUB: dict[str, Reader] = {"id": _text, "config": _text, "revision": _text, "splits": _texts, "tested": _truth}
 READERS: dict[str, Reader] = {
     "kind": _kind,
@@ -131,6 +141,9 @@ READERS: dict[str, Reader] = {
     "hub": _hub,
     "phrases": _truth,
     "archive": _text,
+    "references": _text,
+    "candidates": _text,
+    "metrics": _metrics,
 }
 
 
@@ -140,6 +153,9 @@ def _check_whole(root: yaml.MappingNode, values: Mapping[str, Any], problems: Pr
     nodes = {pair.word: pair.value for pair in pairs(root)}
     if missing := sorted(needed - nodes.keys()):
         problems.reject(root, "", f"{listing(missing)} is missing")
+    for key in WRITTEN if values.get("kind") == "classification" else ():
+        if key in nodes:
+            problems.reject(nodes[key], key, "it is for kind: generation; a classification has its labels")
     if problems:
         return
     fields: Mapping[str, str] = values["fields"]

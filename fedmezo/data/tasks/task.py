@@ -39,6 +39,10 @@ class Task:
         hub: where the hub has the data set.
         phrases: whether texts may be parts of one another, which are then never cut apart into training and held-out.
         archive: the reader of the package's own that gives the rows, by name.
+        references: for generation, the column of all right answers: a list of texts, or of lists of spans; empty where
+            the answer is the only one.
+        candidates: for generation, the column of the texts that an answer is chosen among; empty where it is written.
+        metrics: for generation, the metrics of texts that answers are evaluated by where no others are asked for.
     """
 
     name: str
@@ -51,6 +55,15 @@ class Task:
     hub: HubSplits | None = None
     phrases: bool = False
     archive: str = ""
+    references: str = ""
+    candidates: str = ""
+    metrics: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Where the rows have the fields, the right answers and the candidates."""
+        lists = {"references": self.references, "candidates": self.candidates}
+        return {**self.fields, **{name: path for name, path in lists.items() if path}}
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from fedmezo.core.files import whole_lines
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.core.text import number_of_rounds
 from fedmezo.data.partition import SPLITS
+from fedmezo.evaluation.answers import shown
 from fedmezo.evaluation.example_file import read_examples, sums_of
 from fedmezo.evaluation.example_sums import ExampleSums
 from fedmezo.ledger.ledger import Ledger
@@ -74,6 +75,7 @@ def read_run(folder: RunFolder, label: str) -> Run:
         partition_hash=str(partition.get("hash", "")),
         environment=environment,
         baselines=_baselines(summary),
+        answers=_answers(summary, notes),
     )
 
 
@@ -163,6 +165,19 @@ def _baselines(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
     sound = isinstance(found, dict) and all(isinstance(own, dict) for own in found.values())
     numbers = [own.get(name) for own in found.values() for name in BASELINES] if sound else [None]
     return found if all(isinstance(number, float) for number in numbers) else {}
+
+
+def _answers(summary: dict[str, Any], notes: list[str]) -> dict[str, dict[str, Any]]:
+    """Return, by split and metric, how answers changed; {} where that is not told, or damaged."""
+    found = summary.get("answers", {})
+    try:
+        for each in (each for own in found.values() for each in own.values()):
+            for side in ("before", "after", "change"):
+                shown(float(each[side]), [float(bound) for bound in each["intervals"][side]])
+    except UNSOUND:
+        notes.append("summary.json is damaged: what it says of answers is left out")
+        return {}
+    return dict(found)
 
 
 def _outcome(summary: dict[str, Any], done: int, total: int, working: bool) -> str:

@@ -37,6 +37,7 @@ class Run:
         partition_hash: equal for equal divisions.
         environment: what it ran on.
         baselines: of each split, the accuracies that those of a classification are compared with.
+        answers: of each split and metric of texts, how the model's answers changed.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Run:
     partition_hash: str
     environment: Mapping[str, Any]
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answers: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     @property
     def done(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from fedmezo.config.schema import DEFAULTS
 from fedmezo.config.tree import plain
 from fedmezo.core.text import duration, human, when
+from fedmezo.evaluation.answers import shown
 from fedmezo.evaluation.paired import PairedChange
 from fedmezo.ledger.codec import configuration_text
 from fedmezo.ledger.records import LOSS
@@ -101,6 +102,7 @@ def _learnt(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:
             if metric != LOSS:
                 rows += _further(runs, split, metric)
         rows += _compared_with(runs, split)
+        rows += _answers(runs, split)
     best = [run.best for run in runs]
     rows.append(("best evaluation", [cell(own.rounds_done if own else None, when) for own in best]))
     return rows
@@ -114,6 +116,20 @@ def _compared_with(runs: Sequence[Run], split: str) -> list[tuple[str, list[Cell
         for name, words in BESIDE.items()
         if any(name in each for each in own)
     ]
+
+
+def _answers(runs: Sequence[Run], split: str) -> list[tuple[str, list[Cell]]]:
+    """Return how metrics of the models' answers changed, with 95 % intervals."""
+    own = [run.answers.get(split, {}) for run in runs]
+    rows = []
+    for metric in dict.fromkeys(metric for each in own for metric in each):
+        for side in ("before", "after", "change"):
+            found = [each.get(metric) for each in own]
+            cells = [
+                Cell(shown(each[side], each["intervals"][side]), each[side]) if each else cell(None) for each in found
+            ]
+            rows.append((f"{split} answers, {in_words(metric)} {side}, 95 % interval", cells))
+    return rows
 
 
 def _further(runs: Sequence[Run], split: str, metric: str) -> list[tuple[str, list[Cell]]]:

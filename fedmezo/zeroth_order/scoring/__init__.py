@@ -11,6 +11,7 @@ from fedmezo.criteria import Criterion
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.zeroth_order.scoring import layerwise, lora_batched
+from fedmezo.zeroth_order.scoring.answers import AnswerCriterion, AnswerScorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from fedmezo.zeroth_order.scoring.copy_in import CopyInScorer
 from fedmezo.zeroth_order.scoring.layerwise import LayerwiseScorer
@@ -24,7 +25,7 @@ def make_scorer(
     model: nn.Module,
     parameters: FlatParameters,
     directions: Directions,
-    criterion: Criterion = cross_entropy,
+    criterion: Criterion | AnswerCriterion = cross_entropy,
     *,
     compiled: bool = False,
     micro_batch_size: int = 0,
@@ -39,7 +40,7 @@ def make_scorer(
         model: see :class:`Scorer`.
         parameters: likewise.
         directions: likewise.
-        criterion: likewise.
+        criterion: likewise; or one of what the model writes.
         compiled: whether to compile the model's layers for losses of lanes.
         micro_batch_size: examples of a batch that are scored at a time; 0 for all of them.
         movable: whether the only point there is may be the model's own buffer.
@@ -47,6 +48,9 @@ def make_scorer(
         label_tokens: see :class:`Scorer`.
         cache_frozen_layers: whether to keep what the layers below the first trained one make of an example.
     """
+    if isinstance(criterion, AnswerCriterion):
+        LOG.debug("scoring: %s (lanes cannot write together)", AnswerScorer.manner)
+        return AnswerScorer(model, parameters, directions, criterion, micro_batch_size)
     kind, reason = _kind(model, parameters, movable=movable)
     trunk = make_trunk(model) if cache_frozen_layers else None
     layers = CompiledLayers(model, trunk.layers if trunk else ()) if compiled else None
@@ -67,6 +71,8 @@ def _kind(model: nn.Module, parameters: FlatParameters, *, movable: bool) -> tup
 
 
 __all__ = [
+    "AnswerCriterion",
+    "AnswerScorer",
     "CopyInScorer",
     "LayerwiseScorer",
     "LoraBatchedScorer",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.criteria import Criterion, sees_labels
 from fedmezo.criteria.cross_entropy import cross_entropy
+from fedmezo.criteria.make import differentiable
 from fedmezo.data.batches import Batch, split_batch
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.zeroth_order.estimators import Lane
@@ -79,6 +80,11 @@ class Scorer(ABC):
         self.label_tokens = tuple(label_tokens)
         self._compiled = compiled
         self._trunk = trunk
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients flow from the losses back to the parameters."""
+        return differentiable(self.criterion)
 
     @property
     def shares_rounding(self) -> bool:

@@ -60,7 +60,12 @@ ROWS: dict[str, tuple[dict[str, Any], str, str]] = {
         " 1",
     ),
     "record@llm": (
-        {"passage": "Ann met Eve.", "query": "@placeholder smiled.", "answers": ["Eve", "Ann"]},
+        {
+            "passage": "Ann met Eve.",
+            "query": "@placeholder smiled.",
+            "entities": ["Ann", "Eve", "Ann"],
+            "answers": ["Eve", "Ann"],
+        },
         'Ann met Eve.\n@placeholder smiled.\nQuestion: what is the "@placeholder"\nAnswer:',
         " Eve",
     ),
@@ -260,3 +265,54 @@ def test_keys_that_do_not_fit_the_data_are_told(request_: Request, expected: str
 def test_the_real_sst2_is_read_whole(real_data: Path) -> None:
     data = load_dataset(Request("sst2@llm", real_data))
     assert (len(data.examples), data.num_own_test) == (67349 + 872, 872)
+
+
+ANSWERS = {  # of each task that has them: all right answers of its row, and what is chosen among
+    "squad@llm": (("Tea", "tea"), ()),
+    "drop@llm": (("3",), ()),
+    "record@llm": (("Eve", "Ann"), (" Ann", " Eve")),
+}
+
+
+@pytest.mark.parametrize("name", OF_FILES)
+def test_all_right_answers_and_candidates_are_there(tmp_path: Path, name: str) -> None:
+    write(tmp_path, files_of(name)[0], [ROWS[name][0]])
+    (example,) = load_dataset(Request(name, tmp_path)).examples
+    references, candidates = ANSWERS.get(name, ((), ()))
+    assert (example.references, example.candidates) == (references, candidates)
+    assert example.right_answers == (references or (example.output.strip(),))
+    assert bool(references) == bool(find_task(Request(name, tmp_path)).metrics)  # type: ignore[union-attr]
+
+
+def test_a_list_within_the_list_is_an_answer_of_several_spans(tmp_path: Path) -> None:
+    row = ROWS["drop@llm"][0] | {"answers_spans": {"spans": ["3", ["Ann", "Eve"], 4]}}
+    write(tmp_path, "drop_train.jsonl", [row])
+    (example,) = load_dataset(Request("drop@llm", tmp_path)).examples
+    assert example.references == ("3", ("Ann", "Eve"), "4") and example.output == " 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        ("record@llm", {"entities": None}, "column 3: entities holds null, expected a list of texts"),
+        ("record@llm", {"entities": []}, "column 3: entities holds an empty list, expected a list of texts"),
+        ("record@llm", {"answers": ["Ann", {}]}, "column 4: answers holds an object, expected a list of texts"),
+        ("drop@llm", {"answers_spans": {"spans": ["3", []]}}, "answers_spans.spans holds an empty list, expected"),
+        ("squad@llm", {"answers": {"text": ["Tea", ["a", None]]}}, "answers.text holds a list, expected a list of"),
+    ],
+)
+def test_answers_that_are_missing_are_told_with_their_line(
+    tmp_path: Path, name: str, change: dict[str, Any], expected: str
+) -> None:
+    file = files_of(name)[0]
+    write(tmp_path, file, [ROWS[name][0], ROWS[name][0] | change])
+    with pytest.raises(ResourceError) as caught:
+        load_dataset(Request(name, tmp_path))
+    assert f"{tmp_path / file}:2, column" in str(caught.value) and expected in str(caught.value)
+
+
+def test_a_column_of_answers_that_no_row_has_is_told(tmp_path: Path) -> None:
+    row = {name: value for name, value in ROWS["record@llm"][0].items() if name != "entities"}
+    write(tmp_path, "record_train.jsonl", [row | {"entity": ["Ann"]}])
+    with pytest.raises(ResourceError, match="the candidates of record@llm is in entities, which no row has"):
+        load_dataset(Request("record@llm", tmp_path))

@@ -67,6 +67,8 @@ def test_every_shipped_task_can_be_read_and_pins_what_it_fetches(name: str) -> N
         ("config: c", "tested: perhaps", 6, "expected true or false"),
         ('revision: "1"', 'revisions: "1"', 6, "no such key; there are id, config, revision"),
         ("files: [", "files: ]", 5, "not YAML"),
+        ("files:", "references: answers\nfiles:", 5, "it is for kind: generation"),
+        ("files:", "metrics: [f1, rouge]\nfiles:", 5, "rouge is no metric of texts: expected drop_exact_match"),
     ],
 )
 def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, line: int, expected: str) -> None:
