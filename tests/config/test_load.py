@@ -136,7 +136,7 @@ REFUSED = [
     (
         "llm.adapter.args",
         "[{adapter_method: lorra}]",
-        "adapter_method = lorra: expected one of ia3, lora, p-tuning, prefix, prompt, vera; the nearest",
+        "adapter_method = lorra: expected one of ia3, ln-tuning, lora, p-tuning, prefix, prompt, vera; the nearest",
     ),
     ("llm.adapter.args", "[{adapter_method: adalora}]", "use lora, with rank_pattern"),
     (
