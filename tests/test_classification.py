@@ -187,10 +187,9 @@ def test_phrases_stay_with_their_sentence(tmp_path: Path, sst2: Callable[..., Pa
         (("data.type", "arithmetic@llm", "data.task", "classification"), "arithmetic@llm is no task with a template"),
         (("data.type", "arithmetic@llm", "criterion.type", "label_words"), "arithmetic@llm is no classification"),
         (
-            ("data.type", "ag_news@llm", "eval.metrics", "auc"),
-            "eval.metrics = auc\n    it is for 2 classes; ag_news@llm h",
+            ("data.type", "arithmetic@llm", "eval.best_res_update_round_wise_key", "test_f1"),
+            "eval.best_res_update_round_wise_key = test_f1\n    it is for classification; arithmetic@llm is none",
         ),
-        (("data.type", "arithmetic@llm"), "eval.metrics = f1\n    it is for classification; arithmetic@llm is none"),
         (
             ("data.type", "arithmetic@llm", "eval.metrics", "loss", "data.shots", "1"),
             "data.shots\n    arithmetic",
@@ -223,3 +222,16 @@ def test_a_class_that_is_missing_everywhere_cannot_be_balanced(tmp_path: Path, s
     assert "great" in assembled(path).data.words  # the training part has both
     data = assembled(path).data
     assert {data.labels[row] for row in data.partition.union("test")} == {"great"}
+
+
+def test_other_data_go_on_without_the_metrics_of_classes(
+    tiny_yaml: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny_yaml(data={"balance": True}, eval={"metrics": ["loss", "accuracy", "auc", "f1"]})
+    assert main(["--cfg", str(path), "expname", "run", "federate.total_round_num", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "auc is left out: it is for classification; arithmetic@llm is none" in said
+    assert "data.balance = True has no effect: arithmetic@llm has no classes" in said
+    summary = json.loads((tmp_path / "runs" / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["metrics"].keys() == {"accuracy"}
+    assert report([str(tmp_path / "runs" / "run")]) == 0

@@ -15,6 +15,7 @@ from fedmezo.assembly.model import TrainableModel, assemble_model
 from fedmezo.assembly.preflight import preflight
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.errors import ConfigurationError, ResourceError
+from fedmezo.core.log import LOG
 from fedmezo.core.out_of_memory import during
 from fedmezo.core.randomness import generator, stream_key
 from fedmezo.data import batches
@@ -114,30 +115,41 @@ def assemble_evaluator(cfg: CfgNode, task: LearningTask, on_batch: Callable[[int
 
 
 def assemble_metrics(cfg: CfgNode) -> list[Metric]:
-    """Return what is evaluated: what every evaluation records, what the configuration names, what picks the best."""
+    """Return what is evaluated: what every evaluation records, what the configuration names, what picks the best.
+
+    Metrics of classes that the data do not have are left out, with a warning: a configuration serves other data, too.
+
+    Raises:
+        ConfigurationError: such a metric is to pick the best model.
+    """
     best = cfg.eval.best_res_update_round_wise_key.partition("_")[2]
     metrics = make_metrics((*PLACED, *cfg.eval.metrics, best))
-    of_classes = [each for each in metrics if each.among_labels]
-    if of_classes:
-        task = asked_task(cfg)
-        _check_classes(of_classes, cfg.data.type, len(task.classes) if task else 0)
-    return metrics
+    if not any(each.among_labels for each in metrics):
+        return metrics
+    task = asked_task(cfg)
+    unfit = {each.name: reason for each in metrics if (reason := _unfit(each, cfg, len(task.classes) if task else 0))}
+    if best in unfit:
+        raise ConfigurationError(
+            f"eval.best_res_update_round_wise_key = {cfg.eval.best_res_update_round_wise_key}\n    {unfit[best]}"
+        )
+    for name, reason in unfit.items():
+        LOG.warning(f"eval.metrics: {name} is left out: {reason}")
+    return [each for each in metrics if each.name not in unfit]
 
 
-def _check_classes(metrics: Sequence[Metric], data: str, num_classes: int) -> None:
-    for metric in metrics:
-        if not num_classes:
-            raise ConfigurationError(f"eval.metrics = {metric.name}\n    it is for classification; {data} is none")
-        if metric.num_classes not in (0, num_classes):
-            raise ConfigurationError(
-                f"eval.metrics = {metric.name}\n    it is for {metric.num_classes} classes; {data} has {num_classes}"
-            )
+def _unfit(metric: Metric, cfg: CfgNode, num_classes: int) -> str:
+    """Return why a metric does not go with data of so many classes; '' where it does."""
+    if metric.among_labels and not num_classes:
+        return f"it is for classification; {cfg.data.type} is none"
+    if metric.num_classes not in (0, num_classes):
+        return f"it is for {metric.num_classes} classes; {cfg.data.type} has {num_classes}"
+    return ""
 
 
 def shown_metrics(cfg: CfgNode, metrics: Sequence[Metric]) -> list[Metric]:
     """Return which metrics are shown of every evaluation: the loss, and what the configuration names."""
     made = {metric.name: metric for metric in metrics}
-    return [made[name] for name in dict.fromkeys((LOSS, *cfg.eval.metrics))]
+    return [made[name] for name in dict.fromkeys((LOSS, *cfg.eval.metrics)) if name in made]
 
 
 def _check_lengths(trainable: TrainableModel, longest: int) -> None:

@@ -104,8 +104,9 @@ class Run:
     @property
     def metrics(self) -> list[str]:
         """What is shown of its evaluations besides the loss: accuracies, and what the configuration names."""
-        names = ("accuracy", *self.settings["eval.metrics"])
-        return [name for name in dict.fromkeys(names) if name != LOSS]
+        names = dict.fromkeys(("accuracy", *self.settings["eval.metrics"]))
+        known = {name for row in self.evaluations for split in row.splits.values() for name in split}
+        return [name for name in names if name != LOSS and (name in known or not known)]
 
     def results(self, split: str, metric: str) -> dict[int, float]:
         """Return a metric of a split by rounds done, where it is finite."""

@@ -99,7 +99,7 @@ def _learnt(runs: Sequence[Run]) -> list[tuple[str, list[Cell]]]:
             name = f"{split} loss after, against {runs[0].label}, in standard errors"
             rows.append((name, [cell(_errors(own), "{:+.1f}".format) for own in apart]))
         for metric in dict.fromkeys(metric for run in runs for metric in run.settings["eval.metrics"]):
-            if metric != LOSS:
+            if metric != LOSS and any(metric in run.metrics for run in runs):
                 rows += _further(runs, split, metric)
         rows += _compared_with(runs, split)
         rows += _answers(runs, split)
