@@ -50,6 +50,7 @@ crash: $(TESTS)  ## kills, damages and full disks, each resumed; half an hour
 bench: $(TESTS)  ## the benchmarks of docs/benchmarks.md, on this machine; hours. DATA=FOLDER for GSM8K instead of word problems
 	$(RUN) -m benchmarks.startup
 	$(RUN) -m benchmarks.saved_check
+	$(RUN) -m benchmarks.frozen_layers
 	$(RUN) -m benchmarks.noise
 	$(RUN) -m benchmarks.traffic
 	$(RUN) -m benchmarks.replay
