@@ -24,7 +24,7 @@ from fedmezo.reporting import callbacks
 # that it is the same), and it may go on elsewhere
 INCIDENTAL = (
     *("outdir", "expname", "verbose", "use_gpu", "device", "engine", "eval.batch_size", "eval.generate"),
-    *("llm.cache", "_base_"),
+    *("llm.cache", "llm.accept_terms", "_base_"),
     *("wandb", "tensorboard", "callbacks", "extensions", "model.type", "data.root", "data.prompt", "data.date"),
     *("early_stop.patience", "federate.total_round_num", "federate.save_to", "federate.save_freq"),
     "federate.participation",

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmezo.assembly import LearningTask
+from fedmezo.core.randomness import generator, stream_key
 from fedmezo.evaluation.baselines import baselines, with_threshold
 from fedmezo.federation.evaluations import Evaluations
 
@@ -29,6 +30,6 @@ def _with_threshold(task: LearningTask, evaluations: Evaluations, train: NDArray
     margins = {split: own.sums[MARGINS] for split, own in evaluations.sums(0).items() if MARGINS in own.sums}
     if not margins or task.scorer.in_place:  # where the point before training is gone
         return {}
-    some = np.sort(np.random.default_rng(0).permutation(train)[:MOST_OF_TRAINING])
+    some = np.sort(generator(stream_key(0, "evaluation")).permutation(train)[:MOST_OF_TRAINING])
     known = evaluations.evaluator.score(task.start, some).sums[MARGINS]
     return {split: with_threshold(known, own) for split, own in margins.items()}

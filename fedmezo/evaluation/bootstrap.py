@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmezo.core.randomness import generator, stream_key
+
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 
@@ -25,6 +27,7 @@ def bootstrap(values: NDArray[np.float64], seed: int = 0) -> Interval:
         seed: of what is drawn.
     """
     count = len(values)
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)  # how often each
+    draw = generator(stream_key(seed, "evaluation"))
+    drawn = draw.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)  # how often each
     low, high = np.quantile(drawn @ values / count, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(values.mean()), float(low), float(high))
