@@ -31,7 +31,7 @@ WRITTEN = re.compile(r"[Ww]rite\s`([\w.]+)`[^`\n]*:\n\n```\w+\n(.*?)```", flags=
 Program = Callable[[list[str]], int]
 SMALL = (
     "model.type tiny-llama@random_llm train.local_update_steps 1 data.num_examples 60 "
-    "eval.max_examples 4 engine.threads 1"
+    "eval.max_examples 4 engine.threads 1 dataloader.batch_size 2"
 )
 SHORT = "data.steps 1 data.prompt plain"
 LIMITS = {"--fidelity": "4", "--limit": "1"}
