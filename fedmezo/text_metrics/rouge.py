@@ -1,5 +1,6 @@
 """``rouge_l``: the longest common subsequence of words (Lin 2004), through the library ``rouge-score``."""
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -18,6 +19,9 @@ def rouge_l(prediction: str, references: Sequence[Reference]) -> float:
 
 @cache
 def _scorer() -> Any:
+    handlers = logging.root.handlers[:]
     from rouge_score.rouge_scorer import RougeScorer  # the extra `metrics`, which nothing else needs
 
-    return RougeScorer(["rougeL"], use_stemmer=False)
+    scorer = RougeScorer(["rougeL"], use_stemmer=False)
+    logging.root.handlers[:] = handlers  # absl, by which it logs, adds one that says everything again
+    return scorer

@@ -22,6 +22,10 @@ def test_it_covers_the_truth_as_often_as_it_says() -> None:
 
 
 def test_it_is_the_same_each_time_and_a_point_where_all_are_alike() -> None:
-    assert bootstrap(np.sqrt(np.arange(40.0))) == bootstrap(np.sqrt(np.arange(40.0))) != bootstrap(np.sqrt(np.arange(40.0)), seed=1)
+    assert (
+        bootstrap(np.sqrt(np.arange(40.0)))
+        == bootstrap(np.sqrt(np.arange(40.0)))
+        != bootstrap(np.sqrt(np.arange(40.0)), seed=1)
+    )
     assert bootstrap(np.full(7, 0.25)) == pytest.approx((0.25, 0.25, 0.25))
     assert bootstrap(np.ones(1)) == (1.0, 1.0, 1.0)

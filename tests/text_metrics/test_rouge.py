@@ -1,5 +1,8 @@
 """ROUGE-L is that of ``rouge_score``, by its definition and with the library's own defaults."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,3 +38,8 @@ def test_lines_and_references(prediction: str, references: list[str], wanted: fl
 
 def test_spans_of_one_answer_are_one_text() -> None:
     assert rouge_l("Ann and Eve", [("Ann", "and Eve")]) == 1.0
+
+
+def test_the_library_adds_nothing_to_what_is_logged() -> None:
+    use = "from fedmezo.text_metrics.rouge import rouge_l; rouge_l('a', ['a'])"
+    subprocess.run([sys.executable, "-c", f"import logging; {use}; assert not logging.root.handlers"], check=True)
