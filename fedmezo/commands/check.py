@@ -79,9 +79,10 @@ def _bytes_line(cfg: CfgNode, point: Tensor, steps: list[int]) -> str:
 def _cost_lines(cfg: CfgNode, cost: Cost) -> list[str]:
     rounds = f"{cost.round_seconds:.3g} s a round, {cost.evaluation_seconds:.3g} s an evaluation"
     written = f", and {duration(cost.answer_seconds)} for its answers, before and after" if cost.answer_seconds else ""
+    kept = f", and {duration(cost.kept_seconds)} for the first pass of each example" if cost.kept_seconds else ""
     return [
         f"time: about {duration(cost.seconds)} for {cfg.federate.total_round_num} rounds ({rounds}), "
-        f"after {duration(cost.evaluation_seconds)} to evaluate before training{written}",
+        f"after {duration(cost.evaluation_seconds)} to evaluate before training{written}{kept}",
         f"memory: about {cost.memory_mib:,.0f} MiB at the peak",
     ]
 

@@ -14,10 +14,16 @@ MARGINS = "auc"  # the metric whose sums hold them
 MOST_OF_TRAINING = 500  # examples that a threshold is chosen on
 
 
-def run_baselines(task: LearningTask, evaluations: Evaluations) -> dict[str, Any]:
-    """Return, by split, majority and zero-shot accuracy; where ``auc`` is evaluated, that with a threshold too."""
+def run_baselines(task: LearningTask, evaluations: Evaluations, *, with_thresholds: bool) -> dict[str, Any]:
+    """Return, by split, majority and zero-shot accuracy; where ``auc`` is evaluated, that with a threshold too.
+
+    Args:
+        task: model and data.
+        evaluations: of the run.
+        with_thresholds: whether there is time to score training examples, which a run that was interrupted has not.
+    """
     first, evaluator, train = evaluations.records[0], evaluations.evaluator, task.data.partition.union("train")
-    shifted = _with_threshold(task, evaluations, train)
+    shifted = _with_threshold(task, evaluations, train) if with_thresholds else {}
     return {
         split: baselines(
             task.data.labels, train, evaluator.examples(split), first.value(split, "accuracy"), shifted.get(split)

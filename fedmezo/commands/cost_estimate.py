@@ -5,7 +5,7 @@ linear in the padded tokens of a batch to the precision wanted here; memory has 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from fedmezo.training import LocalWork
 
 MOST_BATCHES = 20_000
 REPEATS = 3
+FEW = 12  # examples of which what is kept is computed, to see how long it takes
 
 Indices = NDArray[np.int64]
 
@@ -29,7 +30,8 @@ Indices = NDArray[np.int64]
 class Cost:
     """An estimate: seconds of all rounds, of one of them without evaluation, of one evaluation, and peak memory.
 
-    ``answer_seconds`` are those of all answers that the model writes, before and after training, which come on top.
+    On top come ``answer_seconds``, of all answers that the model writes before and after training, and
+    ``kept_seconds``, of what is computed once for each example that is met.
     """
 
     seconds: float
@@ -37,6 +39,7 @@ class Cost:
     evaluation_seconds: float
     memory_mib: float
     answer_seconds: float = 0.0
+    kept_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,13 @@ def estimate(cfg: CfgNode, learning_task: LearningTask, federation: Federation) 
     """
     lengths = np.diff(learning_task.data.encoded.offsets)
     batches = list(islice(_training_batches(cfg, federation), MOST_BATCHES))
+    kept = _kept_seconds(cfg, learning_task, batches, lengths)
     tokens = np.array([_padded(lengths, batch) for batch in batches])
-    step = _fit(lambda number: _local_step(federation, learning_task, batches[number]), tokens)
+    step = _fit(
+        lambda number: _local_step(federation, learning_task, batches[number]),
+        tokens,
+        lambda number: learning_task.scorer.prepare(learning_task.collate(batches[number])),
+    )
     round_seconds = _steps(cfg, federation) * step(float(tokens.mean())) + _server_seconds(
         cfg, learning_task, federation
     )
@@ -71,7 +79,20 @@ def estimate(cfg: CfgNode, learning_task: LearningTask, federation: Federation) 
     )
     seconds = cfg.federate.total_round_num * round_seconds + evaluations * evaluation
     answers = _answer_seconds(cfg, learning_task)
-    return Cost(seconds, round_seconds, evaluation, peak_memory_mib(), answers)
+    return Cost(seconds, round_seconds, evaluation, peak_memory_mib(), answers, kept)
+
+
+def _kept_seconds(cfg: CfgNode, learning_task: LearningTask, batches: Sequence[Indices], lengths: Indices) -> float:
+    """Return the seconds of computing once what is kept of every example that is met, from those of a few."""
+    if not learning_task.scorer.keeps:
+        return 0.0
+    evaluator = assemble_evaluator(cfg, learning_task, lambda count: None)
+    met = np.unique(np.concatenate([*batches, *(evaluator.examples(split) for split in evaluator.splits)]))
+    first, few = met[:1], met[1 :: max(1, len(met) // FEW)]
+    learning_task.scorer.prepare(learning_task.collate(first))  # a warm-up
+    started = time.perf_counter()
+    learning_task.scorer.prepare(learning_task.collate(few if len(few) else first))
+    return (time.perf_counter() - started) * float(lengths[met].sum() / max(1, lengths[few].sum()))
 
 
 def _training_batches(cfg: CfgNode, federation: Federation) -> Iterator[Indices]:
@@ -88,9 +109,10 @@ def _padded(lengths: Indices, batch: Indices) -> int:
     return len(batch) * int(lengths[batch].max())
 
 
-def _fit(work: Callable[[int], object], tokens: Indices) -> Linear:
+def _fit(work: Callable[[int], object], tokens: Indices, prepare: Callable[[int], object]) -> Linear:
     """Return the line through the times of a typical batch and of the longest one, both tried after a warm-up."""
     typical, longest = int(np.argsort(tokens, kind="stable")[len(tokens) // 2]), int(tokens.argmax())
+    prepare(typical), prepare(longest)
     _seconds(work, typical, repeats=1)
     at_typical, at_longest = _seconds(work, typical, REPEATS), _seconds(work, longest, 1)
     more = float(tokens[longest] - tokens[typical])
@@ -176,6 +198,10 @@ def _evaluation_seconds(cfg: CfgNode, learning_task: LearningTask, lengths: Indi
         ordered = ordered[np.argsort(lengths[ordered], kind="stable")]
         batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
         tokens = np.array([_padded(lengths, batch) for batch in batches])
-        line = _fit(lambda number, own=batches: evaluator.score(learning_task.start, own[number]), tokens)  # type: ignore[misc]
+        line = _fit(
+            lambda number, own=batches: evaluator.score(learning_task.start, own[number]),  # type: ignore[misc]
+            tokens,
+            lambda number, own=batches: learning_task.scorer.prepare(learning_task.collate(own[number])),  # type: ignore[misc]
+        )
         total += sum(map(line, tokens))
     return total

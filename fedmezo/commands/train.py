@@ -233,7 +233,7 @@ def _finish(
     changes = evaluations.changes(0, last, shown_metrics(cfg, task.metrics))
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     if task.data.words:
-        summary["baselines"] = run_baselines(task, evaluations)
+        summary["baselines"] = run_baselines(task, evaluations, with_thresholds=outcome in ENDED)
     if found := answers.results(len(reports)):
         summary["answers"] = found
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from fedmezo import config
-from fedmezo.assembly import LearningTask, assemble_federation
+from fedmezo.assembly import LearningTask, assemble_federation, assemble_learning_task
 from fedmezo.commands import cost_estimate
 from fedmezo.commands.cost_estimate import Linear, estimate
 from fedmezo.core.text import duration
+from fedmezo.data.batches import Batch
 from fedmezo.main import main
 
 Write = Callable[..., Path]
@@ -21,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let work take a millisecond a token, without doing it; return the tokens of what was tried."""
     tried: list[int] = []
 
-    def fit(work: Callable[[int], None], tokens: np.ndarray) -> Linear:
+    def fit(work: Callable[[int], None], tokens: np.ndarray, prepare: Callable[[int], None]) -> Linear:
         work(int(tokens.argmax()))
         tried.append(int(tokens.max()))
         return Linear(0.0, PER_TOKEN)
@@ -80,7 +81,9 @@ def test_the_line_goes_through_a_typical_and_the_longest_batch(
 ) -> None:
     tokens = np.array(sorted([*seconds, 10, 10]))
     monkeypatch.setattr(cost_estimate, "_seconds", lambda work, number, repeats: seconds[int(tokens[number])])
-    found = cost_estimate._fit(lambda number: None, tokens)
+    prepared: list[int] = []
+    found = cost_estimate._fit(lambda number: None, tokens, prepared.append)
+    assert {int(tokens[number]) for number in prepared} == {10, int(tokens.max())}
     assert (found.constant, found.per_token) == pytest.approx((line.constant, line.per_token))
     assert found(20) == pytest.approx(line.constant + 20 * line.per_token)
 
@@ -98,3 +101,19 @@ def test_answers_come_on_top(tiny_yaml: Write, capsys: pytest.CaptureFixture[str
     assert "for its answers, before and after" in capsys.readouterr().out
     assert main(["--cfg", str(tiny_yaml()), "--check"]) == 0
     assert "answers" not in capsys.readouterr().out
+
+
+def test_what_is_computed_once_comes_on_top(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = [{"adapter_method": "ln-tuning", "target_modules": ["norm"]}]
+    path = tiny_yaml(llm={"tok_len": 420, "adapter": {"args": args}}, train={"cache_frozen_layers": True})
+    task = assemble_learning_task(config.load(path))
+    computed: list[int] = []
+    prepare = task.scorer.prepare
+
+    def noted(*batches: Batch) -> None:
+        computed.extend(len(batch.indices) for batch in batches)
+        prepare(*batches)
+
+    monkeypatch.setattr(task.scorer, "prepare", noted)
+    cost = estimate(config.load(path), task, assemble_federation(config.load(path), task))
+    assert cost.kept_seconds > 0 and computed[0] == 1 and 1 < computed[1] <= 2 * cost_estimate.FEW

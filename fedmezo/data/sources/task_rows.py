@@ -55,8 +55,12 @@ class TaskSource:
         return self._of_the_hub(request)
 
     def _local(self, request: Request) -> list[Path]:
+        """Return the local files that are there: that of training, and that of a test set if there is one."""
         paths = [request.root / name for name in self.task.files]
-        return list(filter(is_file, paths)) if paths and is_file(paths[0]) else []
+        found = list(filter(is_file, paths))
+        if found and found[0] != paths[0]:
+            raise ResourceError(f"data.type = {request.name}\n    {paths[0]} is missing; {found[0]} is there")
+        return found
 
     def _of_the_hub(self, request: Request) -> Parts:
         hub, files = self.task.hub, " and ".join(self.task.files)
@@ -167,7 +171,8 @@ class _Reading:
     def _value(self, row: Mapping[str, object], field: str, path: str) -> str:
         text = text_of(_within(row, path.split(".")))
         if text is None or HALF_PAIR.search(text):
-            found = type_name(_within(row, path.split("."))) if text is None else "half of a surrogate pair"
+            absent = "missing" if path.partition(".")[0] not in row else type_name(_within(row, path.split(".")))
+            found = absent if text is None else "half of a surrogate pair"
             raise _WrongRow(f"{_column(row, path)}: {path} is {found}, expected a text, a number, true or false")
         words = self._task.words.get(field)
         if words is None:

@@ -53,7 +53,7 @@ def read_sentiment(request: Request) -> tuple[list[list[Row]], str]:
                 row = Row(place, {"text": text, "label": label, "domain": domain})
                 parts[_is_held_out(domain, source)].append(row)
     if not parts[0] or not parts[1]:
-        raise ResourceError(f"data.polarity = {request.polarity:g}\n    no text is rated so high or so low: at most 4")
+        raise ResourceError(f"data.polarity = {request.polarity:g}\n    no text is rated so high or so low: take less")
     return parts, str(path)
 
 

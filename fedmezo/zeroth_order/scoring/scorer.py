@@ -101,8 +101,7 @@ class Scorer(ABC):
     @torch.inference_mode()
     def losses_together(self, requests: Sequence[Request]) -> list[list[float]]:
         """Return the losses of several requests, which may share forward passes: equal up to rounding."""
-        if self._trunk is not None:
-            self._trunk.prepare(request.batch for request in requests)
+        self.prepare(*(request.batch for request in requests))
         parts = [self._parts(request) for request in requests]
         sums = [np.zeros((2, len(request.lanes))) for request in requests]  # of the criterion's values, and of ones
         with self._quick():
@@ -111,6 +110,16 @@ class Scorer(ABC):
                 for number, totals in zip(numbers, self._totals([parts[n][wave] for n in numbers]), strict=True):
                     sums[number] += np.array(totals).T
         return [(values / counts).tolist() for values, counts in sums]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what frozen layers make of an example is computed once, and kept."""
+        return self._trunk is not None
+
+    def prepare(self, *batches: Batch) -> None:
+        """Compute what is kept of the examples of some batches, if it is not there."""
+        if self._trunk is not None:
+            self._trunk.prepare(batches)
 
     def _parts(self, request: Request) -> list[Request]:
         """Return a request as requests for micro-batches."""

@@ -6,8 +6,7 @@ or on what has been forgotten.
 """
 
 import itertools
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -45,20 +44,20 @@ class Trunk:
         self._decoder = _causal(model).get_decoder()
         self._whole = whole
         self._most_bytes = most_bytes
-        self._states: OrderedDict[int, Tensor] = OrderedDict()  # of an example, by index: [T, H]
+        self._states: dict[int, Tensor] = {}  # of an example, by index: [T, H]
         self._as_tuple = False  # how a layer gives its output
 
     def prepare(self, batches: Iterable[Batch]) -> None:
-        """Compute what is not kept of some batches. It is kept until others are prepared."""
-        needed = set[int]()
-        for batch in batches:
-            needed.update(map(int, batch.indices))
-            for row, index in enumerate(map(int, batch.indices)):
-                if index not in self._states:
-                    length = int(batch.attention_mask[row].sum())
-                    states = self._computed(batch.input_ids[row : row + 1, :length])
-                    self._states[index] = states[self._starts(batch)[row] :].clone()
-        self._forget_but(needed)
+        """Compute what is not kept of some batches. All of theirs is kept until others have something to compute."""
+        rows = {int(index): (batch, row) for batch in batches for row, index in enumerate(batch.indices)}
+        missing = [index for index in rows if index not in self._states]
+        if missing:
+            self._forget_but(rows)
+        for index in missing:
+            batch, row = rows[index]
+            length = int(batch.attention_mask[row].sum())
+            states = self._computed(batch.input_ids[row : row + 1, :length])
+            self._states[index] = states[self._starts(batch)[row] :].clone()
 
     @contextmanager
     def passed(self, batch: Batch) -> Iterator[Batch]:
@@ -130,7 +129,7 @@ class Trunk:
         first = (batch.labels != IGNORED).int().argmax(dim=1)
         return (first - 1).clamp(min=0) if self._whole else torch.zeros_like(first)
 
-    def _forget_but(self, needed: set[int]) -> None:
+    def _forget_but(self, needed: Container[int]) -> None:
         held = sum(states.nbytes for states in self._states.values())
         for index in [index for index in self._states if index not in needed]:
             if held <= self._most_bytes:

@@ -74,7 +74,7 @@ def test_every_splitter_refuses_an_unknown_argument(name: str) -> None:
 
 
 def test_an_unknown_splitter_names_what_is_allowed() -> None:
-    with pytest.raises(ConfigurationError, match="allowed are iid, lda, meta; the nearest is meta"):
+    with pytest.raises(ConfigurationError, match="allowed are iid, lda, meta, natural; the nearest is meta"):
         make_splitter("metta", {})
 
 
@@ -138,3 +138,12 @@ def test_a_large_alpha_makes_clients_alike_and_a_small_one_different() -> None:
 def test_lda_refuses_what_is_no_concentration(alpha: object) -> None:
     with pytest.raises(ConfigurationError, match=r"alpha = .*: expected a number > 0"):
         make_splitter("lda", {"alpha": alpha})
+
+
+def test_the_natural_division_is_by_category_where_there_are_enough_else_iid() -> None:
+    def same(labels: list[str] | None, clients: int, other: str) -> bool:
+        found, wanted = (split(name, labels, 12, clients, seed=5) for name in ("natural", other))
+        return all(np.array_equal(part, own) for part, own in zip(found, wanted, strict=True))
+
+    labels = ["a", "b", "c"] * 4
+    assert same(labels, 3, "meta") and same(labels, 4, "iid") and same(None, 3, "iid") and not same(labels, 3, "iid")

@@ -29,14 +29,14 @@ class Changes:
 
 
 def changes(suite: Suite, runs: Sequence[Finished]) -> Changes | None:
-    """Return what the first run of an arm that scale paper has, too, was made with instead; None if that is nothing."""
-    published = {tuple(arm.labels.items()): arm for arm in suite.original}
-    for run in runs:
-        if arm := published.get(tuple(run.job.arm.labels.items())):
-            theirs, ours = _settings(config.load(arm.cfg, as_words(dict(arm.overrides)))), _settings(run.config)
-            rows = [[f"`{key}`", shown(theirs[key]), shown(ours[key])] for key in SETTINGS if ours[key] != theirs[key]]
-            return Changes(", ".join(arm.labels.values()), (["key", "published", "here"], rows)) if rows else None
-    return None
+    """Return what the first run has instead of the settings of the arm of scale paper most like it; None if nothing."""
+    if not (runs and suite.original):
+        return None
+    run = runs[0]
+    arm = max(suite.original, key=lambda each: len(each.labels.items() & run.job.arm.labels.items()))
+    theirs, ours = _settings(config.load(arm.cfg, as_words(dict(arm.overrides)))), _settings(run.config)
+    rows = [[f"`{key}`", shown(theirs[key]), shown(ours[key])] for key in SETTINGS if ours[key] != theirs[key]]
+    return Changes(", ".join(arm.labels.values()), (["key", "published", "here"], rows)) if rows else None
 
 
 def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A sweep as data, a YAML file.
 
 title: what is looked for
-cfg: ../word_problems.yaml                              # that all trials start from, relative to this file
+cfg: ../word_problems.yaml                           # that all trials start from, relative to this file
 set: {federate.total_round_num: 2, eval.freq: 2}     # for all trials
 space:
   train.optimizer.lr: {low: 1.0e-3, high: 5.0e-2, log: true}
