@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 from yacs.config import CfgNode
@@ -19,7 +19,7 @@ from fedmezo.assembly.classification import asked_task, assemble_label_tokens, c
 from fedmezo.assembly.precision import base_dtype, chosen_device
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.directions.distributions.validation import check_distribution
-from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.core.directions.task import COMPILED
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import import_extensions
@@ -27,6 +27,7 @@ from fedmezo.core.log import LOG
 from fedmezo.criteria import Criterion
 from fedmezo.criteria.make import make_criterion
 from fedmezo.models.adapters import attach_adapter, initial_parameters, load_point, methods, prompt_embeddings
+from fedmezo.models.blocks import Blocks, divide_into_blocks
 from fedmezo.models.faults import of_model
 from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import with_half_products
@@ -181,10 +182,11 @@ def assemble_scorer(
     Raises:
         ConfigurationError: all parameters are to be trained in half precision, and cannot be where they are.
     """
+    blocks = assemble_blocks(cfg, model, parameters)
     scorer = make_scorer(
         model,
         parameters,
-        assemble_directions(cfg, parameters),
+        assemble_directions(cfg, parameters, blocks),
         criterion,
         compiled=cfg.train.compile and zeroth_order(cfg),
         micro_batch_size=cfg.dataloader.micro_batch_size,
@@ -192,6 +194,7 @@ def assemble_scorer(
         folder=cache_folder(cfg.llm.cache.model),
         label_tokens=label_tokens,
         cache_frozen_layers=cfg.train.cache_frozen_layers,
+        blocks=blocks,
     )
     if movable and parameters.buffer.dtype == torch.bfloat16 and isinstance(scorer, AnswerScorer):
         raise ConfigurationError(
@@ -206,8 +209,24 @@ def assemble_scorer(
     return scorer
 
 
-def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:
-    """Return the directions of a run, with the scale of each parameter.
+def assemble_blocks(cfg: CfgNode, model: nn.Module, parameters: FlatParameters) -> Blocks | None:
+    """Return the blocks that directions are inside of; None where they are of all parameters.
+
+    Raises:
+        ConfigurationError: there are fewer layers, or a block that is to be used is not there.
+    """
+    if cfg.zo.blocks == 1 or not zeroth_order(cfg):
+        return None
+    blocks = divide_into_blocks(model, parameters, cfg.zo.blocks)
+    count = len(blocks.starts)
+    wrong = [number for number in cfg.zo.use_blocks if number >= count]
+    if wrong:
+        raise ConfigurationError(f"zo.use_blocks\n    there is no block {wrong[0]}: they are 0 to {count - 1}")
+    return blocks
+
+
+def assemble_directions(cfg: CfgNode, parameters: FlatParameters, blocks: Blocks | None) -> Directions:
+    """Return the directions of a run, with scale and block of each parameter.
 
     Raises:
         ConfigurationError: a scale is of no parameter, or the distribution does not keep its contract.
@@ -215,12 +234,13 @@ def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:
     names = [entry["name"] for entry in cfg.zo.scales]
     used = set()
 
-    def scale(span: Span) -> float:
+    def place(span: Span) -> tuple[float, int]:
         fit = next((i for i, name in enumerate(names) if name in span.name), None)
         used.add(fit)
-        return 1.0 if fit is None else float(cfg.zo.scales[fit]["scale"])
+        scale = 1.0 if fit is None else float(cfg.zo.scales[fit]["scale"])
+        return scale, blocks.of[span.name] if blocks else 0
 
-    parts = parameters.runs(scale)
+    parts = tuple(Part(start, stop, *own) for start, stop, own in parameters.runs(place))
     for i, name in enumerate(names):
         if i not in used:
             raise ConfigurationError(
@@ -230,4 +250,4 @@ def assemble_directions(cfg: CfgNode, parameters: FlatParameters) -> Directions:
     if cfg.zo.distribution not in COMPILED:
         check_distribution(cfg.zo.distribution)
         LOG.info(f"zo.distribution = {cfg.zo.distribution} has no compiled kernel: directions are exact, but slower")
-    return Directions(cfg.zo.distribution, parts if names else ())
+    return Directions(cfg.zo.distribution, parts if names or blocks else (), len(blocks.starts) if blocks else 1)

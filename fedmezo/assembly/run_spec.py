@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 from fedmezo.assembly.arguments import scalars_travel
 from fedmezo.assembly.identity import configuration, identity, trainable_hashes
 from fedmezo.assembly.model import TrainableModel
+from fedmezo.core.directions.blocks import BlockOrder
 from fedmezo.data.federated import FederatedData
 from fedmezo.ledger.records import Header
 from fedmezo.zeroth_order.replay import DirectionKeys, Replay
@@ -51,6 +52,8 @@ def assemble_run_spec(cfg: CfgNode, trainable: TrainableModel) -> RunSpec:
         ConfigurationError: scalars are to travel, and the trainer has none.
     """
     scalars, keys = scalars_travel(cfg), configuration(cfg)
+    directions = trainable.scorer.directions
+    used = tuple(sorted(set(cfg.zo.use_blocks))) or tuple(range(directions.blocks))
     hashes = trainable_hashes(keys, trainable)
     return RunSpec(
         cfg=cfg,
@@ -59,8 +62,13 @@ def assemble_run_spec(cfg: CfgNode, trainable: TrainableModel) -> RunSpec:
         configuration=keys,
         hashes=hashes,
         identity=identity(keys, hashes),
-        replay=Replay(trainable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, trainable.scorer.directions),
+        replay=Replay(
+            trainable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, directions, blocks=len(used)
+        ),
         keys=DirectionKeys(
-            cfg.seed if cfg.zo.seed is None else cfg.zo.seed, cfg.zo.queries, shared=cfg.zo.directions == "shared"
+            cfg.seed if cfg.zo.seed is None else cfg.zo.seed,
+            cfg.zo.queries,
+            shared=cfg.zo.directions == "shared",
+            blocks=BlockOrder(directions.blocks, used, drawn=cfg.zo.block_order == "random"),
         ),
     )

@@ -27,32 +27,36 @@ _ATTRIBUTE = "_fedmezo_pairing"
 
 
 class Pairing:
-    """Whether the batch dimension of a model's activations holds pairs now: x+ in its first half, x- in its second."""
+    """How many lanes the batch dimension of a model's activations holds now, one after the other.
+
+    A pair has two, x+ and x-. With fewer nothing is shared.
+    """
 
     def __init__(self) -> None:
-        self.active = False
+        self.lanes = 1
         self._last: tuple[Tensor, Tensor] | None = None
 
     @contextmanager
-    def on(self) -> Iterator[None]:
-        """Treat activations as pairs inside the block."""
-        self.active = True
+    def on(self, lanes: int = 2) -> Iterator[None]:
+        """Treat activations as those of some lanes inside the block."""
+        self.lanes = lanes
         try:
             yield
         finally:
-            self.active = False
+            self.lanes = 1
             self._last = None
 
     def split(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return x+ and x+ - x- of the pairs x [2n, ...], in half precision [2, n, ...]."""
+        """Return the first lane of x [L n, ...] and its differences from the others, in half precision [L, n, ...]."""
         if torch.compiler.is_compiling():
-            return _exchanged(x.view(2, -1, *x.shape[1:])).to(dtype)
+            return _exchanged(x.view(self.lanes, -1, *x.shape[1:])).to(dtype)
         if self._last is None or self._last[0] is not x:  # queries, keys and values have the same input
-            above, below = x.chunk(2)
-            both = torch.empty((2, *above.shape), dtype=dtype, device=x.device)
-            both[0].copy_(above)
-            both[1].copy_(above - below)
-            self._last = (x, both)
+            first, *others = x.chunk(self.lanes)
+            parts = torch.empty((self.lanes, *first.shape), dtype=dtype, device=x.device)
+            parts[0].copy_(first)
+            for part, other in zip(parts[1:], others, strict=True):
+                part.copy_(first - other)
+            self._last = (x, parts)
         return self._last[1]
 
     def centred(self, x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -66,16 +70,18 @@ class Pairing:
 
 
 def join(y: Tensor) -> Tensor:
-    """Return the pairs, fp32 [2n, ...], whose first ones and differences are y [2, n, ...]."""
+    """Return the lanes, fp32 [L n, ...], of which the first and its differences from the others are y [L, n, ...]."""
     exact = y.float()
     if torch.compiler.is_compiling():
         return _exchanged(exact).flatten(0, 1)
-    torch.sub(exact[0], exact[1], out=exact[1])
+    torch.sub(exact[:1], exact[1:], out=exact[1:])
     return exact.flatten(0, 1)
 
 
 def _exchanged(x: Tensor) -> Tensor:
-    """Return (a, a - b) of x = (a, b) [2, ...] as one elementwise formula, which a compiler can fuse."""
+    """Return (a, a - b) of x = (a, b) [L, ...]; of pairs as one elementwise formula, which a compiler can fuse."""
+    if len(x) != 2:
+        return torch.cat((x[:1], x[:1] - x[1:]))
     second = torch.arange(2, dtype=x.dtype, device=x.device).view(2, *[1] * (x.ndim - 1))
     return torch.addcmul(x[:1], second, x[1:], value=-1)
 
@@ -89,7 +95,7 @@ class _HalfProduct(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = as_rows(self, self.weight)
-        if self.pairing.active:
+        if self.pairing.lanes > 1:
             y = join(functional.linear(self.pairing.split(x, weight.dtype), weight))
         else:
             y = functional.linear(x.to(weight.dtype), weight).float()

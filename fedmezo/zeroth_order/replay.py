@@ -5,7 +5,9 @@ One arithmetic for a client's own steps, for the server and for anybody who rebu
     acc   = 0;  for each term in order:  acc = fl32(acc + fl32(c * z))
     theta = fl32(fl32(f * start) + acc)
 
-in ascending (client, step, query). The coefficients c are computed in fp64 and rounded to fp32 once. Weight decay
+in ascending (client, step, query), for each parameter those of its block. The coefficients c are computed in fp64 and
+rounded to fp32 once: minus the learning rate times the mean over the queries of a step, times the number of blocks that
+queries are in, so that a step goes along the estimated gradient of all of these blocks. Weight decay
 enters as a factor 1 - rate * weight_decay per later step; parameters that do not decay have the factor 1. A point in
 fp64 is rebuilt in fp64 throughout: what the arithmetic is compared with. A point in bf16, where a model is its own
 master in half precision, has its sums in fp32 all the same, and theta is rounded to bf16 stochastically, once a replay
@@ -24,6 +26,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.directions import rounded
+from fedmezo.core.directions.blocks import ONE_BLOCK, BlockOrder, in_block
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.core.randomness import ABSENT, stream_key
 
@@ -40,22 +43,30 @@ class DirectionKeys:
         seed: ``zo.seed``, or the run's seed.
         queries: Q directions a step.
         shared: True leaves the client out of the key, so that all clients use the same directions.
+        blocks: says which block a direction is in.
     """
 
     seed: int
     queries: int = 1
     shared: bool = False
+    blocks: BlockOrder = ONE_BLOCK
 
     def __call__(self, round_index: int, client: int, steps: int) -> list[list[int]]:
         """Return the keys of a client's round, [H, Q]."""
         who = ABSENT if self.shared else client
         return [
             [
-                stream_key(self.seed, "direction", round_index=round_index, client=who, step=step, query=query)
+                self._in_its_block(
+                    stream_key(self.seed, "direction", round_index=round_index, client=who, step=step, query=query),
+                    (round_index * steps + step) * self.queries + query + (0 if self.shared else client),
+                )
                 for query in range(self.queries)
             ]
             for step in range(steps)
         ]
+
+    def _in_its_block(self, key: int, turn: int) -> int:
+        return in_block(key, self.blocks.block(key, turn), self.blocks.count)
 
 
 @dataclass(frozen=True)
@@ -84,14 +95,14 @@ class Term:
     plain: float
 
 
-def terms(steps: Steps, weight_decay: float) -> Iterable[Term]:
-    """Yield the summands of a client's steps in ascending (step, query)."""
+def terms(steps: Steps, weight_decay: float, blocks: int = 1) -> Iterable[Term]:
+    """Yield the summands of a client's steps in ascending (step, query), of directions in so many blocks."""
     horizon, queries = steps.gradients.shape
     keep = 1.0 - steps.learning_rate * weight_decay
     for step in range(horizon):
         for query in range(queries):
             gradient = float(steps.gradients[step, query])
-            plain = -(steps.weight * steps.learning_rate * gradient) / queries
+            plain = -(steps.weight * steps.learning_rate * gradient) * blocks / queries
             decaying = plain * keep ** (horizon - 1 - step)
             yield Term(steps.keys[step][query], decaying, plain)
 
@@ -103,12 +114,14 @@ class Replay:
         runs: which parts of the flat index decay.
         weight_decay: of the run.
         directions: of the run.
+        blocks: how many its queries are in.
     """
 
-    def __init__(self, runs: Runs, weight_decay: float, directions: Directions) -> None:
+    def __init__(self, runs: Runs, weight_decay: float, directions: Directions, blocks: int = 1) -> None:
         self.runs = tuple(runs)
         self.weight_decay = weight_decay
         self.directions = directions
+        self.blocks = blocks
 
     @cached_property
     def seconds_per_value(self) -> float:
@@ -130,7 +143,7 @@ class Replay:
             out: written to instead of a new vector; may be ``start``.
             rounding: stream key by which a point in bf16 is rounded; None rounds it to nearest.
         """
-        found = [term for steps in sequences for term in terms(steps, self.weight_decay)]
+        found = [term for steps in sequences for term in terms(steps, self.weight_decay, self.blocks)]
         point = torch.empty_like(start) if out is None else out
         factor = rounded(self._factor(sequences), start.dtype)
         for begin, end, decays in self._parts():
@@ -197,7 +210,7 @@ class Prefix:
         if self._replay.weight_decay != 0.0:
             self.point = self._replay(self._start, [steps])
             return
-        self._replay.add(self._total, list(terms(_last(steps), 0.0)))
+        self._replay.add(self._total, list(terms(_last(steps), 0.0, self._replay.blocks)))
         if self.point is self._start:
             self.point = torch.empty_like(self._start)
         torch.add(self._start, self._total, out=self.point)
@@ -241,7 +254,7 @@ class MovingPrefix:
             self._replay(self.point, [last], self.point, self._rounding(len(self.gradients) - 1))
             return
         self._replay.decay(self.point, self._rate)
-        self._replay.add(self.point, list(terms(last, 0.0)))
+        self._replay.add(self.point, list(terms(last, 0.0, self._replay.blocks)))
 
 
 def _last(steps: Steps) -> Steps:

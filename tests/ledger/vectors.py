@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.federation.aggregation.folding import ScalarAggregation, Weighting
 from fedmezo.ledger.chain import PREAMBLE, first_chain, sealed
 from fedmezo.ledger.codec import HASHES, configuration_text
@@ -30,7 +30,7 @@ START = np.array([1.0, -1.0, 0.5, -0.5, 0.25, 0.0], dtype=np.float32)
 REPLAY = Replay(
     ((0, 2, False), (2, 6, True)),
     CONFIGURATION["train.optimizer.weight_decay"],
-    Directions("gaussian", ((0, 2, 0.1), (2, 6, 1.0))),
+    Directions("gaussian", (Part(0, 2, 0.1), Part(2, 6, 1.0))),
 )
 
 

@@ -36,6 +36,31 @@ SECTION = Section(
             "Scales of the directions: of the parameters whose name holds `name`; the first that fits counts.",
         ),
         Key(
+            "zo.blocks",
+            1,
+            Integer(low=1),
+            "Blocks of consecutive layers that directions are inside of: the forward of a direction begins at its "
+            "block. What is trained before or after the layers is a block besides. 1: directions of all parameters.",
+            since="0.3.0",
+            before=1,
+        ),
+        Key(
+            "zo.block_order",
+            "cyclic",
+            Choice(("cyclic", "random")),
+            "How the directions of a run are given blocks: in turn, or drawn.",
+            since="0.3.0",
+            before="cyclic",
+        ),
+        Key(
+            "zo.use_blocks",
+            (),
+            ListOf(Integer(low=0)),
+            "Numbers of the blocks that directions are in, from the bottom of the model; []: all.",
+            since="0.3.0",
+            before=(),
+        ),
+        Key(
             "zo.directions",
             "private",
             Choice(("private", "shared")),

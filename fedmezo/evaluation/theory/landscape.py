@@ -42,9 +42,9 @@ class Landscape:
     @cached_property
     def _scales(self) -> Tensor | None:
         parts = self.scorer.directions.parts
-        if not parts:
+        if all(part.scale == 1.0 for part in parts):
             return None
-        return torch.cat([torch.full((stop - start,), scale) for start, stop, scale in parts])
+        return torch.cat([torch.full((part.stop - part.start,), part.scale) for part in parts])
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         return vectors if self._scales is None else vectors * self._scales.to(vectors.device)

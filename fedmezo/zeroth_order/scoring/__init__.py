@@ -1,6 +1,7 @@
 """Scoring: the losses of parameter points on a batch, leaving no trace in the model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -9,16 +10,20 @@ from fedmezo.core.directions.scaled import Directions
 from fedmezo.core.log import LOG
 from fedmezo.criteria import Criterion
 from fedmezo.criteria.cross_entropy import cross_entropy
+from fedmezo.models.blocks import Blocks
 from fedmezo.models.flat_parameters import FlatParameters
-from fedmezo.zeroth_order.scoring import layerwise, lora_batched
+from fedmezo.zeroth_order.scoring import chain, layerwise, lora_batched
 from fedmezo.zeroth_order.scoring.answers import AnswerCriterion, AnswerScorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from fedmezo.zeroth_order.scoring.copy_in import CopyInScorer
 from fedmezo.zeroth_order.scoring.layerwise import LayerwiseScorer
 from fedmezo.zeroth_order.scoring.lora_batched import LoraBatchedScorer
+from fedmezo.zeroth_order.scoring.lora_blocks import LoraBlocksScorer
 from fedmezo.zeroth_order.scoring.response_logits import token_losses
 from fedmezo.zeroth_order.scoring.scorer import Request, Scorer
 from fedmezo.zeroth_order.scoring.trunk import make_trunk
+
+IN_BLOCKS: Mapping[Callable[..., Scorer], Callable[..., Scorer]] = {LoraBatchedScorer: LoraBlocksScorer}
 
 
 def make_scorer(
@@ -33,6 +38,7 @@ def make_scorer(
     folder: Path | None = None,
     label_tokens: Sequence[int] = (),
     cache_frozen_layers: bool = False,
+    blocks: Blocks | None = None,
 ) -> Scorer:
     """Return the fastest scorer that can do what is trained of the model, and log why it is that one.
 
@@ -47,11 +53,14 @@ def make_scorer(
         folder: where that point is backed up while it is moved; the cache if left out.
         label_tokens: see :class:`Scorer`.
         cache_frozen_layers: whether to keep what the layers below the first trained one make of an example.
+        blocks: that directions are inside of, if they are.
     """
     if isinstance(criterion, AnswerCriterion):
         LOG.debug("scoring: %s (lanes cannot write together)", AnswerScorer.manner)
         return AnswerScorer(model, parameters, directions, criterion, micro_batch_size)
     kind, reason = _kind(model, parameters, movable=movable)
+    if blocks is not None:
+        kind, reason = _in_blocks(kind, model, blocks)
     trunk = make_trunk(model) if cache_frozen_layers else None
     layers = CompiledLayers(model, trunk.layers if trunk else ()) if compiled else None
     scorer = kind(model, parameters, directions, criterion, layers, micro_batch_size, label_tokens, trunk)
@@ -61,7 +70,19 @@ def make_scorer(
     return scorer
 
 
-def _kind(model: nn.Module, parameters: FlatParameters, *, movable: bool) -> tuple[type[Scorer], str]:
+def _in_blocks(kind: Callable[..., Scorer], model: nn.Module, blocks: Blocks) -> tuple[Callable[..., Scorer], str]:
+    """Return what begins forwards at blocks, where a kind of scorer has such a one, and the reason for what it is."""
+    if kind not in IN_BLOCKS:
+        reason: str | None = "what is trained is neither plain LoRA on linear layers nor all of a model"
+    else:
+        reason = chain.obstacle(model, blocks.starts)
+    if reason is not None:
+        LOG.warning(f"zo.blocks = {max(blocks.of.values()) + 1}: each forward runs the whole model, because {reason}")
+        return kind, reason
+    return partial(IN_BLOCKS[kind], blocks=blocks), "directions are inside blocks of layers"
+
+
+def _kind(model: nn.Module, parameters: FlatParameters, *, movable: bool) -> tuple[Callable[..., Scorer], str]:
     no_lanes = lora_batched.obstacle(model, parameters)
     if no_lanes is None:
         return LoraBatchedScorer, "plain LoRA on linear layers"
@@ -76,6 +97,7 @@ __all__ = [
     "CopyInScorer",
     "LayerwiseScorer",
     "LoraBatchedScorer",
+    "LoraBlocksScorer",
     "Request",
     "Scorer",
     "make_scorer",

@@ -6,7 +6,7 @@ whatever the model does between its linear layers needs to know nothing of them.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -37,6 +37,12 @@ def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
     if len({parameter.device for parameter in model.parameters()}) > 1:
         return "the model spans several devices"
     return None
+
+
+def factors_of(tensors: Mapping[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
+    """Return the factors A and B of a layer, of tensors by parameter name."""
+    down, up = (tensors[f"{layer}.lora_{letter}.default.weight"] for letter in "AB")
+    return down, up
 
 
 class LoraBatchedScorer(Scorer):
@@ -106,7 +112,7 @@ class LoraBatchedScorer(Scorer):
         }
         try:
             for name, layer in self._layers.items():
-                layer.down, layer.up = (factors[f"{name}.lora_{letter}.default.weight"] for letter in "AB")
+                layer.down, layer.up = factors_of(factors, name)
                 layer.__class__ = _LaneLinear
             yield
         finally:

@@ -59,8 +59,9 @@ class Reader:
         """Yield the responses of each lane, part by part.
 
         Args:
-            batch: right-padded sequences, lane by lane; each lane has as many.
-            lanes: of the batch.
+            batch: right-padded sequences, lane by lane; each lane has as many. Lanes that join the forward on its way
+                up have the examples of the first one.
+            lanes: in the end.
             most: logits of a part of all lanes.
         """
         hidden, labels = self._before_head(batch)
@@ -120,7 +121,8 @@ class Reader:
                 logits_to_keep=given.labels.shape[1] - first + 1,
                 use_cache=False,
             )
-        return seen[0][:, :-1], given.labels[:, first:]  # position j predicts label j + 1
+        labels = given.labels[:, first:].repeat(len(seen[0]) // len(given.labels), 1)
+        return seen[0][:, :-1], labels  # position j predicts label j + 1
 
     @contextmanager
     def _noting_the_output(self) -> Iterator[None]:

@@ -11,14 +11,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
-from transformers.modeling_layers import GradientCheckpointingLayer
 
 from fedmezo.core.log import LOG
 from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.models.blocks import causal_model, decoder_layers
 from fedmezo.zeroth_order.scoring.forward_override import forward_override
 
 MOST_BYTES = 1 << 30  # of states that are kept
@@ -41,7 +40,7 @@ class Trunk:
         self, model: nn.Module, layers: Sequence[nn.Module], *, whole: bool = False, most_bytes: int = MOST_BYTES
     ) -> None:
         self.layers = list(layers)
-        self._decoder = _causal(model).get_decoder()
+        self._decoder = causal_model(model).get_decoder()
         self._whole = whole
         self._most_bytes = most_bytes
         self._states: dict[int, Tensor] = {}  # of an example, by index: [T, H]
@@ -153,8 +152,7 @@ class _DoneError(Exception):
 
 def make_trunk(model: nn.Module) -> Trunk | None:
     """Return the trunk of a model, or of the one inside an adapter; None, with a warning, where it has none."""
-    causal = _causal(model)
-    layers = [module for module in causal.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
+    causal, layers = causal_model(model), decoder_layers(model)
     found = list(itertools.takewhile(lambda layer: not _trained(layer), layers))
     trunk = Trunk(model, found, whole=len(found) == len(layers)) if found else None
     if len({parameter.device for parameter in model.parameters()}) > 1:
@@ -180,10 +178,6 @@ def _noting(modules: Iterable[nn.Module]) -> Iterator[list[nn.Module]]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _causal(model: nn.Module) -> Any:
-    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.directions import direction
-from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.evaluation.fidelity import gradient
 from fedmezo.evaluation.theory.landscape import Landscape
@@ -58,7 +58,9 @@ def test_products_leave_no_trace(lora: Tuned) -> None:
 def test_scaled_directions_are_scaled_coordinates(lora: Tuned) -> None:
     size = lora.parameters.size
     half = size // 2
-    scaled = CopyInScorer(lora.model, lora.parameters, Directions("gaussian", ((0, half, 0.5), (half, size, 2.0))))
+    scaled = CopyInScorer(
+        lora.model, lora.parameters, Directions("gaussian", (Part(0, half, 0.5), Part(half, size, 2.0)))
+    )
     scales = torch.cat([torch.full((half,), 0.5), torch.full((size - half,), 2.0)])
     plain, found, given = Landscape(lora.scorer), Landscape(scaled), vectors(size)
     assert torch.allclose(found.gradient(lora.point, BATCH), scales * plain.gradient(lora.point, BATCH))

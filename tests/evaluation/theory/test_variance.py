@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.core.randomness import stream_key
 from fedmezo.evaluation.theory.variance import Variance, measure_variance, second_moment
 from fedmezo.zeroth_order.estimators.central import CentralDifference
@@ -10,11 +10,11 @@ from tests.evaluation.theory.least_squares import least_squares, rows
 SIZE, EACH = 6, 700
 
 
-def measured(distribution: str, queries: int, parts: tuple[tuple[int, int, float], ...] = ()) -> Variance:
+def measured(distribution: str, queries: int, parts: tuple[Part, ...] = ()) -> Variance:
     scorer = least_squares(SIZE, Directions(distribution, parts))
     point = torch.linspace(-1.0, 1.0, SIZE)
     batches = [rows(SIZE, 8, seed=seed) for seed in range(3)]
-    scales = torch.cat([torch.full((stop - start,), scale) for start, stop, scale in parts or ((0, SIZE, 1.0),)])
+    scales = torch.cat([torch.full((part.stop - part.start,), part.scale) for part in parts or (Part(0, SIZE),)])
     exact = [float((scales * batch.gradient(point)).square().sum()) for batch in batches]
     keys = [
         [[stream_key(number, "direction", step=step, query=query) for query in range(queries)] for step in range(EACH)]
@@ -35,7 +35,7 @@ def test_the_formula_holds(distribution: str, queries: int) -> None:
 
 
 def test_scaled_directions_keep_the_formula_in_their_coordinates() -> None:
-    found = measured("rademacher", 1, ((0, 2, 3.0), (2, SIZE, 0.5)))
+    found = measured("rademacher", 1, (Part(0, 2, 3.0), Part(2, SIZE, 0.5)))
     assert abs(found.ratio.value - 1.0) < 4.0 * found.ratio.error < 0.25
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fedmezo.core.directions import direction
-from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.zeroth_order.estimators import Estimator, Lane
 from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.estimators.estimate import Losses, estimate
@@ -97,7 +97,7 @@ def test_g_z_is_unbiased_with_the_variance_of_the_formula(distribution: str) -> 
 @pytest.mark.parametrize("estimator", [CENTRAL, ONE_SIDED])
 def test_scales_of_parts_bend_the_directions(estimator: Estimator) -> None:
     """g is the derivative along S z; a step along S z is then unbiased for S^2 times the gradient."""
-    scaled = Directions("gaussian", ((0, 3, 0.5), (3, 8, 2.0)))
+    scaled = Directions("gaussian", (Part(0, 3, 0.5), Part(3, 8, 2.0)))
     point, mu = direction(1, 0, 8), 1e-3
     (found,) = estimate(estimator, each(quadratic, scaled), point, [9], mu)
     bent = direction(9, 0, 8) * torch.tensor([0.5] * 3 + [2.0] * 5)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, BloomConfig, MptConfig, PreTrainedConfig
 
 from fedmezo.core.directions import direction
-from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.metrics.loss import Loss
 from fedmezo.evaluation.scoring import batch_sums
@@ -59,7 +59,7 @@ def test_losses_are_those_of_the_points(
 def test_scales_of_parts_act() -> None:
     model = whole()
     half = model.parameters.size // 2
-    directions = Directions("gaussian", ((0, half, 0.1), (half, model.parameters.size, 3.0)))
+    directions = Directions("gaussian", (Part(0, half, 0.1), Part(half, model.parameters.size, 3.0)))
     found = LayerwiseScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
     wanted = CopyInScorer(model.model, model.parameters, directions).losses(model.parameters.buffer, LANES, BATCH)
     assert found == pytest.approx(wanted, abs=1e-6)
