@@ -17,13 +17,17 @@ from fedmezo.zeroth_order.scoring.answers import AnswerCriterion, AnswerScorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from fedmezo.zeroth_order.scoring.copy_in import CopyInScorer
 from fedmezo.zeroth_order.scoring.layerwise import LayerwiseScorer
+from fedmezo.zeroth_order.scoring.layerwise_blocks import LayerwiseBlocksScorer
 from fedmezo.zeroth_order.scoring.lora_batched import LoraBatchedScorer
 from fedmezo.zeroth_order.scoring.lora_blocks import LoraBlocksScorer
 from fedmezo.zeroth_order.scoring.response_logits import token_losses
 from fedmezo.zeroth_order.scoring.scorer import Request, Scorer
 from fedmezo.zeroth_order.scoring.trunk import make_trunk
 
-IN_BLOCKS: Mapping[Callable[..., Scorer], Callable[..., Scorer]] = {LoraBatchedScorer: LoraBlocksScorer}
+IN_BLOCKS: Mapping[Callable[..., Scorer], Callable[..., Scorer]] = {
+    LoraBatchedScorer: LoraBlocksScorer,
+    LayerwiseScorer: LayerwiseBlocksScorer,
+}
 
 
 def make_scorer(
@@ -95,6 +99,7 @@ __all__ = [
     "AnswerCriterion",
     "AnswerScorer",
     "CopyInScorer",
+    "LayerwiseBlocksScorer",
     "LayerwiseScorer",
     "LoraBatchedScorer",
     "LoraBlocksScorer",

@@ -102,7 +102,7 @@ class Ascent:
         """Return the rows before a layer, with those of the lanes that begin there."""
         if number == self._first:
             hidden = self._states.before[number].repeat(self._joins.count(number), 1, 1)
-        elif self._first < 0 and number in self._states.wanted:
+        elif number in self._states.wanted and number not in self._states.before:
             self._states.before[number] = hidden[: self._examples].clone()
         joining = self._joins.count(number) if number != self._first else 0
         if joining:

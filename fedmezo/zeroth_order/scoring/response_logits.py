@@ -64,7 +64,7 @@ class Reader:
             lanes: in the end.
             most: logits of a part of all lanes.
         """
-        hidden, labels = self._before_head(batch)
+        hidden, labels = self._before_head(batch, lanes)
         masks = (labels != IGNORED).chunk(lanes)
         wanted = [each[mask] for each, mask in zip(labels.chunk(lanes), masks, strict=True)]
         rows = [mask.nonzero()[:, 0] for mask in masks]
@@ -94,7 +94,7 @@ class Reader:
         Returns:
             For each lane logits [B, C], the class of each example [B], and 0 .. B - 1.
         """
-        hidden, labels = self._before_head(batch)
+        hidden, labels = self._before_head(batch, lanes)
         first = (labels != IGNORED).int().argmax(dim=1)
         rows = torch.arange(len(first), device=first.device)
         logits = self._logits(hidden[rows, first].view(lanes, -1, hidden.shape[-1]), label_tokens)  # [L, B, C]
@@ -102,7 +102,7 @@ class Reader:
         each = zip(logits, classes.chunk(lanes), strict=True)
         return [Responses(said, right, rows[: len(right)]) for said, right in each]
 
-    def _before_head(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _before_head(self, batch: Batch, lanes: int) -> tuple[Tensor, Tensor]:
         """Return what goes into the head [B, k, H] at the k positions before the last k labels [B, k]: the first
         label is the first of any row.
         """
@@ -121,8 +121,10 @@ class Reader:
                 logits_to_keep=given.labels.shape[1] - first + 1,
                 use_cache=False,
             )
-        labels = given.labels[:, first:].repeat(len(seen[0]) // len(given.labels), 1)
-        return seen[0][:, :-1], labels  # position j predicts label j + 1
+        hidden, labels = seen[0][:, :-1], given.labels[:, first:]  # position j predicts label j + 1
+        if len(hidden) != len(labels):
+            labels = labels[: len(hidden) // lanes].repeat(lanes, 1)
+        return hidden, labels
 
     @contextmanager
     def _noting_the_output(self) -> Iterator[None]:

@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from fedmezo.core.directions import direction
-from fedmezo.core.directions.blocks import in_block
-from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.models.adapters import attach_adapter
-from fedmezo.models.blocks import Blocks, divide_into_blocks
+from fedmezo.models.blocks import divide_into_blocks
 from fedmezo.models.half_precision import with_half_products
 from fedmezo.zeroth_order.estimators import Estimator
 from fedmezo.zeroth_order.estimators.central import CentralDifference
@@ -18,22 +16,11 @@ from fedmezo.zeroth_order.scoring import CopyInScorer, LoraBlocksScorer, make_sc
 from fedmezo.zeroth_order.scoring.trunk import make_trunk
 from tests.example_counts import examples
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_adapter, tiny_base, tiny_lora, tuned
+from tests.zeroth_order.scoring.blocks import blocks_of, keys
 
 MIXED = ((3, 5), (1, 9), (6, 2))
 LONG = ((200, 100), (20, 30), (150, 40))
 MU = 0.005
-
-
-def blocks_of(lora: Tuned, count: int = 2) -> tuple[Blocks, Directions]:
-    blocks = divide_into_blocks(lora.model, lora.parameters, count)
-    runs = lora.parameters.runs(lambda span: blocks.of[span.name])
-    parts = tuple(Part(start, stop, 1.0, block) for start, stop, block in runs)
-    return blocks, Directions("gaussian", parts, len(blocks.starts))
-
-
-def keys(count: int, blocks: int) -> list[int]:
-    """Return keys of directions in one block after the other."""
-    return [in_block(1000 + 17 * number, number % blocks, blocks) for number in range(count)]
 
 
 def both(lora: Tuned, estimator: Estimator, queries: int, rows: Any = MIXED) -> tuple[list[float], list[float]]:
@@ -88,7 +75,7 @@ def half_lora(family: str = "tiny-llama") -> Tuned:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_keeps_the_signal(family: str) -> None:
-    """Slope and uncentred error of projected gradients against fp32 with the same weights, not their correlation alone."""
+    """Slope and uncentred error against fp32 with the same weights, of which a correlation says nothing."""
     half = half_lora(family)
     exact = tuned(attach_adapter(tiny_base(torch.bfloat16, family).float(), {"adapter_method": "lora", "r": 4}))
     found = torch.tensor([query.gradient for query in gradients(half, LoraBlocksScorer)])
