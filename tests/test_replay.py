@@ -45,6 +45,23 @@ def test_verify_replays_from_the_base_model_and_compares(tiny_yaml: Write, capsy
     assert before == {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
 
 
+BLOCKS = ("zo.blocks", "2", "zo.queries", "3", "zo.estimator", "one-sided", "federate.hash_freq", "1")
+
+
+@pytest.mark.parametrize("trained", ["lora", "all"])
+@pytest.mark.parametrize("order", ["cyclic", "random"])
+def test_directions_in_blocks_are_rebuilt_and_resumed(
+    trained: str, order: str, tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = (*BLOCKS, "zo.block_order", order, "llm.adapter.use", str(trained == "lora"))
+    whole = train(tiny_yaml(), "whole", *chosen)
+    capsys.readouterr()
+    replayed(whole, "--verify")
+    assert "4 of 4 recorded hashes" in capsys.readouterr().out
+    half = train(tiny_yaml(), "half", *chosen, "federate.total_round_num", "2")
+    assert resume(half, "federate.total_round_num", "4").ledger_bytes() == whole.ledger_bytes()
+
+
 def test_an_adapter_that_was_changed_is_noticed(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
     run = train(tiny_yaml(), "run")
     path = run.folder / "adapter" / "adapter_model.safetensors"

@@ -1,5 +1,7 @@
 """The arithmetic of a step, against numpy and against its own prefixes."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedmezo.core.directions import direction
-from fedmezo.core.directions.scaled import Directions
+from fedmezo.core.directions.blocks import BlockOrder, block_of, in_block
+from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.core.directions.torch_kernel import CHUNK
-from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Runs, Steps, terms
+from fedmezo.zeroth_order.replay import DirectionKeys, MovingPrefix, Prefix, Replay, Runs, Steps, terms
 from tests.numpy_replay import halved, widened
 
 SIZE = 700
@@ -147,3 +150,28 @@ def test_long_vectors_are_chunked_without_a_trace() -> None:
     plain = 1 - 0.1 * 0.5 * first + 0.1 * 0.25 * second
     torch.testing.assert_close(found[: CHUNK - 7].double(), decaying[: CHUNK - 7], rtol=0, atol=1e-6)
     torch.testing.assert_close(found[CHUNK - 7 :].double(), plain[CHUNK - 7 :], rtol=0, atol=1e-6)
+
+
+def test_a_step_in_blocks_sums_the_estimates_of_its_blocks() -> None:
+    """Two directions in each of three blocks: their mean for each block, a parameter touched by those of its own."""
+    parts = (Part(0, 250, 1.0, 0), Part(250, 500, 1.0, 2), Part(500, SIZE, 1.0, 1))
+    replay = Replay(RUNS, 0.0, Directions("gaussian", parts, 3), blocks=3)
+    gradients, rate = np.arange(1, 7, dtype=np.float32)[None] / 8, 0.25
+    keys = [in_block(1000 + 50 * query, query % 3, 3) for query in range(6)]
+    found = replay(torch.zeros(SIZE), [Steps([keys], gradients, rate)])
+    for part in parts:
+        wanted = torch.zeros(SIZE)
+        for query in (query for query in range(6) if query % 3 == part.block):
+            wanted += direction(keys[query], 0, SIZE) * float(np.float32(-rate * float(gradients[0, query]) * 3 / 6))
+        assert torch.equal(found[part.start : part.stop], wanted[part.start : part.stop])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_directions_take_turns_among_blocks(shared: bool) -> None:
+    """Over queries, steps, rounds, and clients of directions of their own; the rest of a key stays."""
+    plain, found = DirectionKeys(3, 2, shared), DirectionKeys(3, 2, shared, BlockOrder(5, (0, 1, 2, 3, 4)))
+    for round_index, client in ((0, 0), (1, 0), (1, 3)):
+        keys, whole = (list(chain(*make(round_index, client, 4))) for make in (found, plain))
+        first = (round_index * 4) * 2 + (0 if shared else client)
+        assert [block_of(key, 5) for key in keys] == [(first + turn) % 5 for turn in range(8)]
+        assert [key // 5 for key in keys] == [key // 5 for key in whole]
