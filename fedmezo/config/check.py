@@ -210,6 +210,12 @@ def _participation(values: Values) -> Iterator[Contradiction]:
             yield Contradiction((key, "federate.participation"), message)
 
 
+def _blocks(values: Values) -> Iterator[Contradiction]:
+    for key, default in (("zo.use_blocks", []), ("zo.block_order", "cyclic")):
+        if values["zo.blocks"] == 1 and values[key] not in (default, tuple(default)):
+            yield Contradiction((key, "zo.blocks"), f"{key} has no effect where zo.blocks = 1 divides nothing")
+
+
 RULES: tuple[Rule, ...] = (
     _sampling,
     _fractions,
@@ -226,6 +232,7 @@ RULES: tuple[Rule, ...] = (
     _transport,
     _deployment,
     _participation,
+    _blocks,
 )
 
 
