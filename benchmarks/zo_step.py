@@ -6,6 +6,8 @@ python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repea
 - ``lean``: the same, but logits at the response tokens only: what ``ratio_lean`` is over.
 - ``textbook``: the step as MeZO publishes it: four passes of ``torch.normal`` over the parameters, added in place.
 - ``ours``: the estimate and the update of ``mezotrainer``.
+- ``blocks`` (``--blocks N``): its step of one-sided queries in N blocks of layers, one in each, over 1 + (q + 1) / 2
+  plain forwards for q queries instead of two; milliseconds are those of two forwards of it.
 
 A row gives medians of ratios with their quartiles, gradient fidelity over ``--pairs`` (direction, batch) pairs against
 fp32 backpropagation, and the peak memory over that of inference, each in a process of its own. ``products_share`` is
@@ -37,18 +39,21 @@ from benchmarks.textbook import Textbook
 from fedmezo import config
 from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.core.cache import cache_folder
+from fedmezo.core.directions.blocks import BlockOrder
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.data.batches import IGNORED, Batch
-from fedmezo.evaluation.fidelity import Fidelity, Setting, gradient, gradient_fidelities
+from fedmezo.evaluation.fidelity import Fidelity, Setting, compared, gradient, gradient_fidelities
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.hubs import load_base_model
 from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.estimators.estimate import estimate
-from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
+from fedmezo.zeroth_order.estimators.one_sided import OneSided
+from fedmezo.zeroth_order.replay import DirectionKeys, MovingPrefix, Prefix, Replay
 
 WORD_PROBLEMS = Path(__file__).parents[1] / "configs" / "word_problems.yaml"
 TRAINABLE = {"lora8": 8, "lora128": 128, "all": 0}
 RATE, SEED = 1e-6, 0
+SQUARE = 1024  # of the large product: more takes minutes in bf16 on a CPU that has none
 Step = Callable[[Batch, int], object]
 
 
@@ -63,12 +68,12 @@ class Case:
     batch: int
     data: str = ""
 
-    def task(self, *, compiled: bool = False) -> LearningTask:
+    def task(self, *, compiled: bool = False, blocks: int = 1) -> LearningTask:
         """Return model and data of the case, as a run has them."""
         rank = TRAINABLE[self.trainable]
         overrides = ["model.type", self.model, "dataloader.batch_size", str(self.batch), "zo.mu", "1e-3"]
         overrides += ["train.is_enable_half", str(self.dtype == "bf16"), "zo.distribution", self.distribution]
-        overrides += ["train.compile", str(compiled)]
+        overrides += ["train.compile", str(compiled), "zo.blocks", str(blocks)]
         overrides += (
             ["llm.adapter.args", f"[{{adapter_method: lora, r: {rank}, lora_alpha: {2 * rank}}}]"] if rank else []
         )
@@ -130,6 +135,34 @@ class Ours:
         self.prefix.append([query.gradient])
 
 
+class InBlocks:
+    """The step of ``mezotrainer`` in blocks: a one-sided query in each."""
+
+    def __init__(self, task: LearningTask, mu: float) -> None:
+        self.task, self.mu = task, mu
+        self.blocks = task.scorer.directions.blocks
+        order = BlockOrder(self.blocks, tuple(range(self.blocks)))
+        self.keys = DirectionKeys(SEED, self.blocks, blocks=order)(0, 0, 10_000)
+        replay = Replay(task.parameters.decay_runs(), 0.0, task.scorer.directions, self.blocks)
+        self.prefix: Prefix | MovingPrefix = (
+            MovingPrefix(replay, task.start, self.keys, RATE, rounding=lambda step: step)
+            if task.scorer.in_place
+            else Prefix(replay, task.start, self.keys, RATE)
+        )
+
+    @property
+    def forwards(self) -> float:
+        """Plain forwards that a step is, counted in layers: a base, and half a forward more a query than there are."""
+        return 1 + (self.blocks + 1) / 2
+
+    def __call__(self, batch: Batch, number: int) -> None:
+        """Take a step."""
+        losses = partial(self.task.scorer.losses, batch=batch)
+        keys = self.keys[len(self.prefix.gradients)]
+        found = estimate(OneSided(), losses, self.prefix.point, keys, self.mu)
+        self.prefix.append([query.gradient for query in found])
+
+
 def timed(step: Step, batch: Batch, number: int) -> float:
     """Return the seconds of a step."""
     started = time.perf_counter()
@@ -149,6 +182,8 @@ def ratios(case: Case, task: LearningTask, options: argparse.Namespace) -> dict[
     }
     if options.compiled and (case.trainable, case.dtype) != ("all", "bf16"):  # which is refused
         steps["ours, compiled"] = Ours(case.task(compiled=True), options.mu)
+    if options.blocks > 1:
+        steps["blocks"] = InBlocks(case.task(blocks=options.blocks), options.mu)
     ideal = products_alone(steps["ours"], batches(task, case.batch), case.dtype)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
@@ -158,8 +193,9 @@ def ratios(case: Case, task: LearningTask, options: argparse.Namespace) -> dict[
         for name, step in steps.items():
             seconds[name].append(timed(step, batch, number))
     plain, lean_ones = (np.array(seconds.pop(name)) for name in ("plain", "lean"))
-    found = {name: _compared(np.array(own), plain, lean_ones) for name, own in seconds.items()}
-    for name in found.keys() - {"textbook"}:
+    as_many = {name: step.forwards / 2 if isinstance(step, InBlocks) else 1.0 for name, step in steps.items()}
+    found = {name: _compared(np.array(own) / as_many[name], plain, lean_ones) for name, own in seconds.items()}
+    for name in found.keys() - {"textbook", "blocks"}:
         found[name]["products_share"] = round(ideal.seconds / float(np.mean(seconds[name][: ideal.batches])), 3)
         found[name]["products_gflops"] = round(ideal.gflops)
     return found
@@ -186,25 +222,30 @@ class Ideal(NamedTuple):
 
 def products_alone(step: Step, source: Iterator[Batch], dtype: str) -> Ideal:
     """Return what a step would take if it were matrix products only, at the speed of a large one of the same dtype."""
-    square = torch.ones(2048, 2048, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype])
+    square = torch.ones(SQUARE, SQUARE, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype])
     best = min(timed(lambda *_: square @ square, *(None, 0)) for _ in range(10))  # type: ignore[arg-type]
-    gflops, chosen = 2 * 2048**3 / best / 1e9, list(islice(source, 5))
+    gflops, chosen = 2 * SQUARE**3 / best / 1e9, list(islice(source, 5))
     with FlopCounterMode(display=False) as counter:
         for number, batch in enumerate(chosen):
             step(batch, number)
     return Ideal(counter.get_total_flops() / len(chosen) / gflops / 1e9, gflops, len(chosen))
 
 
-def fidelities(case: Case, task: LearningTask, mu: float, pairs: int) -> dict[str, float | None]:
+def fidelities(case: Case, task: LearningTask, mu: float, pairs: int, blocks: int) -> dict[str, Fidelity | None]:
     """Return the gradient fidelity of both implementations."""
     if not pairs:
-        return {"textbook": None, "ours": None}
+        return {"textbook": None, "ours": None, "blocks": None}
     exact = case.task() if case.dtype == "fp32" else Case(**asdict(case) | {"dtype": "fp32"}).task()
     source = batches(task, case.batch)
     chosen = [next(source) for _ in range(-(-pairs // 4))]
     setting = Setting(task.scorer, mu, CentralDifference())
     (ours,) = gradient_fidelities([setting], exact.scorer, exact.start, chosen, directions_per_batch=4)
-    return {"textbook": _textbook_fidelity(case, exact, chosen, mu).correlation, "ours": ours.correlation}
+    found: dict[str, Fidelity | None] = {"textbook": _textbook_fidelity(case, exact, chosen, mu), "ours": ours}
+    if blocks > 1:
+        exact.scorer.directions = (own := case.task(blocks=blocks)).scorer.directions
+        setting = Setting(own.scorer, mu, OneSided())
+        (found["blocks"],) = gradient_fidelities([setting], exact.scorer, exact.start, chosen, directions_per_batch=4)
+    return found
 
 
 def _textbook_fidelity(case: Case, exact: LearningTask, chosen: list[Batch], mu: float) -> Fidelity:
@@ -221,8 +262,7 @@ def _textbook_fidelity(case: Case, exact: LearningTask, chosen: list[Batch], mu:
                 found = textbook.estimate(batch, seed)
             rows.append((found, _slope_along(slope, named, seed)))
     estimated, wanted = np.array(rows).T
-    correlation = float(np.corrcoef(estimated, wanted)[0, 1])
-    return Fidelity(correlation, len(rows), float(wanted.std()), float((estimated - wanted).std()))
+    return compared(estimated, wanted)
 
 
 def _slope_along(slope: dict[str, Tensor], named: dict[str, nn.Parameter], seed: int) -> float:
@@ -234,12 +274,14 @@ def _slope_along(slope: dict[str, Tensor], named: dict[str, nn.Parameter], seed:
 
 
 @torch.inference_mode()
-def peak(case: Case, what: str, mu: float) -> float:
+def peak(case: Case, what: str, mu: float, blocks: int) -> float:
     """Return the peak MiB of a few steps of one implementation, to be called in a process of its own."""
-    task = case.task()
+    task = case.task(blocks=blocks if what == "blocks" else 1)
     source = batches(task, case.batch)
     if what == "ours":
         step: Step = Ours(task, mu)
+    elif what == "blocks":
+        step = InBlocks(task, mu)
     else:
         start_model = case.plain()
         del task.scorer.model
@@ -249,9 +291,10 @@ def peak(case: Case, what: str, mu: float) -> float:
     return peak_memory_mib()
 
 
-def measured_peak(case: Case, what: str) -> float:
+def measured_peak(case: Case, what: str, blocks: int) -> float:
     """Return the peak MiB of an implementation in a new process."""
     command = [sys.executable, "-m", "benchmarks.zo_step", "--peak", what, "--case", json.dumps(asdict(case))]
+    command += ["--blocks", str(blocks)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
@@ -265,27 +308,29 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
 def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield a row an implementation."""
     task = case.task()
-    found = ratios(case, task, options)
-    fidelity = fidelities(case, task, options.mu, options.pairs)
-    measured = ("inference", "textbook", "ours")
-    memory = {what: measured_peak(case, what) for what in measured} if options.memory else {}
-    for name, numbers in found.items():
+    timings = ratios(case, task, options)
+    fidelity = fidelities(case, task, options.mu, options.pairs, options.blocks)
+    measured = ("inference", "textbook", "ours", *(["blocks"] if options.blocks > 1 else []))
+    memory = {what: measured_peak(case, what, options.blocks) for what in measured} if options.memory else {}
+    for name, numbers in timings.items():
         implementation, _, compiled = name.partition(", ")
-        correlation = fidelity[implementation]
+        found = fidelity[implementation]
         yield {
             "implementation": implementation,
             **asdict(case),
             "compiled": bool(compiled),
             "mu": options.mu,
             **numbers,
-            "fidelity": None if correlation is None else round(correlation, 4),
+            "fidelity": None if found is None else round(found.correlation, 4),
+            "slope": None if found is None else round(found.slope, 4),
+            "error": None if found is None else round(found.error, 4),
             "memory_ratio": round(memory[implementation] / memory["inference"], 3) if memory else None,
         }
 
 
 HEADER = (
     *("implementation", "trainable", "distribution", "dtype", "batch", "compiled", "ratio", "ratio_quartiles"),
-    *("ratio_lean", "milliseconds", "products_share", "fidelity", "memory_ratio"),
+    *("ratio_lean", "milliseconds", "products_share", "fidelity", "slope", "error", "memory_ratio"),
 )
 
 
@@ -298,6 +343,7 @@ def main() -> None:
     parser.add_argument("--dtype", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--compiled", action="store_true", help="also our step with compiled layers")
+    parser.add_argument("--blocks", type=int, default=1, help="also our step in so many blocks of layers")
     parser.add_argument("--mu", type=float, default=1e-3)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=15)
@@ -308,7 +354,7 @@ def main() -> None:
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
-        print(peak(Case(**options.case), options.peak, options.mu))
+        print(peak(Case(**options.case), options.peak, options.mu, options.blocks))
         return
     if options.quick:
         vars(options).update(model="tiny-llama@random_llm", batch=[1], repeats=5, pairs=20, memory=False)

@@ -22,12 +22,23 @@ from fedmezo.zeroth_order.scoring import Scorer
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Correlation over ``pairs`` pairs, and the standard deviations of the exact derivative and of the error."""
+    """Projected gradients beside exact derivatives.
+
+    Args:
+        correlation: over all pairs.
+        pairs: how many there are.
+        exact_std: standard deviation of the exact derivatives.
+        error_std: of the errors.
+        slope: of the line through zero that fits best: a bias that grows with the derivative is seen here.
+        error: root mean square of the errors over that of the exact derivatives: a constant bias is in it.
+    """
 
     correlation: float
     pairs: int
     exact_std: float
     error_std: float
+    slope: float
+    error: float
 
 
 def gradient(scorer: Scorer, point: Tensor, batch: Batch) -> Tensor:
@@ -79,9 +90,14 @@ def gradient_fidelities(
             losses = partial(setting.scorer.losses, batch=batch)
             learnt = estimate(setting.estimator, losses, point, keys, setting.mu)
             found += [projection.gradient for projection in learnt]
-    return [_fidelity(np.array(found), np.array(wanted)) for found in estimated]
+    return [compared(np.array(found), np.array(wanted)) for found in estimated]
 
 
-def _fidelity(estimated: NDArray[np.float64], wanted: NDArray[np.float64]) -> Fidelity:
+def compared(estimated: NDArray[np.float64], wanted: NDArray[np.float64]) -> Fidelity:
+    """Return how well projected gradients [n] match exact derivatives [n]."""
     correlation = float(np.corrcoef(estimated, wanted)[0, 1])
-    return Fidelity(correlation, len(wanted), float(wanted.std()), float((estimated - wanted).std()))
+    slope = float(estimated @ wanted / (wanted @ wanted))
+    error = float(np.linalg.norm(estimated - wanted) / np.linalg.norm(wanted))
+    return Fidelity(
+        correlation, len(wanted), float(wanted.std()), float((estimated - wanted).std()), slope=slope, error=error
+    )
