@@ -5,7 +5,7 @@ there) are a block of their own, and so are those after them (the last norm, the
 same, both are one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,12 @@ class Blocks:
 
     of: dict[str, int]
     starts: tuple[int, ...]
+
+    def of_modules(self, model: nn.Module, modules: Iterable[nn.Module]) -> dict[nn.Module, int]:
+        """Return the block of each of some modules that hold trainable parameters, all in the same block."""
+        names = {id(own): name for name, own in model.named_parameters() if own.requires_grad}
+        trained = ((module, [own for own in module.parameters() if own.requires_grad]) for module in modules)
+        return {module: self.of[names[id(own[0])]] for module, own in trained if own}
 
 
 def divide_into_blocks(model: nn.Module, parameters: FlatParameters, count: int) -> Blocks:

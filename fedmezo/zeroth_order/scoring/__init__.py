@@ -12,7 +12,9 @@ from fedmezo.criteria import Criterion
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.models.blocks import Blocks
 from fedmezo.models.flat_parameters import FlatParameters
+from fedmezo.models.half_precision import pairing_of
 from fedmezo.zeroth_order.scoring import chain, layerwise, lora_batched
+from fedmezo.zeroth_order.scoring.adapter_blocks import AdapterBlocksScorer
 from fedmezo.zeroth_order.scoring.answers import AnswerCriterion, AnswerScorer
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from fedmezo.zeroth_order.scoring.copy_in import CopyInScorer
@@ -27,6 +29,7 @@ from fedmezo.zeroth_order.scoring.trunk import make_trunk
 IN_BLOCKS: Mapping[Callable[..., Scorer], Callable[..., Scorer]] = {
     LoraBatchedScorer: LoraBlocksScorer,
     LayerwiseScorer: LayerwiseBlocksScorer,
+    CopyInScorer: AdapterBlocksScorer,
 }
 
 
@@ -76,8 +79,10 @@ def make_scorer(
 
 def _in_blocks(kind: Callable[..., Scorer], model: nn.Module, blocks: Blocks) -> tuple[Callable[..., Scorer], str]:
     """Return what begins forwards at blocks, where a kind of scorer has such a one, and the reason for what it is."""
-    if kind not in IN_BLOCKS:
-        reason: str | None = "what is trained is neither plain LoRA on linear layers nor all of a model"
+    if kind is CopyInScorer and blocks.starts[0] < 0:
+        reason: str | None = "something is trained that computes before the layers"
+    elif kind is CopyInScorer and pairing_of(model) is not None:
+        reason = "lanes of this adapter cannot share the rounding of half precision"
     else:
         reason = chain.obstacle(model, blocks.starts)
     if reason is not None:
@@ -96,6 +101,7 @@ def _kind(model: nn.Module, parameters: FlatParameters, *, movable: bool) -> tup
 
 
 __all__ = [
+    "AdapterBlocksScorer",
     "AnswerCriterion",
     "AnswerScorer",
     "CopyInScorer",

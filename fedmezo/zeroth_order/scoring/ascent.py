@@ -46,6 +46,7 @@ class Ascent:
         pairing: of a model in half precision, whose products are those of the first lane and of differences to it.
 
     Attributes:
+        examples: of the batch.
         lanes: how many there are in the forward now.
     """
 
@@ -59,7 +60,7 @@ class Ascent:
     ) -> None:
         self._layers = layers
         self._joins = list(joins)
-        self._examples = examples
+        self.examples = examples
         self._states = states
         self._pairing = pairing
         self._first = self._joins[0]
@@ -103,11 +104,11 @@ class Ascent:
         if number == self._first:
             hidden = self._states.before[number].repeat(self._joins.count(number), 1, 1)
         elif number in self._states.wanted and number not in self._states.before:
-            self._states.before[number] = hidden[: self._examples].clone()
+            self._states.before[number] = hidden[: self.examples].clone()
         joining = self._joins.count(number) if number != self._first else 0
         if joining:
             hidden = cat([hidden, *[self._states.before[number]] * joining])
-        self._count(len(hidden) // self._examples)
+        self._count(len(hidden) // self.examples)
         return hidden
 
     def _count(self, lanes: int) -> None:
@@ -125,6 +126,6 @@ class Ascent:
             return value
         key = id(value), self.lanes
         if key not in self._repeated:
-            rows = value[: self._examples]
+            rows = value[: self.examples]
             self._repeated[key] = value, rows.repeat(self.lanes, *[1] * (rows.ndim - 1))
         return self._repeated[key][1]

@@ -118,11 +118,7 @@ def test_frozen_layers_that_are_kept_are_not_computed_again() -> None:
     assert found.losses(theta, lanes, batch) == pytest.approx(wanted, abs=1e-5)
 
 
-def test_a_chain_of_layers_is_scored_in_blocks_and_what_is_none_is_not(caplog: pytest.LogCaptureFixture) -> None:
+def test_plain_lora_is_scored_so() -> None:
     lora = tiny_lora()
     blocks, directions = blocks_of(lora)
     assert type(make_scorer(lora.model, lora.parameters, directions, blocks=blocks)) is LoraBlocksScorer
-    other = tiny_adapter("ia3")
-    blocks, directions = blocks_of(other)
-    assert type(make_scorer(other.model, other.parameters, directions, blocks=blocks)) is CopyInScorer
-    assert "zo.blocks = 2: each forward runs the whole model" in caplog.text
