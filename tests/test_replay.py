@@ -48,12 +48,19 @@ def test_verify_replays_from_the_base_model_and_compares(tiny_yaml: Write, capsy
 BLOCKS = ("zo.blocks", "2", "zo.queries", "3", "zo.estimator", "one-sided", "federate.hash_freq", "1")
 
 
-@pytest.mark.parametrize("trained", ["lora", "all"])
-@pytest.mark.parametrize("order", ["cyclic", "random"])
+TRAINED = {
+    "lora": ("zo.block_order", "random"),
+    "lora, A frozen": ("llm.adapter.args", "[{adapter_method: lora, r: 4, freeze_a: true}]"),
+    "norms": ("llm.adapter.args", "[{adapter_method: ln-tuning}]"),
+    "all": ("llm.adapter.use", "False"),
+}
+
+
+@pytest.mark.parametrize("trained", TRAINED)
 def test_directions_in_blocks_are_rebuilt_and_resumed(
-    trained: str, order: str, tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+    trained: str, tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chosen = (*BLOCKS, "zo.block_order", order, "llm.adapter.use", str(trained == "lora"))
+    chosen = (*BLOCKS, *TRAINED[trained])
     whole = train(tiny_yaml(), "whole", *chosen)
     capsys.readouterr()
     replayed(whole, "--verify")

@@ -14,6 +14,7 @@ from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.extensions import defined_at
 from fedmezo.core.randomness import preserved_torch_state, stream_key
 from fedmezo.core.text import listing
+from fedmezo.models.adapters.initial import freeze
 from fedmezo.models.adapters.methods import Method, registry
 
 UNTARGETED = "specify `target_modules`"  # of what PEFT says
@@ -35,7 +36,8 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any], seed: i
     """
     method = registry[arguments["adapter_method"]]
     make = _configuration(method)
-    own = {**method.defaults, **{key: value for key, value in arguments.items() if key not in _OWN}}
+    ours = {*_OWN, *method.freezes}
+    own = {**method.defaults, **{key: value for key, value in arguments.items() if key not in ours}}
     try:
         # PEFT draws its own initial values; those that the method's row knows of are replaced later
         with preserved_torch_state(stream_key(seed, "init")), warnings.catch_warnings():
@@ -49,6 +51,9 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any], seed: i
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, re.error) as error:
         reason = _untargeted(model) if UNTARGETED in str(error) else str(error).strip() or type(error).__name__
         raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {reason}") from error
+    for argument, names in method.freezes.items():
+        if arguments.get(argument):
+            freeze(adapted, names, method, seed)
     return adapted
 
 

@@ -148,6 +148,12 @@ def _restore(parameters: FlatParameters, folder: Path, model: PeftModel) -> None
         raise ValueError("it has other tensors than the adapter of llm.adapter.args")
     if len(forms[0]) < len(parameters.spans):
         raise ValueError(f"without {TRAINABLE} there is what its prompt encoder computes, but not the encoder")
+    resized = weights.keys() != forms[0]
+    here = get_peft_model_state_dict(model, save_embedding_layers=resized)
+    trained = {tensor.data_ptr() for tensor in model.parameters() if tensor.requires_grad}
+    frozen = [name for name, tensor in here.items() if "lora_" in name and tensor.data_ptr() not in trained]
+    if any(not torch.equal(here[name].cpu(), weights[name]) for name in frozen):
+        raise ValueError("what freeze_a leaves as it was drawn is other than here: take the seed of its run")
     set_peft_model_state_dict(model, weights)
 
 

@@ -39,10 +39,16 @@ def obstacle(model: nn.Module, parameters: FlatParameters) -> str | None:
     return None
 
 
-def factors_of(tensors: Mapping[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
-    """Return the factors A and B of a layer, of tensors by parameter name."""
-    down, up = (tensors[f"{layer}.lora_{letter}.default.weight"] for letter in "AB")
+def factors_of(tensors: Mapping[str, Tensor], name: str, layer: Any) -> tuple[Tensor, Tensor]:
+    """Return the factors A and B of a layer, of tensors by parameter name; its own where one is not trained."""
+    down = tensors.get(f"{name}.lora_A.default.weight", layer.lora_A["default"].weight)
+    up = tensors.get(f"{name}.lora_B.default.weight", layer.lora_B["default"].weight)
     return down, up
+
+
+def product(x: Tensor, factor: Tensor) -> Tensor:
+    """Return x [L, n, in] times a factor's transpose [out, in], or that of each lane [L, out, in]."""
+    return torch.bmm(x, factor.mT) if factor.ndim == 3 else x @ factor.T
 
 
 class LoraBatchedScorer(Scorer):
@@ -112,7 +118,7 @@ class LoraBatchedScorer(Scorer):
         }
         try:
             for name, layer in self._layers.items():
-                layer.down, layer.up = factors_of(factors, name)
+                layer.down, layer.up = factors_of(factors, name, layer)
                 layer.__class__ = _LaneLinear
             yield
         finally:
@@ -125,6 +131,8 @@ class LoraBatchedScorer(Scorer):
 class _LaneLinear(lora.Linear):  # type: ignore[misc]
     """A layer of LoRA that computes with factors of its own for each lane: ``down`` [L, r, in], ``up`` [L, out, r].
 
+    One that is not trained is the same for all lanes, and has no first dimension.
+
     A class, and no function put in the layer's place, so that a compiler sees all layers alike.
     """
 
@@ -134,9 +142,9 @@ class _LaneLinear(lora.Linear):  # type: ignore[misc]
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Return base(x) + scaling * B A x; x [L * B, T, in] has the lanes' examples one after the other."""
         y: Tensor = self.base_layer(x)
-        lanes, scaling = len(self.down), self.scaling["default"]
-        inside = torch.bmm(x.reshape(lanes, -1, x.shape[-1]).to(self.down.dtype), self.down.mT)  # [L, B * T, r]
+        lanes, scaling = len(self.down if self.down.ndim == 3 else self.up), self.scaling["default"]
+        inside = product(x.reshape(lanes, -1, x.shape[-1]).to(self.down.dtype), self.down)  # [L, B * T, r]
         plain = y.view(lanes, -1, y.shape[-1])
-        if plain.dtype != self.down.dtype:
-            return plain.add_(torch.bmm(inside, self.up.mT).to(plain.dtype), alpha=scaling).view_as(y)
+        if plain.dtype != self.down.dtype or self.up.ndim == 2:
+            return plain.add_(product(inside, self.up).to(plain.dtype), alpha=scaling).view_as(y)
         return torch.baddbmm(plain, inside, self.up.mT, alpha=scaling).view_as(y)

@@ -13,7 +13,7 @@ from fedmezo.models.flat_parameters import Span
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.scoring.ascent import Ascent
 from fedmezo.zeroth_order.scoring.blockwise import BlockForwards
-from fedmezo.zeroth_order.scoring.lora_batched import LoraBatchedScorer, factors_of
+from fedmezo.zeroth_order.scoring.lora_batched import LoraBatchedScorer, factors_of, product
 from fedmezo.zeroth_order.scoring.scorer import Request, Total
 
 
@@ -51,8 +51,8 @@ class LoraBlocksScorer(LoraBatchedScorer):
         try:
             for name, layer in self._layers.items():
                 layer.ascent = ascent
-                layer.base = factors_of(base, name)
-                layer.own = factors_of(own, name)
+                layer.base = factors_of(base, name, layer)
+                layer.own = factors_of(own, name, layer)
                 layer.__class__ = _AscendingLinear
             yield
         finally:
@@ -73,7 +73,10 @@ class LoraBlocksScorer(LoraBatchedScorer):
 
 
 class _AscendingLinear(lora.Linear):  # type: ignore[misc]
-    """A layer of LoRA whose last lanes have factors of their own: ``own`` of n lanes, ``base`` of those before."""
+    """A layer of LoRA whose last lanes have factors of their own: ``own`` of n lanes, ``base`` of those before.
+
+    A factor that is not trained is the same for all, and has no dimension for lanes.
+    """
 
     ascent: Ascent
     base: tuple[Tensor, Tensor]
@@ -85,12 +88,12 @@ class _AscendingLinear(lora.Linear):  # type: ignore[misc]
         (down, up), (own_down, own_up), scaling = self.base, self.own, self.scaling["default"]
         inside = x.reshape(self.ascent.lanes, -1, x.shape[-1]).to(down.dtype)
         whole = y.view(self.ascent.lanes, -1, y.shape[-1])
-        shared = self.ascent.lanes - len(own_down)
+        own = max(len(each) for each in self.own if each.ndim == 3)
+        shared = self.ascent.lanes - own
         if shared:
             rows = whole[:shared].flatten(0, 1)
             rows.add_((inside[:shared].flatten(0, 1) @ down.T @ up.T).to(y.dtype), alpha=scaling)
-        if len(own_down):
-            whole[shared:].add_(
-                torch.bmm(torch.bmm(inside[shared:], own_down.mT), own_up.mT).to(y.dtype), alpha=scaling
-            )
+        if own:
+            lanes = product(product(inside[shared:], own_down), own_up)
+            whole[shared:].add_(lanes.to(y.dtype), alpha=scaling)
         return y

@@ -36,6 +36,8 @@ QV = 2 * 2 * (4 * 32 + 4 * 24)  # layers, q and v (of 32 and 16 outputs), A and 
 LORA: list[tuple[dict[str, Any], int, int]] = [
     ({"use_rslora": True}, 8, QV),
     ({"lora_alpha": 3}, 8, QV),
+    ({"freeze_a": True}, 4, 2 * 4 * (32 + 16)),
+    ({"freeze_a": True, "use_dora": True}, 8, 2 * (4 + 1) * (32 + 16)),
     ({"use_dora": True}, 12, QV + 2 * (32 + 16)),
     ({"target_modules": r".*layers\.1\..*(up|down)_proj"}, 4, 2 * 4 * (32 + 64)),
     ({"target_modules": "all-linear", "exclude_modules": ["down_proj"]}, 24, 3328),
@@ -55,7 +57,8 @@ def test_the_configuration_takes_what_peft_takes_but_for_what_is_left_out(method
     configuration: Any = getattr(peft, registry[method].config.removeprefix("peft."))
     known = {field.name for field in dataclasses.fields(configuration)}
     allowed = arguments_of(method)
-    assert allowed.known.keys() - {PACKAGE, METHOD} == known - LEFT_OUT[method] and not allowed.open
+    ours = {PACKAGE, METHOD, *registry[method].freezes}
+    assert allowed.known.keys() - ours == known - LEFT_OUT[method] and not allowed.open
     assert allowed.defaults.keys() <= allowed.known.keys()
     assert set(registry[method].alike) <= known
 

@@ -34,6 +34,7 @@ WEIGHTS = "adapter_model.safetensors"
 PLAIN: list[tuple[str, dict[str, Any]]] = [
     *((method, {}) for method in SMALL if method != "p-tuning"),
     ("lora", {"use_dora": True}),
+    ("lora", {"freeze_a": True}),
     ("lora", {"modules_to_save": ["lm_head"], "target_modules": ["embed_tokens", "q_proj"]}),
     ("lora", {"trainable_token_indices": [3, 9]}),
     ("lora", {"bias": "all", "family": "tiny-opt"}),
@@ -142,6 +143,13 @@ def test_an_adapter_that_means_something_else_is_not_restored(arguments: dict[st
     lora = tiny_lora()
     with pytest.raises(ResourceError, match=next(iter(arguments))):
         load_point(lora.parameters, other, lora.model, methods.registry["lora"].alike)
+
+
+def test_an_adapter_beside_other_frozen_factors_is_not_restored(tmp_path: Path) -> None:
+    other = saved(tiny_lora(freeze_a=True), tmp_path)
+    model = attach_adapter(tiny_base(), {"adapter_method": "lora", "r": 4, "freeze_a": True}, seed=1)
+    with pytest.raises(ResourceError, match="what freeze_a leaves as it was drawn is other than here"):
+        load_point(FlatParameters(model), other, model, methods.registry["lora"].alike)
 
 
 @pytest.mark.parametrize("method", SMALL)

@@ -42,6 +42,24 @@ def test_initial_values_are_the_committed_ones() -> None:
     assert steps.round().int().tolist() == [4983108, 4263357, -5966420]  # recomputed with integers alone
 
 
+def frozen(torch_seed: int, seed: int) -> Tensor:
+    """Return A of all layers, where it is frozen."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed)
+        model = attach_adapter(tiny_base(), {"adapter_method": "lora", "r": 4, "freeze_a": True}, seed)
+    return torch.cat([own.detach().flatten() for name, own in sorted(model.named_parameters()) if ".lora_A." in name])
+
+
+def test_frozen_factors_are_the_committed_ones_on_any_machine() -> None:
+    """Uniform, as those that are trained, by their own draws, which depend on the seed of the run alone."""
+    first = frozen(torch_seed=1, seed=0)
+    steps = first[[0, 1, 127]].double() * math.sqrt(FAN_IN) * 2**23
+    assert steps.round().int().tolist() == [5312430, 4839215, -4973821]  # as numpy has them
+    assert torch.equal(first, frozen(torch_seed=2, seed=0))
+    assert (first != frozen(torch_seed=1, seed=1)).all()
+    assert float((first * math.sqrt(FAN_IN)).abs().max()) == pytest.approx(1.0, abs=0.05)
+
+
 def test_initial_values_depend_on_the_flat_index_and_not_on_the_tensors_before() -> None:
     def drawn(*shapes: tuple[int, int]) -> Tensor:
         tensors = [nn.ParameterDict({"weight": torch.ones(shape)}) for shape in shapes]

@@ -116,6 +116,7 @@ def test_micro_batches_sum_up(size: int) -> None:
     [
         {"r": 2, "lora_alpha": 32},
         {"use_rslora": True},
+        {"freeze_a": True},
         {"rank_pattern": {"q_proj": 2}},
         {"target_modules": "all-linear"},
     ],

@@ -28,6 +28,7 @@ class Method:
             standard deviation.
         uniform: those that PEFT draws uniformly within 1 / sqrt(fan in), as layers of torch are.
         constant: those that it sets to a number that half precision rounds.
+        freezes: arguments of ours, which leave parameters at their initial values: a regular expression for names.
 
     What PEFT draws besides comes from torch's generator, seeded by the run's seed: the same where torch is the same.
     """
@@ -40,6 +41,7 @@ class Method:
     normal: ClassVar[Mapping[str, float]] = {}
     uniform: ClassVar[Sequence[str]] = ()
     constant: ClassVar[Mapping[str, float]] = {}
+    freezes: ClassVar[Mapping[str, str]] = {}
 
 
 registry: Registry[type[Method]] = Registry(

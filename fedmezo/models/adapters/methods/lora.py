@@ -5,7 +5,11 @@ from fedmezo.models.adapters.methods import Method, register
 
 @register("lora")
 class Lora(Method):
-    """Left out of PEFT's: other initial values, changes to the base model, what needs a training loop of its own."""
+    """Left out: other kinds of initial values, changes to the base model, what needs a training loop of its own.
+
+    ``freeze_a``: only B is trained, as by LoRA-FA (Zhang et al. 2023, arXiv:2308.03303). B is zero at the start, so
+    that the gradient of A is zero, and what moves A is noise.
+    """
 
     config = "peft.LoraConfig"
     arguments = {
@@ -28,9 +32,11 @@ class Lora(Method):
         "trainable_token_indices": "one or more integer >= 0 or null",
         "layer_replication": "list of pair of integer >= 0 or null",
         "ensure_weight_tying": "boolean",
+        "freeze_a": "boolean",
     }
     defaults = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.0}
     merges = True
     alike = ("r", "rank_pattern", "use_dora", "lora_alpha", "alpha_pattern", "use_rslora")
     normal = {r"\.lora_embedding_B\.": 1.0}
     uniform = (r"\.lora_A\.",)
+    freezes = {"freeze_a": r"\.lora_A\."}
