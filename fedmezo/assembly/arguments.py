@@ -8,12 +8,25 @@ from yacs.config import CfgNode
 
 from fedmezo import training
 from fedmezo.config import to_dict
+from fedmezo.config.check import AUTO
 from fedmezo.core.errors import ConfigurationError
+from fedmezo.zeroth_order import steps
+from fedmezo.zeroth_order.steps import StepRule
 
 
 def zeroth_order(cfg: CfgNode) -> bool:
     """Return whether the clients' updates are projected gradients."""
     return training.registry[cfg.trainer.type].sends == "scalars"
+
+
+def base_rate(cfg: CfgNode) -> float:
+    """Return the rate that strategies and schedules go by: 1 where steps are in units of the curvature's inverse."""
+    return 1.0 if cfg.train.optimizer.lr == AUTO else float(cfg.train.optimizer.lr)
+
+
+def step_rule(cfg: CfgNode) -> type[StepRule]:
+    """Return the kind of step."""
+    return steps.registry["newton" if cfg.train.optimizer.lr == AUTO else cfg.zo.normalise]
 
 
 def scalars_travel(cfg: CfgNode) -> bool:

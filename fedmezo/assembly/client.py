@@ -7,6 +7,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from fedmezo import training
+from fedmezo.assembly.arguments import step_rule
 from fedmezo.assembly.participation import clients_in_a_round
 from fedmezo.assembly.run_spec import RunSpec
 from fedmezo.assembly.task import LearningTask
@@ -105,6 +106,7 @@ def _resources(spec: RunSpec) -> Resources:
         seed=cfg.seed,
         mu=cfg.zo.mu,
         estimator=make_estimator(cfg.zo.estimator),
+        step_rule=step_rule(cfg),
         clip=cfg.grad.grad_clip if cfg.grad.grad_clip > 0 else None,
         retry=cfg.llm.retry_on_nan_loss,
         optimizer=optimizer["type"],

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import torch
 from yacs.config import CfgNode
 
-from fedmezo.assembly.arguments import zeroth_order
+from fedmezo.assembly.arguments import step_rule, zeroth_order
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.zeroth_order.estimators import is_symmetric
 from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.scoring import Scorer
+from fedmezo.zeroth_order.steps import Round
 
 RECOMMENDED_FIDELITY = 0.9
 
@@ -51,6 +52,21 @@ def precision_warnings(cfg: CfgNode, scorer: Scorer) -> list[str]:
     """Return what a user should know about the dtype; nothing where what was measured is good enough."""
     if not cfg.train.is_enable_half or not zeroth_order(cfg):
         return []
+    return [*_of_gradients(cfg, scorer), *_of_curvature(cfg)]
+
+
+def _of_curvature(cfg: CfgNode) -> list[str]:
+    """Return a warning where curvature is measured: a point by itself does not round as the pair around it does."""
+    rule = step_rule(cfg)
+    if not rule(Round(keys=[[1]], mu=1.0, rate=1.0, share=1.0)).lanes(0):
+        return []
+    return [
+        "warning: half precision drowns the curvature along directions in rounding noise, so that steps are too short; "
+        "train.is_enable_half False, or a rate (train.optimizer.lr) with zo.normalise none"
+    ]
+
+
+def _of_gradients(cfg: CfgNode, scorer: Scorer) -> list[str]:
     if scorer.in_place or (scorer.shares_rounding and is_symmetric(make_estimator(cfg.zo.estimator))):
         return []  # in place, what is scored alone is scored in fp32
     device = chosen_device(cfg.use_gpu, cfg.device)

@@ -3,6 +3,7 @@
 import torch
 from yacs.config import CfgNode
 
+from fedmezo.assembly.arguments import base_rate
 from fedmezo.assembly.participation import Participation
 from fedmezo.assembly.run_spec import RunSpec
 from fedmezo.core.errors import ConfigurationError
@@ -48,7 +49,7 @@ def _rates(cfg: CfgNode) -> Rates:
     scheduler = dict(cfg.train.scheduler)
     schedule = Schedule(scheduler.pop("type"), scheduler, cfg.federate.total_round_num)
     strategy = instantiated(strategies.registry[cfg.train.train_strategy])
-    return Rates(strategy, cfg.train.optimizer.lr, cfg.train.lr_half_width, schedule.factor)
+    return Rates(strategy, base_rate(cfg), cfg.train.lr_half_width, schedule.factor)
 
 
 def _aggregation(spec: RunSpec, data: LocalData | None) -> Aggregation:

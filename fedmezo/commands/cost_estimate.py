@@ -14,10 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from yacs.config import CfgNode
 
-from fedmezo.assembly import Federation, LearningTask, assemble_answer_evaluations, assemble_evaluator
+from fedmezo.assembly import (
+    Federation,
+    LearningTask,
+    assemble_answer_evaluations,
+    assemble_evaluator,
+    zeroth_order,
+)
+from fedmezo.assembly.arguments import step_rule
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.federation.messages import Plan, Reply, Task
 from fedmezo.training import LocalWork
+from fedmezo.zeroth_order.estimators.make import make_estimator
+from fedmezo.zeroth_order.steps.cost import lanes_of_steps
 
 MOST_BATCHES = 20_000
 REPEATS = 3
@@ -70,9 +79,8 @@ def estimate(cfg: CfgNode, learning_task: LearningTask, federation: Federation) 
         tokens,
         lambda number: learning_task.scorer.prepare(learning_task.collate(batches[number])),
     )
-    round_seconds = _steps(cfg, federation) * step(float(tokens.mean())) + _server_seconds(
-        cfg, learning_task, federation
-    )
+    lanes = _steps(cfg, federation) * _relative_lanes(cfg, federation)
+    round_seconds = lanes * step(float(tokens.mean())) + _server_seconds(cfg, learning_task, federation)
     evaluation = _evaluation_seconds(cfg, learning_task, lengths)
     evaluations = len(
         {*range(cfg.eval.freq, cfg.federate.total_round_num, cfg.eval.freq), cfg.federate.total_round_num}
@@ -153,6 +161,15 @@ def _steps(cfg: CfgNode, federation: Federation) -> float:
     rounds = cfg.federate.total_round_num
     total = sum(sum(federation.server.sample(index).values()) for index in range(rounds))
     return float(total / rounds)
+
+
+def _relative_lanes(cfg: CfgNode, federation: Federation) -> float:
+    """Return how many lanes a step of a round has on average, to those of a round of one step."""
+    if not zeroth_order(cfg):
+        return 1.0
+    estimator, rule, queries = make_estimator(cfg.zo.estimator), step_rule(cfg), cfg.zo.queries
+    found = lanes_of_steps(estimator, rule, queries, max(federation.server.sample(0).values()))
+    return float(np.mean(found)) / lanes_of_steps(estimator, rule, queries, 1)[0]
 
 
 def _server_seconds(cfg: CfgNode, learning_task: LearningTask, federation: Federation) -> float:

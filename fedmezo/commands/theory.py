@@ -13,6 +13,7 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from fedmezo.assembly import LearningTask, assemble_federation, assemble_learning_task, zeroth_order
+from fedmezo.assembly.arguments import base_rate, step_rule
 from fedmezo.assembly.participation import clients_in_a_round
 from fedmezo.commands.check import in_full_precision
 from fedmezo.commands.load_run import RoundSelector, rebuild
@@ -28,6 +29,7 @@ from fedmezo.evaluation.theory.heterogeneity import LEAST_BATCHES, Constants, fi
 from fedmezo.evaluation.theory.report import page
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.zeroth_order.estimators.make import make_estimator
+from fedmezo.zeroth_order.steps.plain import Plain
 
 MOST_CLIENTS = 8
 LEAST_POINTS = 3  # of a line that says anything
@@ -116,11 +118,13 @@ def _bench(cfg: CfgNode, task: LearningTask, chosen: Chosen, sizes: Sizes, clien
 
 def _chosen(cfg: CfgNode, folder: RunFolder, task: LearningTask) -> Chosen:
     steps = max(assemble_federation(cfg, task).server.sample(0).values())
-    rate = cfg.train.optimizer.lr
+    rate = base_rate(cfg)
     with folder.read():
         records = Ledger(folder.ledger).rounds()
     used = [client.learning_rate for record in records for client in record.clients] or [rate]
-    return Chosen(rate, (min(used), max(used)), steps, clients_in_a_round(cfg), cfg.zo.queries, task.parameters.size)
+    scaled = step_rule(cfg) is not Plain
+    clients, queries = clients_in_a_round(cfg), cfg.zo.queries
+    return Chosen(rate, (min(used), max(used)), steps, clients, queries, task.parameters.size, scaled)
 
 
 def _batch_size(cfg: CfgNode, own: Sequence[NDArray[np.int64]], batches: int) -> int:

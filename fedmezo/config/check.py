@@ -11,7 +11,9 @@ from fedmezo.config.schema import KEYS
 from fedmezo.config.settings import Settings
 from fedmezo.core.documents.nodes import place, written
 from fedmezo.core.documents.problems import Problem, Problems
+from fedmezo.core.text import alternatives
 
+AUTO = "auto"  # of the learning rate
 _PLAIN_STEPS = {
     "train.optimizer.type": "SGD",
     "train.optimizer.momentum": 0.0,
@@ -120,6 +122,22 @@ def _mezo_takes_plain_steps(values: Values) -> Iterator[Contradiction]:
             yield Contradiction((name, "trainer.type"), message)
 
 
+def _rate_from_curvature(values: Values) -> Iterator[Contradiction]:
+    if values["train.optimizer.lr"] != AUTO:
+        return
+    wanted = {"trainer.type": ("mezotrainer",), "train.train_strategy": ("frozen",), "zo.normalise": ("none", "newton")}
+    for name, allowed in wanted.items():
+        if values[name] not in allowed:
+            message = f"train.optimizer.lr = {AUTO} wants {name} = {alternatives(allowed)}, not {values[name]}"
+            yield Contradiction((name, "train.optimizer.lr"), message)
+
+
+def _deviation_of_queries(values: Values) -> Iterator[Contradiction]:
+    if values["zo.normalise"] == "std" and values["zo.queries"] < 2 and values["trainer.type"] == "mezotrainer":
+        message = "zo.normalise = std divides by the deviation of a step's queries: zo.queries at least 2"
+        yield Contradiction(("zo.normalise", "zo.queries"), message)
+
+
 def _gradients_of_the_criterion(values: Values) -> Iterator[Contradiction]:
     kind = values["criterion.type"]
     if values["trainer.type"] == "llmtrainer" and kind in ("accuracy", *registered("text_metrics")):
@@ -129,6 +147,8 @@ def _gradients_of_the_criterion(values: Values) -> Iterator[Contradiction]:
 
 def _interval_of_rates(values: Values) -> Iterator[Contradiction]:
     strategy = values["train.train_strategy"]
+    if values["train.optimizer.lr"] == AUTO:
+        return
     rate, half_width = values["train.optimizer.lr"], values["train.lr_half_width"]
     if strategy != "frozen" and half_width >= rate:
         yield Contradiction(
@@ -222,6 +242,8 @@ RULES: tuple[Rule, ...] = (
     _evaluated_splits,
     _best_result,
     _mezo_takes_plain_steps,
+    _rate_from_curvature,
+    _deviation_of_queries,
     _gradients_of_the_criterion,
     _interval_of_rates,
     _half_precision_masters,

@@ -19,6 +19,7 @@ from fedmezo.data.batches import Batch
 from fedmezo.zeroth_order.estimators import Estimator
 from fedmezo.zeroth_order.replay import Replay
 from fedmezo.zeroth_order.scoring import Scorer
+from fedmezo.zeroth_order.steps import Round, StepRule
 
 RETRIES = 3  # batches tried for one step while its loss is not finite
 
@@ -77,6 +78,7 @@ class Resources:
         seed: of the run.
         mu: perturbation scale (``zo.mu``).
         estimator: of projected gradients (``zo.estimator``).
+        step_rule: from projected gradients to the scalars that are recorded (``zo.normalise``).
         clip: bound on a gradient's norm (``grad.grad_clip``), or None.
         retry: whether a step whose loss is not finite tries the following batches (``llm.retry_on_nan_loss``).
         optimizer: name of a class in :mod:`torch.optim` (``train.optimizer.type``).
@@ -89,6 +91,7 @@ class Resources:
     seed: int
     mu: float
     estimator: Estimator
+    step_rule: Callable[[Round], StepRule]
     clip: float | None
     retry: bool
     optimizer: str

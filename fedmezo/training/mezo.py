@@ -15,7 +15,7 @@ request for the losses of a step, is sent them, and returns its update in the en
 """
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import isfinite
@@ -26,9 +26,11 @@ from torch import Tensor
 
 from fedmezo.core.randomness import stream_key
 from fedmezo.training import RETRIES, LocalUpdate, LocalWork, Resources, mean_loss, register, step_context
-from fedmezo.zeroth_order.estimators import Estimator, Projection
+from fedmezo.zeroth_order.estimators import Estimator, Lane, Projection
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay
 from fedmezo.zeroth_order.scoring import Request, Scorer
+from fedmezo.zeroth_order.steps import Round, StepRule, lanes_of
+from fedmezo.zeroth_order.steps.plain import Plain
 
 
 class StepRequest(NamedTuple):
@@ -38,16 +40,26 @@ class StepRequest(NamedTuple):
     request: Request
 
 
+class Measured(NamedTuple):
+    """What a client has learnt of a step: its queries (None where not finite), and the losses that they are from."""
+
+    queries: list[Projection | None]
+    losses: dict[Lane, float]
+    examples: int
+    failures: int
+
+
 @register("mezotrainer")
 @dataclass(frozen=True)
 class MezoTrainer:
-    """The step theta <- theta - eta (g z + wd theta), g estimated along z.
+    """The step theta <- theta - eta (s z + wd theta), s made of the g that is estimated along z.
 
     Args:
         scorer: losses of parameter points.
         replay: the arithmetic of the run's updates.
         mu: perturbation scale.
         estimator: of projected gradients.
+        step_rule: which scalars s follow from projected gradients.
         clip: bound on |g| * ||z||, or None.
         retry: whether a step whose loss is not finite tries the following batches.
         seed: of the run, for what rounds a point in half precision.
@@ -59,6 +71,7 @@ class MezoTrainer:
     replay: Replay
     mu: float
     estimator: Estimator
+    step_rule: Callable[[Round], StepRule] = Plain
     clip: float | None = None
     retry: bool = False
     seed: int = 0
@@ -71,6 +84,7 @@ class MezoTrainer:
             replay=resources.replay,
             mu=resources.mu,
             estimator=resources.estimator,
+            step_rule=resources.step_rule,
             clip=resources.clip,
             retry=resources.retry,
             seed=resources.seed,
@@ -110,23 +124,28 @@ class MezoTrainer:
 
     def _steps(self, start: Tensor, work: LocalWork) -> Generator[StepRequest, list[float], LocalUpdate]:
         """Take the steps of a client, yielding a request for the losses of each."""
-        prefix = self._prefix(start, work)
+        prefix, rule = self._prefix(start, work), self._rule(work)
         losses: list[float] = []
         failures: list[tuple[int, int]] = []
         sizes: list[int] = []
         nonfinite = 0
         for step, keys in enumerate(work.keys):
-            queries, trained, failed = yield from self._step(prefix.point, keys, work, step)
-            prefix.append([query.gradient if query else 0.0 for query in queries])
-            nonfinite += failed
-            failures += [(step, query) for query, found in enumerate(queries) if found is None]
-            finite = [query.loss for query in queries if query]
+            found = yield from self._step(prefix.point, keys, work, step, rule.lanes(step))
+            gradients = [query.gradient if query else 0.0 for query in found.queries]
+            prefix.append(rule.scalars(step, gradients, found.losses))
+            nonfinite += found.failures
+            failures += [(step, number) for number, query in enumerate(found.queries) if query is None]
+            finite = [query.loss for query in found.queries if query]
             if finite:
-                sizes.append(trained)
+                sizes.append(found.examples)
                 losses.append(math.fsum(finite) / len(finite))
             work.on_step(losses[-1] if finite else math.nan)
-        mean, gradients = mean_loss(losses, sizes), prefix.gradients
-        return LocalUpdate(mean, sum(sizes), nonfinite, gradients=gradients, failed=tuple(failures))
+        mean = mean_loss(losses, sizes)
+        return LocalUpdate(mean, sum(sizes), nonfinite, gradients=prefix.gradients, failed=tuple(failures))
+
+    def _rule(self, work: LocalWork) -> StepRule:
+        queries = len(work.keys[0]) if work.keys else 1
+        return self.step_rule(Round(work.keys, self.mu, work.learning_rate, 1.0 / queries))
 
     def _prefix(self, start: Tensor, work: LocalWork) -> Prefix | MovingPrefix:
         if not self.scorer.in_place:
@@ -138,19 +157,21 @@ class MezoTrainer:
         return MovingPrefix(self.replay, start, work.keys, work.learning_rate, rounding)
 
     def _step(
-        self, point: Tensor, keys: list[int], work: LocalWork, step: int
-    ) -> Generator[StepRequest, list[float], tuple[list[Projection | None], int, int]]:
-        """Return the queries of a step (None where not finite), its number of examples, and the failures."""
-        failed = 0
+        self, point: Tensor, keys: list[int], work: LocalWork, step: int, more: Sequence[Lane]
+    ) -> Generator[StepRequest, list[float], Measured]:
+        """Return what is learnt from the lanes of the gradient estimator and ``more`` of them, on one batch."""
+        failures = 0
+        own = self.estimator.lanes(keys, self.mu)
+        lanes = lanes_of(own, more)
         for attempt in range(RETRIES if self.retry else 1):
             batch = work.batch(step + attempt)
-            losses = yield StepRequest(step, Request(point, self.estimator.lanes(keys, self.mu), batch))
-            found = zip(self.estimator.projections(losses, self.mu), keys, strict=True)
+            losses = yield StepRequest(step, Request(point, lanes, batch))
+            found = zip(self.estimator.projections(losses[: len(own)], self.mu), keys, strict=True)
             queries = [self._bounded(query, key, point) for query, key in found]
-            failed += sum(query is None for query in queries)
+            failures += sum(query is None for query in queries)
             if all(queries):
                 break
-        return queries, len(batch.labels), failed
+        return Measured(queries, dict(zip(lanes, losses, strict=True)), len(batch.labels), failures)
 
     def _score(self, requests: Sequence[StepRequest]) -> list[list[float]]:
         with ExitStack() as stack:

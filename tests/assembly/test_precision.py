@@ -25,6 +25,13 @@ def test_pairs_that_share_their_rounding_need_no_warning(tiny_yaml: Write) -> No
     assert warned(tiny_yaml, *lora, "zo.estimator", "one-sided").startswith("warning: ")
 
 
+def test_curvature_in_half_precision_is_warned_of(tiny_yaml: Write) -> None:
+    lora = ("llm.adapter.args", "[{adapter_method: lora, r: 4}]")
+    for words in (["train.optimizer.lr", "auto"], ["zo.normalise", "curvature"]):
+        assert warned(tiny_yaml, *lora, *words).startswith("warning: half precision drowns the curvature")
+    assert warned(tiny_yaml, *lora, "zo.normalise", "ema") == ""
+
+
 @pytest.mark.parametrize(("mu", "figure"), [("1e-3", 0.5), ("5e-3", 0.5), ("7e-3", 0.5), ("9e-3", 0.8)])
 def test_the_figure_is_of_the_nearest_measurement(
     tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, mu: str, figure: float

@@ -32,6 +32,10 @@ CONTRADICTIONS = [
     ("data.splitter lda data.splitter_args [{alfa: 0.5}]", "lda takes one argument, a number > 0"),
     ("data.splitter lda data.splitter_args [{alpha: 0}]", "lda takes one argument, a number > 0"),
     ("data.splitter lda data.splitter_args [{alpha: True}]", "lda takes one argument, a number > 0"),
+    ("train.optimizer.lr auto trainer.type llmtrainer", "auto wants trainer.type = mezotrainer, not llmtrainer"),
+    ("train.optimizer.lr auto train.train_strategy random", "auto wants train.train_strategy = frozen, not random"),
+    ("train.optimizer.lr auto zo.normalise std zo.queries 4", "auto wants zo.normalise = none or newton, not std"),
+    ("zo.normalise std", "zo.queries at least 2"),
     ("train.scheduler.step_size 3", "train.scheduler.type is empty"),
 ]
 
@@ -53,6 +57,8 @@ FINE = [
     "trainer.type llmtrainer train.optimizer.type Adam train.optimizer.betas [0.9,0.99]",
     "trainer.type llmtrainer train.optimizer.momentum 0.9 train.gradient_checkpointing True",
     "train.optimizer.weight_decay 0.1",
+    "train.optimizer.lr auto train.scheduler.type CosineAnnealingLR train.scheduler.T_max 5",
+    "zo.normalise std zo.queries 2",
     "train.train_strategy random",
     "train.train_strategy frozen train.lr_half_width 1",
     "llm.adapter.use False",

@@ -13,8 +13,16 @@ from fedmezo.core.directions import direction
 from fedmezo.core.directions.scaled import Directions
 from fedmezo.training import LocalWork
 from fedmezo.training.mezo import MezoTrainer
+from fedmezo.zeroth_order.estimators import Estimator
 from fedmezo.zeroth_order.estimators.central import CentralDifference
+from fedmezo.zeroth_order.estimators.one_sided import OneSided
 from fedmezo.zeroth_order.replay import Replay
+from fedmezo.zeroth_order.steps import StepRule
+from fedmezo.zeroth_order.steps.curvature import Bounded
+from fedmezo.zeroth_order.steps.ema import OverRunningMoment
+from fedmezo.zeroth_order.steps.newton import OverCurvature
+from fedmezo.zeroth_order.steps.plain import Plain
+from fedmezo.zeroth_order.steps.std import OverDeviation
 from tests.training.conftest import FaultyScorer
 
 Work = Callable[..., LocalWork]
@@ -95,6 +103,40 @@ def test_clipping_bounds_the_step(tiny_task: LearningTask, work: Work) -> None:
     assert loose is not None and loose.tolist() == free.tolist()
 
 
+@pytest.mark.parametrize("estimator", [CentralDifference(), OneSided()])
+def test_losses_that_a_kind_of_step_wants_are_of_the_same_batch(
+    estimator: Estimator, tiny_task: LearningTask, work: Work
+) -> None:
+    """Newton's scalar follows from the losses around the point, by the formulas."""
+    update = trainer(tiny_task, estimator=estimator, step_rule=OverCurvature).train(tiny_task.start, work(steps=1))
+    z, batch = direction(0, 0, tiny_task.start.numel()), work().batch(0)
+    base, above, below = (tiny_task.scorer.loss(tiny_task.start + s * z, batch) for s in (0.0, 0.005, -0.005))
+    gradient = (above - below) / 0.01 if isinstance(estimator, CentralDifference) else (above - base) / 0.005
+    assert update.gradients is not None
+    wanted = gradient / abs((above + below - 2 * base) / 0.005**2)
+    assert update.gradients[0, 0] == pytest.approx(wanted, rel=1e-2)  # lanes round otherwise
+
+
+@pytest.mark.parametrize("rule", [Plain, OverDeviation, OverRunningMoment, OverCurvature, Bounded])
+def test_every_kind_of_step_survives_a_batch_without_a_finite_loss(
+    rule: type[StepRule], tiny_task: LearningTask, work: Work
+) -> None:
+    scorer = FaultyScorer(tiny_task.scorer, set(work().batch(0).indices.tolist()))
+    update = trainer(tiny_task, scorer=scorer, step_rule=rule).train(tiny_task.start, work(queries=2))
+    assert update.gradients is not None and update.failed == ((0, 0), (0, 1)) and update.nonfinite == 2
+    assert not update.gradients[0].any() and np.isfinite(update.gradients).all()
+    assert update.gradients[1:].all()
+
+
+def test_a_kind_of_step_takes_the_losses_of_the_retry(tiny_task: LearningTask, work: Work) -> None:
+    faulty = FaultyScorer(tiny_task.scorer, set(work().batch(0).indices.tolist()))
+    one = trainer(tiny_task, scorer=faulty, retry=True, step_rule=OverCurvature).train(tiny_task.start, work(steps=1))
+    shifted = replace(work(steps=1), batch=lambda step: work().batch(step + 1))
+    other = trainer(tiny_task, scorer=FaultyScorer(tiny_task.scorer, set()), step_rule=OverCurvature)
+    wanted = other.train(tiny_task.start, shifted).gradients
+    assert one.gradients is not None and wanted is not None and one.gradients.tolist() == wanted.tolist()
+
+
 def test_an_error_in_the_model_names_step_and_examples_and_restores(
     tiny_task: LearningTask, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,8 +152,9 @@ def test_an_error_in_the_model_names_step_and_examples_and_restores(
     assert torch.equal(tiny_task.parameters.buffer, before)
 
 
-def test_clients_in_step_learn_what_they_learn_alone(tiny_task: LearningTask, work: Work) -> None:
-    mezo = trainer(tiny_task)
+@pytest.mark.parametrize("rule", [Plain, OverRunningMoment, Bounded])
+def test_clients_in_step_learn_what_they_learn_alone(rule: type[StepRule], tiny_task: LearningTask, work: Work) -> None:
+    mezo = trainer(tiny_task, step_rule=rule)
     works = [work(), replace(work(steps=2), client=2, keys=[[7], [8]]), work(steps=4, queries=2)]
     together = mezo.train_together(tiny_task.start, works)
     for found, own in zip(together, works, strict=True):

@@ -11,12 +11,14 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from fedmezo.assembly import LearningTask, assemble_learning_task, zeroth_order
+from fedmezo.assembly.arguments import base_rate
 from fedmezo.assembly.node import with_values
 from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
 from fedmezo.commands.check import PAIRS_PER_BATCH, attempted, fidelity_batches, in_full_precision
 from fedmezo.commands.suggest.probe import Probe
 from fedmezo.commands.suggest.search import Tried, chosen_mu, falls, flat, rises, search, two_digits
 from fedmezo.config import to_dict
+from fedmezo.config.check import AUTO
 from fedmezo.core.log import progress_shown
 from fedmezo.core.text import duration
 from fedmezo.data.batches import Batch
@@ -46,6 +48,8 @@ def suggest(cfg: CfgNode) -> str:
     parts.append(text)
     if tried.recommended is not None:
         words.insert(0, f"train.optimizer.lr {tried.recommended:g}")
+        if cfg.train.optimizer.lr == AUTO:
+            words.insert(1, "zo.normalise newton")
         if cfg.train.train_strategy != "frozen":  # rates around it, in the ratio of the paper
             words.insert(1, f"train.lr_half_width {two_digits(tried.recommended / 2):g}")
     taken = f"{duration(time.perf_counter() - started)}; nothing was trained or written"
@@ -99,7 +103,7 @@ def _rate(cfg: CfgNode, task: LearningTask) -> tuple[Tried, str]:
     """Return rates that were tried, and what follows."""
     with _bar(None, "rate") as bar:
         probe = Probe(cfg, task, bar)
-        tried = search(probe, cfg.train.optimizer.lr)
+        tried = search(probe, base_rate(cfg))
     rows = [f"  {rate:<9g} {_shown(mean(changes))}" for rate, changes in tried.changes.items()]
     return tried, "\n".join([f"rate: {probe.describe()}", *rows, _conclusion(tried)])
 

@@ -1,7 +1,7 @@
 """Local training: steps, optimizer, schedule and precision."""
 
 from fedmezo.config.key import Key, Section
-from fedmezo.config.types import Boolean, Choice, Integer, Number, Registered
+from fedmezo.config.types import Boolean, Choice, Integer, Number, OrWord, Registered
 
 # The classes of torch.optim and its lr_scheduler that need nothing but parameters and plain arguments.
 _OPTIMIZERS = (
@@ -54,7 +54,12 @@ SECTION = Section(
             "What train.local_update_steps counts.",
         ),
         Key("train.optimizer.type", "SGD", Choice(_OPTIMIZERS), "Optimizer (mezotrainer: SGD only)."),
-        Key("train.optimizer.lr", 1e-5, Number(above=0), "Base learning rate."),
+        Key(
+            "train.optimizer.lr",
+            1e-5,
+            OrWord(Number(above=0), "auto"),
+            "Base learning rate; auto: the inverse of the measured curvature (mezotrainer).",
+        ),
         Key("train.optimizer.weight_decay", 0.0, Number(low=0), "Weight decay (not of biases and norms)."),
         Key("train.optimizer.momentum", 0.0, Number(low=0), "Momentum (mezotrainer: 0 only)."),
         Key("train.scheduler.type", "", Choice(_SCHEDULERS), "Schedule of the rate over rounds; '': none."),

@@ -22,6 +22,15 @@ SECTION = Section(
             "central: a pair of losses a direction; one-sided: one loss a direction, and one that all share.",
         ),
         Key(
+            "zo.normalise",
+            "none",
+            Registered("zeroth_order/steps"),
+            "Steps by projected gradients as they are, or over their deviation in a step (std), their running root "
+            "mean square (ema), the curvature along directions (newton); curvature: as they are, at most newton's.",
+            since="0.3.0",
+            before="none",
+        ),
+        Key(
             "zo.distribution",
             "gaussian",
             Registered("core/directions/distributions"),

@@ -16,7 +16,8 @@ from fedmezo.evaluation.theory.variance import Variance
 class Chosen:
     """What a run's configuration chose: the rate, H local steps, N clients a round, Q queries, d parameters.
 
-    ``used``: the lowest and the highest rate of its clients, as a strategy and a scheduler made them of that.
+    ``used``: the lowest and the highest rate of its clients, as a strategy and a scheduler made them of that;
+    ``scaled``: whether the rate is not of projected gradients, but of what ``zo.normalise`` makes of them.
     """
 
     rate: float
@@ -25,6 +26,7 @@ class Chosen:
     clients: int
     queries: int
     dimension: int
+    scaled: bool = False
 
 
 @dataclass(frozen=True)

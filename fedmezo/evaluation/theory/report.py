@@ -81,6 +81,11 @@ def verdict(at: Findings, chosen: Chosen) -> str:
             "The run computes its gradients and estimates none: the step condition and the local quadratic model are "
             "of estimates, so that there is nothing to compare the chosen rate with."
         )
+    if chosen.scaled:
+        return (
+            "The run's rate is not of projected gradients, but of what zo.normalise makes of them: neither the step "
+            "condition nor the local quadratic model is of such steps."
+        )
     if at.condition is None or at.effective is None or at.descent is None:
         return "The gradient is not told from zero here, so that neither is the step condition: take more batches."
     lines = [f"The step condition {when(at.rounds_done)}: {_compared(at.condition)}."]

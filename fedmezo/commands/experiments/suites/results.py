@@ -4,18 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from operator import mul
 from pathlib import Path
 from typing import Any
 
 from yacs.config import CfgNode
 
 from fedmezo import config
+from fedmezo.assembly.arguments import step_rule
 from fedmezo.commands.experiments.suites.jobs import Job
 from fedmezo.core.errors import ResourceError
 from fedmezo.core.files import whole_lines
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
 from fedmezo.zeroth_order.estimators.make import make_estimator
+from fedmezo.zeroth_order.steps.cost import lanes_of_steps
 
 Row = dict[str, Any]
 
@@ -93,12 +96,14 @@ class Finished:
         each = [COSTS[cost](self, row) for row in self.metrics]
         return dict(enumerate(accumulate(each, initial=0.0)))
 
-    @property
-    def forwards_of_an_example(self) -> int:
-        """How many forward passes a step has for each of its examples; a backward pass counts as two."""
+    def forwards(self, samples: int) -> int:
+        """Return the forward passes that a client has made for its examples of a round; a backward pass is two."""
         if self.config.trainer.type == "llmtrainer":
-            return 3
-        return len(make_estimator(self.config.zo.estimator).lanes(range(1, self.config.zo.queries + 1), 1.0))
+            return 3 * samples
+        size, estimator = self.config.dataloader.batch_size, make_estimator(self.config.zo.estimator)
+        sizes = [min(size, samples - done) for done in range(0, samples, size)]
+        lanes = lanes_of_steps(estimator, step_rule(self.config), self.config.zo.queries, len(sizes))
+        return sum(map(mul, lanes, sizes))
 
     def measure(self, name: str) -> float:
         """Return one number of the run: see :data:`MEASURES`, or ``METRIC@ROUNDS``."""
@@ -153,9 +158,7 @@ def _client_bytes(rows: Sequence[Row], key: str) -> float:
 
 
 COSTS: Mapping[str, Callable[[Finished, Row], float]] = {
-    "forwards": lambda run, row: float(
-        run.forwards_of_an_example * sum(client["samples"] for client in row["clients"])
-    ),
+    "forwards": lambda run, row: float(sum(run.forwards(client["samples"]) for client in row["clients"])),
     "bytes": lambda run, row: float(sum(client["bytes_up"] + client["bytes_down"] for client in row["clients"])),
 }
 MEASURES: Mapping[str, Callable[[Finished], float]] = {

@@ -1,0 +1,56 @@
+"""The curvature of the loss along directions, from losses on both sides of a point and at it."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import chain, islice
+
+from fedmezo.zeroth_order.estimators import Lane
+from fedmezo.zeroth_order.steps import Round
+
+LEAST, EVERY = 4, 10
+
+
+class Curvature:
+    """h = (L(theta + mu z) + L(theta - mu z) - 2 L(theta)) / mu^2 = z'Hz, whose mean over directions is tr H.
+
+    In the first step of a round it is measured along all directions of the step, and along the next ones where these
+    are fewer than LEAST, until something is known; in every EVERYth later step along one direction of the step, in
+    turn. Losses that the gradient estimator wants too cost nothing more.
+    """
+
+    def __init__(self, work: Round) -> None:
+        self._work = work
+        self._squares: defaultdict[int, list[float]] = defaultdict(list)  # h^2 by block
+
+    def lanes(self, step: int) -> list[Lane]:
+        """Return where losses are wanted in a step."""
+        keys, mu = self._measured(step), self._work.mu
+        return [Lane(0, 0.0), *(Lane(key, sign) for sign in (mu, -mu) for key in keys)] if keys else []
+
+    def observe(self, step: int, losses: Mapping[Lane, float]) -> None:
+        """Take in what the losses of a step say; those that are not finite say nothing."""
+        mu = self._work.mu
+        for key in self._measured(step):
+            found = (losses[Lane(key, mu)] + losses[Lane(key, -mu)] - 2.0 * losses[Lane(0, 0.0)]) / (mu * mu)
+            if math.isfinite(found):
+                self._squares[self._block(key)].append(found * found)
+
+    def size(self, key: int) -> float:
+        """Return the root mean square of h in the block of a direction; infinite where nothing is known.
+
+        The mean square of all blocks counts as one more measurement: a block has few of its own at first.
+        """
+        if not self._squares:
+            return math.inf
+        own, every = self._squares.get(self._block(key), []), list(chain.from_iterable(self._squares.values()))
+        return math.sqrt(math.fsum([*own, math.fsum(every) / len(every)]) / (len(own) + 1))
+
+    def _measured(self, step: int) -> list[int]:
+        own = self._work.keys[step]
+        if not self._squares:
+            return list(islice(chain.from_iterable(self._work.keys[step:]), max(len(own), LEAST)))
+        return [own[step // EVERY % len(own)]] if step % EVERY == 0 else []
+
+    def _block(self, key: int) -> int:
+        return key % self._work.blocks
