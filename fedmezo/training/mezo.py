@@ -145,7 +145,8 @@ class MezoTrainer:
 
     def _rule(self, work: LocalWork) -> StepRule:
         queries = len(work.keys[0]) if work.keys else 1
-        return self.step_rule(Round(work.keys, self.mu, work.learning_rate, 1.0 / queries))
+        share = self.replay.blocks / queries
+        return self.step_rule(Round(work.keys, self.mu, work.learning_rate, share, self.replay.directions.blocks))
 
     def _prefix(self, start: Tensor, work: LocalWork) -> Prefix | MovingPrefix:
         if not self.scorer.in_place:

@@ -12,7 +12,7 @@ def test_all_keys_are_listed_with_default_and_help() -> None:
     for key in KEYS.values():
         assert f"\n  {key.name} = " in text
         assert f"\n      {key.summary}" in text
-    assert "  train.optimizer.lr = 1.0e-05\n      Base learning rate." in text
+    assert "  train.optimizer.lr = 1.0e-05\n      Base learning rate; auto: " in text
 
 
 def test_a_section_and_a_group_list_their_own_keys_only() -> None:

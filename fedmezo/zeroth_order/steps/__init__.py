@@ -21,7 +21,7 @@ class Round:
         mu: perturbation scale.
         rate: eta of this client.
         share: of a direction in a step.
-        blocks: of the parameters; a direction is inside number key mod blocks.
+        blocks: of the parameters; which one a direction is inside of, its key says.
     """
 
     keys: Sequence[Sequence[int]]

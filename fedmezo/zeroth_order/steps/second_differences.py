@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from itertools import chain, islice
 
+from fedmezo.core.directions.blocks import block_of
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.steps import Round
 
@@ -53,4 +54,4 @@ class Curvature:
         return [own[step // EVERY % len(own)]] if step % EVERY == 0 else []
 
     def _block(self, key: int) -> int:
-        return key % self._work.blocks
+        return block_of(key, self._work.blocks)
