@@ -17,6 +17,7 @@ from fedmezo.core.errors import ResourceError
 from fedmezo.core.files import whole_lines
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.zeroth_order.estimators import is_symmetric
 from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.steps.cost import lanes_of_steps
 
@@ -96,14 +97,22 @@ class Finished:
         each = [COSTS[cost](self, row) for row in self.metrics]
         return dict(enumerate(accumulate(each, initial=0.0)))
 
-    def forwards(self, samples: int) -> int:
-        """Return the forward passes that a client has made for its examples of a round; a backward pass is two."""
+    def forwards(self, samples: int) -> float:
+        """Return the forward passes that a client has made for its examples of a round, counted in layers.
+
+        A backward pass is two. Of K blocks, a direction in number b begins there: it is (K - b) / K of a forward.
+        """
         if self.config.trainer.type == "llmtrainer":
             return 3 * samples
         size, estimator = self.config.dataloader.batch_size, make_estimator(self.config.zo.estimator)
         sizes = [min(size, samples - done) for done in range(0, samples, size)]
         lanes = lanes_of_steps(estimator, step_rule(self.config), self.config.zo.queries, len(sizes))
-        return sum(map(mul, lanes, sizes))
+        blocks, own = self.config.zo.blocks, 0 if is_symmetric(estimator) else 1  # lanes at the point itself
+        if blocks == 1:
+            return float(sum(map(mul, lanes, sizes)))
+        used = self.config.zo.use_blocks or range(blocks)
+        share = sum((blocks - min(block, blocks - 1)) / blocks for block in used) / len(used)
+        return float(sum(size * (1 + (lane - own) * share) for lane, size in zip(lanes, sizes, strict=True)))
 
     def measure(self, name: str) -> float:
         """Return one number of the run: see :data:`MEASURES`, or ``METRIC@ROUNDS``."""

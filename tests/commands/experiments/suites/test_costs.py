@@ -28,9 +28,11 @@ def finished(path: Path, folder: Path, *overrides: str) -> Finished:
         ([], 2),
         (["zo.estimator", "one-sided", "zo.queries", "5"], 6),
         (["zo.normalise", "curvature", "zo.queries", "4"], 8.5),  # 9 in the first of two steps, 8 in the other
+        (["zo.blocks", "2", "zo.queries", "2", "zo.estimator", "one-sided"], 1 + 1 + 0.5),
+        (["zo.blocks", "2", "zo.queries", "2"], 1 + 2 * (1 + 0.5)),
         (["trainer.type", "llmtrainer", "federate.transport", "weights"], 3),
     ],
-    ids=["two points", "one and five", "a point more at first", "a backward is two"],
+    ids=["two points", "one and five", "a point more at first", "blocks", "both sides in blocks", "a backward is two"],
 )
 def test_forwards_and_bytes_are_those_of_all_clients_until_then(
     overrides: list[str], forwards: float, tiny_yaml: Callable[..., Path], tmp_path: Path
