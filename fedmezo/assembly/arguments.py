@@ -12,6 +12,7 @@ from fedmezo.config.check import AUTO
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.zeroth_order import steps
 from fedmezo.zeroth_order.steps import StepRule
+from fedmezo.zeroth_order.steps.second_differences import CAUTION
 
 
 def zeroth_order(cfg: CfgNode) -> bool:
@@ -20,8 +21,8 @@ def zeroth_order(cfg: CfgNode) -> bool:
 
 
 def base_rate(cfg: CfgNode) -> float:
-    """Return the rate that strategies and schedules go by: 1 where steps are in units of the curvature's inverse."""
-    return 1.0 if cfg.train.optimizer.lr == AUTO else float(cfg.train.optimizer.lr)
+    """Return the rate that strategies and schedules go by: of newton's step, where it is chosen by itself."""
+    return CAUTION if cfg.train.optimizer.lr == AUTO else float(cfg.train.optimizer.lr)
 
 
 def step_rule(cfg: CfgNode) -> type[StepRule]:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.steps import Round, register
-from fedmezo.zeroth_order.steps.second_differences import Curvature
+from fedmezo.zeroth_order.steps.second_differences import CAUTION, Curvature
 
 
 @register("curvature")
 class Bounded:
-    """g_q min(1, 1 / (rate share h)): along each direction a client goes by at most g / h.
+    """g_q min(1, c / (rate share h)): along each direction a client goes by at most c g / h, c being CAUTION.
 
     h is the root mean square of z'Hz over the round so far (:class:`.second_differences.Curvature`). On a parabola the
     loss rises where rate share > 2 / h, and is lowest at 1 / h.
@@ -29,4 +29,4 @@ class Bounded:
         self._curvature.observe(step, losses)
         step_size = self._work.rate * self._work.share
         sizes = [step_size * self._curvature.size(key) for key in self._work.keys[step]]
-        return [gradient / max(1.0, size) for gradient, size in zip(gradients, sizes, strict=True)]
+        return [gradient / max(1.0, size / CAUTION) for gradient, size in zip(gradients, sizes, strict=True)]

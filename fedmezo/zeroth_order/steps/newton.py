@@ -12,7 +12,7 @@ class OverCurvature:
     """g_q / (share h): along each direction a client goes by rate g / h, and at rate 1 to where a parabola is lowest.
 
     h is the root mean square of z'Hz over the round so far (:class:`.second_differences.Curvature`); where it is 0,
-    g_q is recorded as it is. ``train.optimizer.lr auto`` is this with the rate 1.
+    g_q is recorded as it is. ``train.optimizer.lr auto`` is this with the rate CAUTION.
     Source: Newton's method in one dimension; for z in isotropic directions h is about tr H, whose inverse is the best
     rate of the noiseless step (docs/guides/steps.md).
     """

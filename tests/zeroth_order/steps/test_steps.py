@@ -104,8 +104,8 @@ def test_a_bounded_step_is_the_textbooks_or_newtons(rate: float) -> None:
     work = round_of([3, 5], rate=rate)
     found = losses(np.array([1.0, -2.0, 0.5]), Curvature(work).lanes(0))
     scalars = Bounded(work).scalars(0, [4.0, -0.3], found)
-    newton = [4.0 / (0.5 * 8.0), -0.3 / (0.5 * 8.0)]
-    assert scalars == ([4.0, -0.3] if rate <= 0.25 else pytest.approx([each / rate for each in newton], rel=1e-9))
+    most = [0.3 * 4.0 / (0.5 * 8.0), 0.3 * -0.3 / (0.5 * 8.0)]
+    assert scalars == ([4.0, -0.3] if rate <= 0.075 else pytest.approx([each / rate for each in most], rel=1e-9))
 
 
 def test_a_rate_of_zero_has_no_bound() -> None:
