@@ -24,7 +24,7 @@ def test_five_mistakes_are_one_message(mistakes: Mistakes) -> None:
         "  my.yaml:3  federate.total_round_num = 0\n"
         "      expected an integer >= 1\n"
         "  my.yaml:7  train.optimizer.lr = fast\n"
-        "      expected a number > 0\n"
+        "      expected a number > 0, or auto\n"
         "  my.yaml:10  data.type = gsm8k\n"
         "      expected one of alpaca@llm, arithmetic@llm, code_alpaca@llm, gsm8k@llm, "
         "or a path ending in .json, .jsonl, .tsv, .csv, .parquet, .yaml or .yml, "

@@ -21,6 +21,7 @@ RUN_BY = {
     "evaluation.md": "guides/test_evaluation.py",
     "extending.md": "guides/test_extending.py",
     "library.md": "guides/test_library.py",
+    "steps.md": "guides/test_steps.py",
     "your-own-data.md": "guides/test_your_own_data.py",
 } | {page.name: "docs/test_pages.py" for page in PAGES}
 INSTALLS = re.compile(r"make (demo|test)\b|pip install -e \.\[llm\]$")  # as .ci/run does
