@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.directions import direction
+from fedmezo.core.directions.blocks import ONE_BLOCK
 from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.evaluation.fidelity import gradient
