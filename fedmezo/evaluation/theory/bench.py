@@ -133,9 +133,10 @@ class Bench:
         variance = self._variance(rounds_done, point, gradients)
         condition, effective = conditions(self.chosen, found, curvature) if variance else (None, None)
         sample = Sample(parts, traces, self._along(gradients))
-        compared = self.comparison and self.comparison.at(
-            rounds_done, sample, self.exact, [batch for own in self.batches for batch in own], self.on_batch
-        )
+        compared = None
+        if self.comparison is not None:
+            batches = [batch for own in self.batches for batch in own]
+            compared = self.comparison.at(rounds_done, sample, self.exact, batches, self.on_batch)
         model = self._descent(sample) if condition else None
         return Findings(rounds_done, found, curvature, smoothness, variance, condition, effective, model, compared)
 

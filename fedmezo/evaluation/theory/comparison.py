@@ -80,7 +80,7 @@ class Step:
     @property
     def measured_per_forward(self) -> Measured | None:
         """The measured gain over the forwards."""
-        return self.measured and _over(self.measured, self.forwards)
+        return None if self.measured is None else _over(self.measured, self.forwards)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class Findings:
                 measured = step.measured_per_forward
                 found["compared"][name] |= {
                     "predicted_per_forward": asdict(step.predicted_per_forward),
-                    "measured_per_forward": measured and asdict(measured),
+                    "measured_per_forward": None if measured is None else asdict(measured),
                 }
         if self.descent is not None:
             found["descent"] |= {"best": self.descent.best, "edge": self.descent.edge}

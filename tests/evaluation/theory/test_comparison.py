@@ -21,7 +21,7 @@ ORDER = BlockOrder(BLOCKS, tuple(range(BLOCKS)))
 RUNS = tuple((2 * block, 2 * block + 2, block) for block in range(BLOCKS))
 
 
-def compared(moves: int = 500, trace_sign: float = 1.0) -> Compared:
+def compared(moves: int = 1000, trace_factor: float = 1.0) -> Compared:
     """Compare one query in each of four blocks with three whole ones; the lower half has nearly all of the gradient."""
     batch = rows(SIZE, 30, seed=4, scales=[1.5] * 4 + [0.4] * 4, target=3.0)
     division = Division(RUNS, tuple(range(BLOCKS)), BLOCKS, ORDER)
@@ -34,7 +34,7 @@ def compared(moves: int = 500, trace_sign: float = 1.0) -> Compared:
     own, hessian = division.apart(slope).double(), batch.hessian().double()
     sample = Sample(
         tuple(inner_products(division.restricted(slope, block).repeat(1, 3, 1), np.ones(1)) for block in range(BLOCKS)),
-        trace_sign * division.sums(hessian.diagonal()).numpy()[None, None],
+        trace_factor * division.sums(hessian.diagonal()).numpy()[None, None],
         (own @ hessian @ own.T).numpy(),
     )
     forwards = Forwards(OneSided(), division, ascending=True)
@@ -74,6 +74,6 @@ def test_a_direction_of_a_block_gains_by_its_gradient_and_trace(found: Compared)
 
 
 def test_without_a_best_rate_nothing_is_measured() -> None:
-    found = compared(moves=1, trace_sign=-1.0)
+    found = compared(moves=1, trace_factor=-10.0)
     assert found.whole.measured is None and found.measured is None
     assert math.isnan(found.predicted.value) and found.whole.rate == math.inf

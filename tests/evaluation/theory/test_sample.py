@@ -7,14 +7,13 @@ from fedmezo.evaluation.theory.heterogeneity import inner_products
 from fedmezo.evaluation.theory.measured import crossed_mean
 from fedmezo.evaluation.theory.sample import Sample
 
-DRAW = np.random.Generator(np.random.Philox(key=3))
-
 
 def sample() -> Sample:
-    gradients = torch.from_numpy(DRAW.standard_normal((2, 2, 4, 5)) + 1.0)
+    draw = np.random.Generator(np.random.Philox(key=3))
+    gradients = torch.from_numpy(draw.standard_normal((2, 2, 4, 5)) + 1.0)
     weights = np.array([0.5, 0.5])
     return Sample(
-        tuple(inner_products(each, weights) for each in gradients), DRAW.standard_normal((3, 4, 2)) + 2.0, np.eye(2)
+        tuple(inner_products(each, weights) for each in gradients), draw.standard_normal((3, 4, 2)) + 2.0, np.eye(2)
     )
 
 
