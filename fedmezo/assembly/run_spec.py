@@ -53,8 +53,7 @@ def assemble_run_spec(cfg: CfgNode, trainable: TrainableModel) -> RunSpec:
     """
     scalars, keys = scalars_travel(cfg), configuration(cfg)
     directions = trainable.scorer.directions
-    used = tuple(sorted(set(cfg.zo.use_blocks))) or tuple(range(directions.blocks))
-    hashes = trainable_hashes(keys, trainable)
+    order, hashes = block_order(cfg, directions.blocks), trainable_hashes(keys, trainable)
     return RunSpec(
         cfg=cfg,
         trainable=trainable,
@@ -63,12 +62,18 @@ def assemble_run_spec(cfg: CfgNode, trainable: TrainableModel) -> RunSpec:
         hashes=hashes,
         identity=identity(keys, hashes),
         replay=Replay(
-            trainable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, directions, blocks=len(used)
+            trainable.parameters.decay_runs(), cfg.train.optimizer.weight_decay, directions, blocks=len(order.used)
         ),
         keys=DirectionKeys(
             cfg.seed if cfg.zo.seed is None else cfg.zo.seed,
             cfg.zo.queries,
             shared=cfg.zo.directions == "shared",
-            blocks=BlockOrder(directions.blocks, used, drawn=cfg.zo.block_order == "random"),
+            blocks=order,
         ),
     )
+
+
+def block_order(cfg: CfgNode, count: int) -> BlockOrder:
+    """Return which of so many blocks the directions of a run are in, and when."""
+    used = tuple(sorted(set(cfg.zo.use_blocks))) or tuple(range(count))
+    return BlockOrder(count, used, drawn=cfg.zo.block_order == "random")

@@ -15,8 +15,10 @@ from yacs.config import CfgNode
 from fedmezo.assembly import LearningTask, assemble_federation, assemble_learning_task, zeroth_order
 from fedmezo.assembly.arguments import base_rate, step_rule
 from fedmezo.assembly.participation import clients_in_a_round
+from fedmezo.assembly.run_spec import block_order
 from fedmezo.commands.check import in_full_precision
 from fedmezo.commands.load_run import RoundSelector, rebuild
+from fedmezo.commands.theory_blocks import divided_cfg, make_comparison
 from fedmezo.core.environment import environment
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.core.log import progress_shown
@@ -46,7 +48,9 @@ class Measurement:
     values: dict[str, Any]
 
 
-def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], sizes: Sizes) -> Measurement:
+def measure(
+    cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], sizes: Sizes, blocks: int | None = None
+) -> Measurement:
     """Measure at points of a run.
 
     Args:
@@ -54,9 +58,11 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], si
         folder: of the run.
         rounds: of the points: numbers of rounds, final, or best.
         sizes: of the samples.
+        blocks: that whole directions are compared with; None for those of the run, if it has any.
 
     Raises:
-        ConfigurationError: the run has no such round, too little data, or a criterion without a gradient.
+        ConfigurationError: the run has no such round, too little data, a criterion without a gradient, or no such
+            blocks.
         ResourceError: the run cannot be rebuilt.
         DivergedError: parameters, losses or derivatives are not finite at a point.
     """
@@ -67,8 +73,10 @@ def measure(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector], si
         raise ConfigurationError("criterion.type\n    it has no gradient, which all that is measured here is about")
     drawn = progress_shown() and sys.stderr.isatty()
     clients = min(MOST_CLIENTS, cfg.federate.client_num)
-    with tqdm(total=len(points) * sizes.work(clients), unit="batch", dynamic_ncols=True, disable=not drawn) as bar:
-        bench = _bench(cfg, task, _chosen(cfg, folder, task), sizes, clients, bar)
+    divided = divided_cfg(cfg, blocks)
+    work = len(points) * sizes.work(clients, compared=divided is not None)
+    with tqdm(total=work, unit="batch", dynamic_ncols=True, disable=not drawn) as bar:
+        bench = _bench(cfg, divided, task, _chosen(cfg, folder, task), sizes, clients, bar)
         found = list(bench.findings(points))
     findings, gradients = [each for each, _ in found], [each for _, each in found]
     fitted = None
@@ -88,7 +96,15 @@ def _points(cfg: CfgNode, folder: RunFolder, rounds: Sequence[RoundSelector]) ->
     return dict(sorted((each.rounds_done, each.point) for each in rebuilt))
 
 
-def _bench(cfg: CfgNode, task: LearningTask, chosen: Chosen, sizes: Sizes, clients: int, bar: "tqdm[Any]") -> Bench:
+def _bench(
+    cfg: CfgNode,
+    divided: CfgNode | None,
+    task: LearningTask,
+    chosen: Chosen,
+    sizes: Sizes,
+    clients: int,
+    bar: "tqdm[Any]",
+) -> Bench:
     drawn = generator(stream_key(cfg.seed, "evaluation")).choice(cfg.federate.client_num, clients, replace=False)
     own = [task.data.partition.clients[client].train for client in np.sort(drawn)]
     exact = in_full_precision(cfg, task)
@@ -110,6 +126,8 @@ def _bench(cfg: CfgNode, task: LearningTask, chosen: Chosen, sizes: Sizes, clien
         np.array(counts) / sum(counts),
         [exact.collate(np.array([index])) for index in examples],
         chosen,
+        block_order(cfg, task.scorer.directions.blocks),
+        divided and make_comparison(cfg, divided, task, exact, np.concatenate([*map(np.ravel, batches)]), sizes),
         sizes,
         cfg.seed,
         bar.update,

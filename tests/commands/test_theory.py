@@ -13,6 +13,7 @@ from tests.test_main import Run, train
 
 Write = Callable[..., Path]
 SMALL = ("--batches", "3", "--estimates", "1", "--examples", "1", "--pairs", "2", "--steps", "3")
+COMPARED = ("--moves", "2", "--held-out", "4", "--round", "0")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ def test_a_run_is_measured_at_its_rounds(run: Run, capsys: pytest.CaptureFixture
         "clients": 3,
         "queries": 1,
         "dimension": 896,
+        "scaled": False,
     }
     for point in points:
         spread, curvature = point["spread"], point["curvature"]
@@ -70,6 +72,41 @@ def test_the_same_run_gives_the_same_figures(run: Run) -> None:
         assert main([str(run.folder), "--round", "4", *SMALL]) == 0
         figures.append(found(run))
     assert figures[0]["points"] == figures[1]["points"] and figures[0]["constants"] is None
+
+
+def test_a_run_without_blocks_is_compared_with_some(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """With both signs of one direction in each: 1 + 2 + 1 forwards, of which two whole directions are worth."""
+    assert main([str(run.folder), *COMPARED, *SMALL, "--blocks", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "Blocks, before training." in said and "| 1: 1 " in said and "at equal forwards: predicted" in said
+    (point,) = found(run)["points"]
+    compared, (below, above) = point["compared"], point["compared"]["blocks"]
+    assert (below["first"], above["first"], below["parameters"], above["parameters"]) == (0, 1, 448, 448)
+    total = below["squared_norm"]["value"] + above["squared_norm"]["value"]
+    assert total == pytest.approx(point["spread"]["squared_norm"]["value"])
+    trace = below["trace"]["value"] + above["trace"]["value"]
+    assert trace == pytest.approx(point["curvature"]["trace"]["value"])
+    assert [compared[kind]["forwards"] for kind in ("whole", "divided")] == [4, 4.0]
+    gain = compared["divided"]["predicted"]["value"]
+    per_forward = compared["divided"]["predicted_per_forward"]["value"]
+    assert per_forward is gain is None or per_forward == pytest.approx(gain / 4.0)
+    assert (below["forwards"], above["forwards"]) == (2.5, 1.5)
+
+
+def test_a_run_in_blocks_is_compared_with_whole_directions(
+    tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zo = {"mu": 0.005, "blocks": 2, "queries": 3, "estimator": "one-sided", "use_blocks": [0, 1]}
+    run = train(tiny_yaml(zo=zo), "run", "federate.total_round_num", "1")
+    assert main([str(run.folder), *COMPARED, *SMALL]) == 0
+    (point,) = found(run)["points"]
+    assert point["compared"]["divided"]["directions"] == 3
+    assert point["compared"]["divided"]["forwards"] == pytest.approx(1 + 3 * 0.75)
+    assert (point["compared"]["whole"]["directions"], point["compared"]["whole"]["forwards"]) == (2, 3)
+    assert 0.1 < point["variance"]["ratio"]["value"] < 4
+    capsys.readouterr()
+    assert main([str(run.folder), *SMALL, "--blocks", "2"]) == 2
+    assert "--blocks 2\n    the run has zo.blocks = 2: leave it out" in capsys.readouterr().err
 
 
 def test_a_run_by_backpropagation_has_no_estimates(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +141,8 @@ def test_scaled_directions_are_measured_in_their_coordinates(tiny_yaml: Write) -
         (("--batches", "2"), 2, "--batches 2\n    expected 3 at least"),
         (("--batches", "40"), 2, "examples to train on; expected at most 16"),
         (("--pairs", "1"), 2, "expected 2 at least"),
+        (("--blocks", "1"), 2, "--blocks 1\n    expected 2 at least"),
+        (("--blocks", "40"), 2, "--blocks 40\n    only 2 layers of the model hold trainable parameters"),
     ],
 )
 def test_mistakes_are_told(

@@ -25,10 +25,8 @@ def test_its_command_trains_with_nothing_chosen(tmp_path: Path, monkeypatch: pyt
     assert main([*command, *SMALL]) == 0
     losses = json.loads(Path("runs/run/summary.json").read_text(encoding="utf-8"))["losses"]["test"]
     assert losses["after"] < losses["before"]
-    rates = {
-        client.learning_rate for record in Ledger(Path("runs/run/ledger.bin")).rounds() for client in record.clients
-    }
-    assert rates == {CAUTION}
+    rounds = Ledger(Path("runs/run/ledger.bin")).rounds()
+    assert {client.learning_rate for record in rounds for client in record.clients} == {CAUTION}
 
 
 def test_its_table_has_every_kind() -> None:

@@ -25,7 +25,7 @@ from fedmezo.core.directions import direction
 from fedmezo.evaluation.theory.measured import Measured, crossed_mean, mean, ratio
 
 Product = Callable[[Tensor], Tensor]  # of the Hessian with vectors [P, d]
-Forms = Callable[[Tensor], Tensor]  # v . H v of the Hessians of m samples, for vectors [P, d]: [m, P]
+Forms = Callable[[Tensor], Tensor]  # v_b . (H v)_b of m samples' Hessians, vectors [P, d] and blocks: [m, P, B]
 
 NEGLIGIBLE = 1e-5  # a part of a product that is rounding
 
@@ -77,7 +77,9 @@ class Curvature:
         return max(abs(self.largest.value), abs(self.smallest.value))
 
 
-def measure_curvature(product: Product, forms: Forms, signs: Tensor, keys: list[int], steps: int) -> Curvature:
+def measure_curvature(
+    product: Product, forms: Forms, signs: Tensor, keys: list[int], steps: int
+) -> tuple[Curvature, NDArray[np.float64]]:
     """Measure the Hessian of a mean of samples.
 
     Args:
@@ -86,22 +88,26 @@ def measure_curvature(product: Product, forms: Forms, signs: Tensor, keys: list[
         signs: what every second vector is multiplied by [d], 1 or -1.
         keys: stream keys of the pairs of vectors.
         steps: of Lanczos' method, from the first vector of each pair.
+
+    Returns:
+        The curvature, and estimates of tr(H_bb) of each sample, each pair and each block [m, P, B].
     """
     starts = torch.stack([direction(key, 0, len(signs), "rademacher", signs.device) for key in keys])
-    trace = _trace(forms, starts, signs)
+    traces = _traces(forms, starts, signs)
+    trace = crossed_mean(traces.sum(axis=2))
     found = lanczos(product, starts, steps)
     absolute, squared = (
         mean([len(signs) * float(each.weights @ function(each.values)) for each in found])
         for function in (np.abs, np.square)
     )
     low, high = min(found, key=lambda each: each.values[0]), max(found, key=lambda each: each.values[-1])
-    smallest, largest = map(mean, forms(torch.stack([low.ends[0], high.ends[1]])).T.numpy())
+    smallest, largest = map(mean, forms(torch.stack([low.ends[0], high.ends[1]])).sum(dim=2).T.numpy())
     positive = Measured(
         (absolute.value + trace.value) / 2.0, math.hypot(absolute.error, trace.error) / 2.0, absolute.samples
     )
     extreme = max(largest, smallest, key=lambda each: abs(each.value))
     norm = abs(extreme.value)
-    return Curvature(
+    found_curvature = Curvature(
         trace,
         absolute,
         largest,
@@ -111,12 +117,13 @@ def measure_curvature(product: Product, forms: Forms, signs: Tensor, keys: list[
         ratio(positive, largest),
         ratio(squared, Measured(norm**2, 2.0 * norm * extreme.error, extreme.samples)),
     )
+    return found_curvature, traces
 
 
-def _trace(forms: Forms, starts: Tensor, signs: Tensor) -> Measured:
-    """Return the trace over pairs of vectors and samples, both of which are drawn."""
-    found = forms(torch.cat([starts, starts * signs]))  # [m, 2P]
-    return crossed_mean(found.view(len(found), 2, -1).mean(dim=1).numpy())
+def _traces(forms: Forms, starts: Tensor, signs: Tensor) -> NDArray[np.float64]:
+    """Return estimates of the blocks' traces, of samples and pairs of vectors, both of which are drawn [m, P, B]."""
+    found = forms(torch.cat([starts, starts * signs]))  # [m, 2P, B]
+    return np.asarray(found.view(len(found), 2, -1, found.shape[2]).mean(dim=1).numpy())
 
 
 def lanczos(product: Product, starts: Tensor, steps: int) -> list[Ritz]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fedmezo.evaluation.theory.comparison import Compared
 from fedmezo.evaluation.theory.curvature import Curvature
 from fedmezo.evaluation.theory.descent import Descent
 from fedmezo.evaluation.theory.heterogeneity import Gradients, measured
@@ -64,6 +65,7 @@ class Findings:
             where the gradient is not told from zero.
         effective: likewise.
         descent: the local quadratic model of a round; None likewise.
+        compared: blocks beside whole directions; None where nothing is divided into blocks.
     """
 
     rounds_done: int
@@ -74,6 +76,7 @@ class Findings:
     condition: StepCondition | None
     effective: StepCondition | None
     descent: Descent | None
+    compared: Compared | None
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -81,6 +84,13 @@ class Findings:
         for name, condition in (("condition", self.condition), ("effective", self.effective)):
             if condition is not None:
                 found[name] |= {"binding": condition.binding, "bound": condition.bound, "ratio": condition.ratio}
+        if self.compared is not None:
+            for name, step in (("whole", self.compared.whole), ("divided", self.compared.divided)):
+                measured = step.measured_per_forward
+                found["compared"][name] |= {
+                    "predicted_per_forward": asdict(step.predicted_per_forward),
+                    "measured_per_forward": None if measured is None else asdict(measured),
+                }
         if self.descent is not None:
             found["descent"] |= {"best": self.descent.best, "edge": self.descent.edge}
         return found

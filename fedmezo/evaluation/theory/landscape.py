@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import gradient
+from fedmezo.evaluation.theory.division import Division
 from fedmezo.zeroth_order.scoring import Scorer
 
 
@@ -108,11 +109,27 @@ class Landscape:
             total += self.products(point, batch, vectors)
         return total / len(batches)
 
-    def forms(self, point: Tensor, batches: Sequence[Batch], vectors: Tensor) -> Tensor:
-        """Return v . H v of each batch's Hessian and each of the vectors [P, d], fp64 [m, P]."""
-        rows = [
-            (self.products(point, batch, vectors).double() * vectors.double()).sum(dim=1).cpu() for batch in batches
-        ]
+    def forms(
+        self,
+        point: Tensor,
+        batches: Sequence[Batch],
+        vectors: Tensor,
+        division: Division,
+        beside: Tensor | None = None,
+    ) -> Tensor:
+        """Return u_b . (H v)_b of each batch's Hessian, each v of some vectors [P, d] and each block, fp64 [m, P, B].
+
+        Their sum over blocks is u . H v.
+
+        Args:
+            point: where.
+            batches: m of them.
+            vectors: v.
+            division: of the parameters, into B blocks.
+            beside: u [d]; each v itself if left out.
+        """
+        other = (vectors if beside is None else beside).double()
+        rows = [division.sums(self.products(point, batch, vectors).double() * other).cpu() for batch in batches]
         return torch.stack(rows)
 
 

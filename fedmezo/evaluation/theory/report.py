@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from fedmezo.core.text import when
+from fedmezo.evaluation.theory.blocks_report import section
 from fedmezo.evaluation.theory.findings import Chosen, Findings
 from fedmezo.evaluation.theory.heterogeneity import Constants
+from fedmezo.evaluation.theory.markdown import table
 from fedmezo.evaluation.theory.step_condition import StepCondition
 
 Row = tuple[str, Callable[[Findings], object]]
@@ -58,9 +60,10 @@ def page(
     if rated:
         at = len(rows) - len(RATES)
         rows.insert(at, ["chosen rate", *(f"{chosen.rate:.2g}" for _ in findings)])
-    parts = [_table([header, *rows]), samples]
+    parts = [table([header, *rows]), samples]
     if constants is not None:
         parts.append(_fitted(constants, len(findings)))
+    parts += [section(at.compared, at.rounds_done) for at in findings if at.compared is not None]
     parts.append(verdict(findings[-1], chosen))
     return "\n\n".join(parts)
 
@@ -132,10 +135,3 @@ def _fitted(constants: tuple[Constants, Constants], points: int) -> str:
 
 def _term(condition: StepCondition | None, name: str) -> str:
     return "-" if condition is None else f"{dict(condition.terms)[name]:.2g}"  # type: ignore[index]
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines = [lines[0], ["-" * width for width in widths], *lines[1:]]
-    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)

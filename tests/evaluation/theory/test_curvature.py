@@ -5,8 +5,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmezo.core.directions import direction
+from fedmezo.core.directions.blocks import ONE_BLOCK
 from fedmezo.evaluation.theory.curvature import Curvature, Product, lanczos, measure_curvature
+from fedmezo.evaluation.theory.division import Division
 from fedmezo.evaluation.theory.landscape import Landscape
+from fedmezo.evaluation.theory.measured import crossed_mean
 from tests.evaluation.theory.least_squares import least_squares, rows
 
 SIZE = 60
@@ -25,11 +28,11 @@ def product(of: Tensor) -> Product:
 
 def measured(of: Tensor, pairs: int = 40, steps: int = 20, signs: Tensor | None = None) -> Curvature:
     def forms(vectors: Tensor) -> Tensor:
-        return ((vectors @ of).double() * vectors.double()).sum(dim=1)[None].repeat(2, 1)
+        return ((vectors @ of).double() * vectors.double()).sum(dim=1)[None, :, None].repeat(2, 1, 1)
 
     return measure_curvature(
         product(of), forms, torch.ones(len(of)) if signs is None else signs, list(range(pairs)), steps
-    )
+    )[0]
 
 
 def starts(count: int, size: int = SIZE) -> Tensor:
@@ -128,15 +131,16 @@ def test_pairs_of_vectors_cancel_what_couples_the_halves() -> None:
 
 
 def test_the_hessian_of_least_squares_is_measured() -> None:
-    """Through the model, by differentiating twice."""
+    """Through the model, by differentiating twice; in each block, too."""
     size = 12
+    division = Division(((0, 2, 1), (2, 9, 0), (9, size, 1)), (0, 1), 2, ONE_BLOCK)
     scorer = least_squares(size)
     batches = [rows(size, 30, seed=seed, scales=[4.0, 2.0] + [0.5] * (size - 2)) for seed in range(5)]
     hessian = torch.stack([batch.hessian() for batch in batches]).mean(dim=0).double()
     landscape, point = Landscape(scorer), torch.ones(size)
-    found = measure_curvature(
+    found, traces = measure_curvature(
         lambda vectors: landscape.mean_products(point, batches, vectors),  # type: ignore[arg-type]
-        lambda vectors: landscape.forms(point, batches, vectors),  # type: ignore[arg-type]
+        lambda vectors: landscape.forms(point, batches, vectors, division),  # type: ignore[arg-type]
         torch.ones(size),
         list(range(60)),
         size,
@@ -145,5 +149,9 @@ def test_the_hessian_of_least_squares_is_measured() -> None:
     assert found.largest.value == pytest.approx(float(values[-1]), rel=1e-4)
     assert found.smallest.value == pytest.approx(float(values[0]), rel=1e-2)
     assert abs(found.trace.value - float(values.sum())) < 4.0 * found.trace.error
+    assert traces.shape == (5, 60, 2)
+    for block, inside in enumerate(([2, 3, 4, 5, 6, 7, 8], [0, 1, 9, 10, 11])):
+        own = crossed_mean(traces[:, :, block])
+        assert abs(own.value - float(hessian.diagonal()[inside].sum())) < 4.0 * own.error < own.value
     assert abs(found.rank.value - float(values.sum() / values[-1])) < 4.0 * found.rank.error
     assert 0.0 < found.largest.error < 0.3 * found.largest.value  # the five samples differ

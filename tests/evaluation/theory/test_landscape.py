@@ -5,9 +5,11 @@ import torch
 from torch import Tensor
 
 from fedmezo.core.directions import direction
+from fedmezo.core.directions.blocks import ONE_BLOCK
 from fedmezo.core.directions.scaled import Directions, Part
 from fedmezo.core.errors import ConfigurationError
 from fedmezo.evaluation.fidelity import gradient
+from fedmezo.evaluation.theory.division import Division
 from fedmezo.evaluation.theory.landscape import Landscape
 from fedmezo.zeroth_order.scoring import CopyInScorer
 from tests.models.tiny import ROWS, Tuned, bits, make_batch, places, tiny_lora
@@ -42,8 +44,13 @@ def test_the_hessian_is_symmetric(lora: Tuned) -> None:
 def test_forms_are_those_of_each_batch(lora: Tuned) -> None:
     batches = [BATCH, make_batch(*ROWS, first=20)]
     landscape, given = Landscape(lora.scorer), vectors(lora.parameters.size, 3)
-    found = landscape.forms(lora.point, batches, given)
-    assert found.shape == (2, 3)
+    half = lora.parameters.size // 2
+    division = Division(((0, half, 1), (half, lora.parameters.size, 0)), (0, 1), 2, ONE_BLOCK)
+    parts = landscape.forms(lora.point, batches, given, division)
+    assert parts.shape == (2, 3, 2)
+    products = landscape.products(lora.point, batches[0], given)
+    assert torch.allclose(parts[0, :, 1].float(), (products * given)[:, :half].sum(dim=1), rtol=1e-3, atol=1e-4)
+    found = parts.sum(dim=2)
     mean = (landscape.mean_products(lora.point, batches, given) * given).sum(dim=1)
     assert torch.allclose(found.mean(dim=0).float(), mean, rtol=1e-3)
 

@@ -1,26 +1,29 @@
 import pytest
 import torch
 
+from fedmezo.core.directions.blocks import ONE_BLOCK, BlockOrder
 from fedmezo.core.directions.scaled import Directions, Part
-from fedmezo.core.randomness import stream_key
+from fedmezo.evaluation.theory.division import Division
 from fedmezo.evaluation.theory.variance import Variance, measure_variance, second_moment
 from fedmezo.zeroth_order.estimators.central import CentralDifference
+from fedmezo.zeroth_order.replay import DirectionKeys
 from tests.evaluation.theory.least_squares import least_squares, rows
 
 SIZE, EACH = 6, 700
 
 
-def measured(distribution: str, queries: int, parts: tuple[Part, ...] = ()) -> Variance:
-    scorer = least_squares(SIZE, Directions(distribution, parts))
+def measured(distribution: str, queries: int, parts: tuple[Part, ...] = (), order: BlockOrder = ONE_BLOCK) -> Variance:
+    scorer = least_squares(SIZE, Directions(distribution, parts, order.count))
+    blocks = parts if order.count > 1 else (Part(0, SIZE),)
+    runs = tuple((part.start, part.stop, part.block) for part in blocks)
+    division = Division(runs, tuple(range(order.count)), order.count, order)
     point = torch.linspace(-1.0, 1.0, SIZE)
     batches = [rows(SIZE, 8, seed=seed) for seed in range(3)]
     scales = torch.cat([torch.full((part.stop - part.start,), part.scale) for part in parts or (Part(0, SIZE),)])
-    exact = [float((scales * batch.gradient(point)).square().sum()) for batch in batches]
-    keys = [
-        [[stream_key(number, "direction", step=step, query=query) for query in range(queries)] for step in range(EACH)]
-        for number in range(len(batches))
-    ]
-    return measure_variance(scorer, point, batches, exact, keys, mu=1e-2, estimator=CentralDifference())  # type: ignore[arg-type]
+    exact = [division.sums((scales * batch.gradient(point)).square()).tolist() for batch in batches]
+    keys = [DirectionKeys(number, queries, blocks=order)(0, 0, EACH) for number in range(len(batches))]
+    estimator = CentralDifference()
+    return measure_variance(scorer, point, batches, exact, keys, division, mu=1e-2, estimator=estimator)  # type: ignore[arg-type]
 
 
 @pytest.mark.covering(1)
@@ -39,8 +42,30 @@ def test_scaled_directions_keep_the_formula_in_their_coordinates() -> None:
     assert abs(found.ratio.value - 1.0) < 4.0 * found.ratio.error < 0.25
 
 
+BLOCKS = (Part(0, 1, block=1), Part(1, 4, 2.0, block=0), Part(4, SIZE, block=2))
+
+
+@pytest.mark.covering(1)
+@pytest.mark.parametrize(
+    ("queries", "order"),
+    [
+        (3, BlockOrder(3, (0, 1, 2))),
+        (6, BlockOrder(3, (0, 1, 2))),
+        (1, BlockOrder(3, (0, 1, 2))),
+        (4, BlockOrder(3, (0, 1, 2))),
+        (2, BlockOrder(3, (0, 2), drawn=True)),
+    ],
+)
+def test_the_formula_holds_in_blocks(queries: int, order: BlockOrder) -> None:
+    """However many queries there are, given the blocks that they are in."""
+    found = measured("gaussian", queries, BLOCKS, order)
+    assert abs(found.ratio.value - 1.0) < 4.0 * found.ratio.error < 0.3
+    assert abs(found.measured.value - found.formula) < 5.0 * found.measured.error
+
+
 def test_the_formula_by_hand() -> None:
-    assert second_moment("gaussian", 10, 1) == 12.0
-    assert second_moment("rademacher", 10, 1) == 10.0
-    assert second_moment("gaussian", 10, 4) - 1.0 == 11.0 / 4.0  # the variance: divided by the queries
-    assert second_moment("rademacher", 10, 4) - 1.0 == 9.0 / 4.0
+    assert second_moment("gaussian", 10, 1, 1.0) == 12.0
+    assert second_moment("rademacher", 10, 1, 1.0) == 10.0
+    assert second_moment("gaussian", 10, 4, 1 / 4) - 1.0 == 11.0 / 4.0  # the variance: divided by the queries
+    assert second_moment("rademacher", 10, 4, 1 / 4) - 1.0 == 9.0 / 4.0
+    assert second_moment("gaussian", 10, 2, 3 / 6) == (10 + 3 - 2 + 2) / 2  # six queries in three blocks
