@@ -53,8 +53,8 @@ class Site:
         if self.lengths:
             handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
+        self.sent.append(len(body[: self.break_after]))  # before the client can have it
         handler.wfile.write(body[: self.break_after])
-        self.sent.append(len(body[: self.break_after]))
         return None
 
 
