@@ -34,7 +34,7 @@ SMALL = (
     "eval.max_examples 4 engine.threads 1 dataloader.batch_size 2"
 )
 SHORT = "data.steps 1 data.prompt plain"
-LIMITS = {"--fidelity": "4", "--limit": "1"}
+LIMITS = {"--fidelity": "4", "--limit": "1", "--blocks": "2", "zo.blocks": "2"}
 SAMPLES = ["--batches", "3", "--examples", "1", "--pairs", "2", "--steps", "2"]
 FILES = ("mine.jsonl", "gsm8k_train.jsonl", "gsm8k_test.jsonl")
 
