@@ -4,10 +4,11 @@ python -m benchmarks.budget [--suite FILE ...] [--methods NAME ...] [--seeds N .
 
 Methods are those of a suite (configs/paper/budget.yaml), with its rates. Each runs as many rounds as the budget takes:
 that of ``textbook``, which comes first, after the suite's number of rounds. Every matrix product of clients' training
-is counted as it is computed, heads and backward passes included (torch.utils.flop_counter, which does not know the
-CPU's fused attention); evaluation is not. ``forwards``, of a client, is that over the products of the mean training example's forward. A method's loss at
-the budget is between those before and after the round in which it is spent, in proportion. ``factor`` is its drop over
-the textbook's with the same seed; at the end means over seeds with 90 % intervals. ``--quick`` takes scale smoke.
+is counted as it is computed, heads and backward passes included, but not the CPU's fused attention, which torch's
+counter does not know (torch.utils.flop_counter); evaluation is not. ``forwards``, of a client, is that over the
+products of the mean training example's forward. A method's loss at the budget is between those before and after the
+round in which it is spent, in proportion. ``factor`` is its drop over the textbook's with the same seed; at the end
+means over seeds with 90 % intervals. ``--quick`` takes scale smoke.
 """
 
 import argparse
