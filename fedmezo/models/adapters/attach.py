@@ -32,7 +32,7 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any], seed: i
 
     Raises:
         ConfigurationError: PEFT refuses the arguments for this model, or would not load what is trained with them; or
-            the method's row names no class of PEFT's.
+            the method's row names no class of PEFT's, or an argument would freeze what is not there.
     """
     method = registry[arguments["adapter_method"]]
     make = _configuration(method)
@@ -52,8 +52,11 @@ def attach_adapter(model: PreTrainedModel, arguments: Mapping[str, Any], seed: i
         reason = _untargeted(model) if UNTARGETED in str(error) else str(error).strip() or type(error).__name__
         raise ConfigurationError(f"llm.adapter.args = {dict(arguments)}\n    peft refuses them: {reason}") from error
     for argument, names in method.freezes.items():
-        if arguments.get(argument):
-            freeze(adapted, names, method, seed)
+        if arguments.get(argument) and not freeze(adapted, names, method, seed):
+            raise ConfigurationError(
+                f"llm.adapter.args[0].{argument} = True\n    no trained parameter has a name with {names}: "
+                "leave it out, or name linear layers in target_modules"
+            )
     return adapted
 
 

@@ -39,8 +39,9 @@ def initial_parameters(
     return point
 
 
-def freeze(model: nn.Module, names: str, method: type[Method], seed: int) -> None:
-    """Have parameters not be trained, and give them their initial values, drawn one after the other by name.
+def freeze(model: nn.Module, names: str, method: type[Method], seed: int) -> int:
+    """Have parameters not be trained, give them their initial values, drawn one after the other by name, and return
+    how many tensors they are.
 
     Args:
         model: with an adapter.
@@ -57,6 +58,7 @@ def freeze(model: nn.Module, names: str, method: type[Method], seed: int) -> Non
         _draw(values, name, start, method, shapes, stream_key(seed, "init", query=0))
         own.data.copy_(values.view_as(own))
         start += own.numel()
+    return len(chosen)
 
 
 def _draw(values: Tensor, name: str, start: int, method: type[Method], shapes: Mapping[str, Size], key: int) -> None:

@@ -117,6 +117,12 @@ def test_arguments_that_peft_refuses_are_a_configuration_error(
     assert words in str(caught.value)
 
 
+def test_freezing_what_is_not_there_is_a_configuration_error() -> None:
+    arguments = {"adapter_method": "lora", "target_modules": ["embed_tokens"], "freeze_a": True}
+    with pytest.raises(ConfigurationError, match=r"freeze_a = True\n    no trained parameter has a name with"):
+        attach_adapter(tiny_base(), arguments)
+
+
 def test_prefixes_and_checkpointing_do_not_go_together() -> None:
     model = tiny_base()
     model.activation_checkpointing_enable()
