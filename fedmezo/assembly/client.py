@@ -18,6 +18,7 @@ from fedmezo.data.client_batches import LocalData
 from fedmezo.federation.client import ClientExecutor
 from fedmezo.federation.communication import Uplink
 from fedmezo.training import RETRIES, Resources
+from fedmezo.training.flops import FlopCounter
 from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.scoring import LoraBatchedScorer, Scorer
 
@@ -43,6 +44,7 @@ def assemble_client_executor(spec: RunSpec, data: LocalData, on_step: Callable[[
         Uplink(spec.identity, None if spec.scalars else spec.replay),
         on_step,
         _clients_together(spec.cfg, spec.trainable.scorer),
+        FlopCounter() if spec.cfg.eval.count_flops else None,
     )
 
 

@@ -28,6 +28,7 @@ from fedmezo.assembly.task import shown_metrics
 from fedmezo.commands.best_model import check_best, mend_best, recorded_hash
 from fedmezo.commands.classification import run_baselines
 from fedmezo.commands.saved_check import few_examples, trained
+from fedmezo.commands.spent_forwards import spent_forwards
 from fedmezo.config import dump, to_dict, unused
 from fedmezo.core.environment import environment
 from fedmezo.core.errors import ConfigurationError, DivergedError, ResourceError, SavedError
@@ -188,6 +189,7 @@ def _training(
         callbacks,
         total_rounds=cfg.federate.total_round_num,
         max_nonfinite=cfg.llm.max_nonfinite,
+        counter=federation.executor.counter,
     )
 
 
@@ -234,6 +236,8 @@ def _finish(
     summary = summarize(outcome, reports, evaluations.records, evaluations.best, changes, folder.metrics)
     if task.data.words:
         summary["baselines"] = run_baselines(task, evaluations, with_thresholds=outcome in ENDED)
+    if federation.executor.counter:
+        summary |= spent_forwards(task, folder.metrics)
     if found := answers.results(len(reports)):
         summary["answers"] = found
     summary["paper_bytes"] = {"sent": paper_bytes(federation.scalars), "as_weights": paper_bytes(scalars=False)}

@@ -221,6 +221,17 @@ def _deployment(values: Values) -> Iterator[Contradiction]:
         )
 
 
+def _counting(values: Values) -> Iterator[Contradiction]:
+    if not values["eval.count_flops"]:
+        return
+    if values["engine.type"] != "local":
+        message = "the operations of other processes are not counted; engine.type = local has the clients in this one"
+        yield Contradiction(("eval.count_flops", "engine.type"), message)
+    if values["train.compile"]:
+        message = "operations of compiled layers are not counted; train.compile = False gives the same number"
+        yield Contradiction(("eval.count_flops", "train.compile"), message)
+
+
 def _participation(values: Values) -> Iterator[Contradiction]:
     if not values["federate.participation"]:
         return
@@ -253,6 +264,7 @@ RULES: tuple[Rule, ...] = (
     _schedule,
     _transport,
     _deployment,
+    _counting,
     _participation,
     _blocks,
 )

@@ -25,6 +25,7 @@ class RoundReport:
         traffic: of each client of the record, in order.
         seconds: the round took, evaluation included; None where it is not known any more.
         peak_memory_mib: of the process so far; likewise.
+        flops: operations of the clients' matrix products, where they are counted; likewise.
     """
 
     record: RoundRecord
@@ -32,6 +33,7 @@ class RoundReport:
     traffic: Sequence[Traffic]
     seconds: float | None = None
     peak_memory_mib: float | None = None
+    flops: int | None = None
 
 
 class Callback:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,13 +11,17 @@ from fedmezo.data.client_batches import LocalData
 from fedmezo.federation.communication import Uplink
 from fedmezo.federation.messages import Message, Reply, Task
 from fedmezo.training import LocalUpdate, LocalWork, TogetherTrainer, Trainer
+from fedmezo.training.flops import FlopCounter
 from fedmezo.training.validation import checked_update
 from fedmezo.zeroth_order.replay import DirectionKeys
 
 
 @dataclass(frozen=True)
 class ClientExecutor:
-    """What an engine executes, anywhere, for any client; ``lanes`` of them together where they share a process."""
+    """What an engine executes, anywhere, for any client; ``lanes`` of them together where they share a process.
+
+    ``counter`` counts the operations of training, in this process; None: nobody asks.
+    """
 
     trainer: Trainer
     data: LocalData
@@ -24,12 +29,15 @@ class ClientExecutor:
     uplink: Uplink
     on_step: Callable[[float], None]
     lanes: int = 1
+    counter: FlopCounter | None = None
 
     def __call__(self, task: Task, parameters: Tensor) -> Reply:
         """Train one client from the global parameters [d]."""
         started = time.perf_counter()
         work = self._work(task)
-        message = self._message(task, work, self.trainer.train(parameters, work), parameters)
+        with self.counter or nullcontext():
+            update = self.trainer.train(parameters, work)
+        message = self._message(task, work, update, parameters)
         return Reply(task, message, time.perf_counter() - started)
 
     def together(self, tasks: Sequence[Task], parameters: Tensor) -> list[Reply]:
@@ -38,7 +46,8 @@ class ClientExecutor:
             return [self(task, parameters) for task in tasks]
         started = time.perf_counter()
         works = [self._work(task) for task in tasks]
-        updates = self.trainer.train_together(parameters, works)
+        with self.counter or nullcontext():
+            updates = self.trainer.train_together(parameters, works)
         seconds = (time.perf_counter() - started) / len(tasks)
         return [
             Reply(task, self._message(task, work, update, parameters), seconds)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fedmezo.core.errors import DivergedError
@@ -15,6 +15,7 @@ from fedmezo.federation.failure_policy import FailurePolicy
 from fedmezo.federation.server import Server
 from fedmezo.ledger.records import RoundRecord, StopRecord
 from fedmezo.ledger.store import Store
+from fedmezo.training.flops import FlopCounter
 
 Outcome = Literal["completed", "stopped early", "interrupted"]
 
@@ -29,6 +30,7 @@ class Training:
         downlink: what the clients are sent; it has seen the rounds that are done.
         total_rounds: of the run.
         max_nonfinite: non-finite losses beyond which the run has diverged.
+        counter: of the operations of the clients' training; None: they are not counted.
     """
 
     server: Server
@@ -40,6 +42,7 @@ class Training:
     callbacks: Callback
     total_rounds: int
     max_nonfinite: int
+    counter: FlopCounter | None = None
 
     def run(self, stop_requested: Callable[[], bool]) -> Outcome:
         """Run the rounds that are left; ``stop_requested`` is asked after each, and after the first evaluation.
@@ -63,7 +66,7 @@ class Training:
         return "completed"
 
     def _round(self, round_index: int) -> None:
-        started = time.perf_counter()
+        started, counted = time.perf_counter(), self.counter.total if self.counter else 0
         plan = self.server.plan(round_index)  # sampled clients, learning rates
         self.callbacks.before_round(round_index, [task.learning_rate for task in plan.tasks])
         results = self.failure_policy.run(self.engine, plan, self.server.parameters)  # folded in as they arrive
@@ -73,7 +76,9 @@ class Training:
         self.server.apply(record)
         self.finish_round()
         seconds = time.perf_counter() - started
-        self.callbacks.after_round(self.report(record, self.downlink, seconds, peak_memory_mib()))
+        flops = self.counter.total - counted if self.counter else None
+        report = self.report(record, self.downlink)
+        self.callbacks.after_round(replace(report, seconds=seconds, peak_memory_mib=peak_memory_mib(), flops=flops))
 
     def finish_round(self) -> None:
         """Record what belongs after the rounds that are done, and is not recorded yet: hash, evaluation, decision."""
@@ -92,12 +97,10 @@ class Training:
         """Return the reports of recorded rounds, from the first; ``downlink`` has seen none yet."""
         return [self.report(record, downlink) for record in rounds]
 
-    def report(
-        self, record: RoundRecord, downlink: Downlink, seconds: float | None = None, memory: float | None = None
-    ) -> RoundReport:
-        """Return the report of a recorded round, which ``downlink`` has not seen yet."""
+    def report(self, record: RoundRecord, downlink: Downlink) -> RoundReport:
+        """Return the report of a recorded round, which ``downlink`` has not seen yet, but for what was measured."""
         found = [row for row in self.evaluations.records if row.rounds_done == record.rounds_done]
-        return RoundReport(record, found[-1] if found else None, downlink.observe(record), seconds, memory)
+        return RoundReport(record, found[-1] if found else None, downlink.observe(record))
 
     def _ending(self, stop_requested: Callable[[], bool]) -> Outcome | None:
         if self.server.rounds_done >= self.total_rounds:

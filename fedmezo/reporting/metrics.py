@@ -8,6 +8,8 @@ from fedmezo.core.files import finite, whole_lines
 from fedmezo.federation.callbacks import RoundReport
 from fedmezo.ledger.records import LOSS, EvaluationRecord
 
+FLOPS = "flops"  # of a round, where they are counted
+
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a metrics file, [] if there is none."""
@@ -37,6 +39,7 @@ def metrics_row(report: RoundReport) -> dict[str, Any]:
         "rejected": [{"client": row.client, "reason": row.reason} for row in record.rejected],
         "seconds": report.seconds,
         "peak_memory_mib": report.peak_memory_mib,
+        **({} if report.flops is None else {FLOPS: report.flops}),
     }
 
 

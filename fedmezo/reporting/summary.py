@@ -129,6 +129,7 @@ def summary_table(summary: Mapping[str, Any], changes: Changes, size: int, items
             f"{size:,} trained; sending them would take {human(itemsize * size)} each way per client and round",
         ),
         *_projection(summary.get("paper_bytes")),
+        *_forwards(summary.get("forwards")),
         ("peak memory", f"{summary['peak_memory_mib']:,.0f} MiB"),
         (
             "time",
@@ -144,6 +145,10 @@ def answers_text(found: Mapping[str, Any]) -> str:
     low, high = (100 * bound for bound in found["intervals"]["change"])
     change = f"{100 * found['change']:+.1f} points [{low:+.1f}, {high:+.1f}]"
     return f"{before} -> {after} ({change}, {found['examples']} examples)"
+
+
+def _forwards(count: float | None) -> list[tuple[str, str]]:
+    return [] if count is None else [("forwards", f"{count:,.1f} of a training example, by the operations of all")]
 
 
 def _projection(paper: Mapping[str, int] | None) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ REFERENCE = {
     "wandb.": "use name_user name_project online_track client_train_info",
 }
 REFERENCE_KEYS = [group + name for group, names in REFERENCE.items() for name in names.split()]
-NO_EFFECT = ("share_local_model", "online_aggr", "merge_test_data", "mv_to_cpu", "count_flops")
+NO_EFFECT = ("share_local_model", "online_aggr", "merge_test_data", "mv_to_cpu")
 
 
 def test_the_document_is_what_the_schema_says() -> None:

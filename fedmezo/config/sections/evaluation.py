@@ -24,7 +24,13 @@ SECTION = Section(
             Registered(METRICS, prefixes=("val_", "test_")),
             "Result that decides which round is the best: the lowest loss or perplexity, the highest of the others.",
         ),
-        Key("eval.count_flops", False, Boolean(), "operations are not counted.", no_effect=True),
+        Key(
+            "eval.count_flops",
+            False,
+            Boolean(),
+            "Count the operations of the clients' matrix products, backward passes included: by round, and in all as "
+            "forward passes of a training example.",
+        ),
         Key("eval.batch_size", 8, Integer(low=1), "Examples in an evaluation batch."),
         Key("eval.max_examples", 0, Integer(low=0), "Examples of each split to evaluate at most; 0: all."),
         Key(

@@ -8,7 +8,7 @@ from typing import Any
 from fedmezo.core.files import saving
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.reporting.callbacks import Callback, RoundReport, RunContext, register
-from fedmezo.reporting.metrics import metrics_row, read_metrics
+from fedmezo.reporting.metrics import FLOPS, metrics_row, read_metrics
 
 
 class MetricsFile(Callback):
@@ -42,6 +42,7 @@ def for_run(run: RunContext) -> MetricsFile:
 
 def _restore_measurements(row: dict[str, Any], known: dict[str, Any]) -> None:
     row["seconds"], row["peak_memory_mib"] = known.get("seconds"), known.get("peak_memory_mib")
+    row |= {name: value for name, value in known.items() if name == FLOPS}
     for client, before in zip(row["clients"], known.get("clients", []), strict=False):
         client["seconds"] = before["seconds"]
 

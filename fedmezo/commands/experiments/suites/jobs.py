@@ -102,11 +102,16 @@ class Job:
 def jobs(suite: Suite, out: Path) -> list[Job]:
     """Return the runs of a suite, seed by seed, so that one that is cut short has all arms of some seeds."""
     return [
-        Job(arm, seed, out / suite.name / suite.scale / "runs" / f"{arm.name}_seed{seed}", suite.evaluation)
-        for seed in range(1, max(arm.seeds for arm in suite.arms) + 1)
+        Job(arm, seed, folder_of_runs(suite, out) / f"{arm.name}_seed{seed}", suite.evaluation)
+        for seed in range(1, max((arm.seeds for arm in suite.arms), default=0) + 1)
         for arm in suite.arms
         if seed <= arm.seeds
     ]
+
+
+def folder_of_runs(suite: Suite, out: Path) -> Path:
+    """Return the folder of a suite's runs."""
+    return out / suite.name / suite.scale / "runs"
 
 
 def run_all(todo: Iterable[Job], workers: int, more: Sequence[str], *, fresh: bool) -> Iterator[tuple[Job, int]]:

@@ -6,6 +6,8 @@ python scripts/paper.py SUITE ... [--scale smoke|cpu|paper] [--seeds 3] [--resum
 - cpu: SmolLM2-135M with few rounds on two cores; wants data: -- data.root FOLDER
 - paper: the published settings, for a GPU.
 
+Where arms have rates, these are chosen first, on validation data with a seed of their own; then the arms are run.
+
 --resume goes on with suites where they stopped. Results are in results/SUITE/SCALE: README.md (a page with table and
 figure), runs.csv, table.tex, figure.png, figure.pdf, environment.json; every run is an ordinary one, in runs/ there.
 """

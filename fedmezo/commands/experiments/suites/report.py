@@ -8,9 +8,19 @@ from typing import Any
 from fedmezo.commands.experiments.suites.figures import draw
 from fedmezo.commands.experiments.suites.jobs import Job
 from fedmezo.commands.experiments.suites.protocol import changes
+from fedmezo.commands.experiments.suites.rates import screened
 from fedmezo.commands.experiments.suites.results import Finished, counted, tidy, write_csv
 from fedmezo.commands.experiments.suites.suite import Suite
-from fedmezo.commands.experiments.suites.tables import AGAINST, Table, latex, markdown, measured
+from fedmezo.commands.experiments.suites.tables import AGAINST, FACTOR, Table, latex, markdown, measured
+
+BUDGET = (
+    "Forwards are those of all clients, by operations of matrix products. Values are those at the budget, on the "
+    "line between two evaluations, or at the end where less was spent. Factors: mean of the ratios seed by seed."
+)
+SCREENED = (
+    "Rates were chosen by the loss of validation examples at the budget, with a seed of their own, and more were tried "
+    "until the best lay between two others (in bold):"
+)
 
 
 def write(suite: Suite, jobs: Sequence[Job], folder: Path, command: str) -> Path:
@@ -86,6 +96,10 @@ def _page(
         parts.append(f"Not counted: {', '.join(f'{name} ({why})' for name, why in others.items())}.\n")
     if AGAINST in table[0]:
         parts.append("Against the baseline: mean of the differences seed by seed; * its 90 % interval excludes 0.\n")
+    if FACTOR in table[0]:
+        parts.append(f"{BUDGET}\n")
+    if suite.tried:
+        parts.append(f"{SCREENED}\n\n" + markdown(screened(suite)))
     if suite.published.source:
         parts.append(f"Published: {suite.published.source}. {suite.published.note}".strip() + "\n")
     if suite.published.columns:

@@ -8,6 +8,7 @@ from operator import mul
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from yacs.config import CfgNode
 
 from fedmezo import config
@@ -17,6 +18,7 @@ from fedmezo.core.errors import ResourceError
 from fedmezo.core.files import whole_lines
 from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord
+from fedmezo.reporting.metrics import FLOPS
 from fedmezo.zeroth_order.estimators import is_symmetric
 from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.steps.cost import lanes_of_steps
@@ -97,9 +99,22 @@ class Finished:
         each = [COSTS[cost](self, row) for row in self.metrics]
         return dict(enumerate(accumulate(each, initial=0.0)))
 
+    def at_budget(self, name: str) -> float:
+        """Return a metric, or what was spent, where the arm's budget of forwards was spent.
+
+        Between two evaluations it is on the line between them; where less was spent in all, it is the last.
+        """
+        forwards = self.spent("forwards")
+        curve = list(self.spent(name).items()) if name in COSTS else self.curve(name)
+        if not curve:
+            return float("nan")
+        spent, values = [forwards[rounds] for rounds, _ in curve], [value for _, value in curve]
+        return float(np.interp(self.job.arm.budget or np.inf, spent, values))
+
     def forwards(self, samples: int) -> float:
         """Return the forward passes that a client has made for its examples of a round, counted in layers.
 
+        Only where operations are not counted: this knows nothing of layers that are kept, or of heads.
         A backward pass is two. Of K blocks, a direction in number b begins there: it is (K - b) / K of a forward.
         """
         if self.config.trainer.type == "llmtrainer":
@@ -137,9 +152,24 @@ class Finished:
         return all(_loss(self)[when] is not None for when in ("before", "after"))
 
 
-def _loss(run: Finished) -> Row:
+def _split(run: Finished) -> str:
     losses: Mapping[str, Row] = run.summary["losses"]
-    return losses["test"] if "test" in losses else next(iter(losses.values()))
+    return "test" if "test" in losses else next(iter(losses))
+
+
+def _loss(run: Finished) -> Row:
+    found: Row = run.summary["losses"][_split(run)]
+    return found
+
+
+def _after(run: Finished) -> float:
+    return run.at_budget(f"{_split(run)}_loss") if run.job.arm.budget else float(_loss(run)["after"])
+
+
+def _forwards(run: Finished, row: Row) -> float:
+    if run.config.eval.count_flops:
+        return float(row.get(FLOPS, np.nan)) / float(run.summary["flops_of_a_forward"])
+    return float(sum(run.forwards(client["samples"]) for client in row["clients"]))
 
 
 def _per_round(run: Finished, key: str) -> float:
@@ -167,14 +197,15 @@ def _client_bytes(rows: Sequence[Row], key: str) -> float:
 
 
 COSTS: Mapping[str, Callable[[Finished, Row], float]] = {
-    "forwards": lambda run, row: float(sum(run.forwards(client["samples"]) for client in row["clients"])),
+    "forwards": _forwards,
+    "client_seconds": lambda run, row: float(sum(client["seconds"] or 0.0 for client in row["clients"])),
     "bytes": lambda run, row: float(sum(client["bytes_up"] + client["bytes_down"] for client in row["clients"])),
 }
 MEASURES: Mapping[str, Callable[[Finished], float]] = {
     "before": lambda run: float(_loss(run)["before"]),
-    "after": lambda run: float(_loss(run)["after"]),
-    "drop": lambda run: float(_loss(run)["before"] - _loss(run)["after"]),
-    "accuracy": lambda run: _accuracy(run, -1),
+    "after": _after,
+    "drop": lambda run: float(_loss(run)["before"]) - _after(run),
+    "accuracy": lambda run: run.at_budget("test_accuracy") if run.job.arm.budget else _accuracy(run, -1),
     "accuracy_before": lambda run: _accuracy(run, 0),
     "majority": _majority,
     "exact_match": lambda run: float(run.metrics[-1].get("test_exact_match", float("nan"))),
@@ -182,9 +213,11 @@ MEASURES: Mapping[str, Callable[[Finished], float]] = {
     "memory": lambda run: float(run.summary["peak_memory_mib"]),
     "bytes_up": lambda run: _client_bytes(run.metrics, "bytes_up"),
     "bytes_down": lambda run: _client_bytes(run.metrics, "bytes_down"),
-    "bytes": lambda run: float(run.summary["bytes_up"] + run.summary["bytes_down"]),
+    "bytes": lambda run: run.at_budget("bytes"),
+    "client_seconds": lambda run: run.at_budget("client_seconds"),
+    "rate": lambda run: float(run.config.train.optimizer.lr),
     "bytes_of_a_client": _bytes_of_a_client,
-    "forwards": lambda run: run.spent("forwards")[len(run.metrics)],
+    "forwards": lambda run: run.at_budget("forwards"),
     "nonfinite": lambda run: float(run.summary["nonfinite"]),
 }
 CURVES = (
@@ -204,6 +237,8 @@ UNITS = {
     "bytes_up": "B up, client and round",
     "bytes_down": "B down, client and round",
     "bytes": "B in all",
+    "client_seconds": "s of the clients' work, in all",
+    "rate": "rate",
     "bytes_of_a_client": "B of a client, up and down",
     "forwards": "forwards of an example, in all",
     "nonfinite": "losses not finite",

@@ -5,10 +5,12 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from fedmezo.commands.experiments.suites.checks import check_jobs
-from fedmezo.commands.experiments.suites.jobs import Job, jobs, run_all
+from fedmezo.commands.experiments.suites.jobs import Job, folder_of_runs, jobs, run_all
+from fedmezo.commands.experiments.suites.rates import Screening, chosen, screening
 from fedmezo.commands.experiments.suites.suite import Suite, load
 from fedmezo.core.errors import ConfigurationError, ResourceError
 from fedmezo.core.text import nearest
@@ -23,16 +25,22 @@ def run_suites(options: argparse.Namespace, program: str, folder: Path) -> int:
         if name not in names:
             raise ConfigurationError(f"{name}\n    there is no such suite{nearest(name, names)}; {', '.join(names)}")
     suites = [load(folder / f"{name}.yaml", options.scale, options.seeds) for name in wanted]
-    runs = {suite: jobs(suite, options.out) for suite in suites}
-    begun = next((job.folder for own in runs.values() for job in own if job.folder.exists()), None)
+    begun = next((path for suite in suites for path in sorted(folder_of_runs(suite, options.out).glob("*"))), None)
     if begun is not None and not (options.resume or options.report):
         raise ConfigurationError(
             f"--out {options.out}\n    {begun} is there already: go on with --resume, or choose another folder"
         )
     for suite in suites:
-        check_jobs(runs[suite], suite.own_keys, options.overrides)
+        check_jobs(jobs(suite, options.out), suite.own_keys, options.overrides)
         if suite.evaluation and not options.report:
             check_tasks(suite.evaluation.tasks)
+    found = {suite: screening(suite, options.out) for suite in suites}
+    if code := _screen(found, options):
+        return code
+    suites = [chosen(suite, screening(suite, options.out)) for suite in suites]
+    runs = {suite: jobs(suite, options.out) for suite in suites}
+    for suite in suites:
+        check_jobs(runs[suite], suite.own_keys, options.overrides)
     todo = {} if options.report else {job: suite for suite in suites for job in runs[suite] if not job.ended}
     print(f"{sum(map(len, runs.values()))} runs, {len(todo)} of them to do", flush=True)
     codes = [leave(suite, runs[suite], options, program) for suite in suites if suite not in todo.values()]
@@ -48,6 +56,22 @@ def run_suites(options: argparse.Namespace, program: str, folder: Path) -> int:
     if failed:
         print(f"{len(failed)} runs failed", file=sys.stderr)
     return failed[0] if failed else 0
+
+
+def _screen(found: dict[Suite, Screening], options: argparse.Namespace) -> int:
+    """Run what chooses rates until they are known, and return the exit code of what could not be run."""
+    while True:
+        for suite, own in found.items():
+            check_jobs(chain(*own.values()), suite.own_keys, options.overrides)
+        todo = {job: suite for suite, own in found.items() for job in chain(*own.values()) if not job.ended}
+        if options.report or not todo:
+            return 0
+        print(f"{len(todo)} runs to choose rates by", flush=True)
+        for job, code in perform(todo, options):
+            if not job.ended:  # one that diverged has ended: so much for its rate
+                print(f"stopped: without {job.folder.name} a rate is not known", file=sys.stderr)
+                return code or 1
+        found = {suite: screening(suite, options.out) for suite in found}
 
 
 def perform(todo: Mapping[Job, Suite], options: argparse.Namespace) -> Iterator[tuple[Job, int]]:

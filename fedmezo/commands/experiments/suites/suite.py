@@ -5,6 +5,7 @@ work: Ling et al. (KDD 2024) # whose protocol it is
 items: [figure 2]            # of that work
 axes:                        # arms are the product of the axes
   mu: {5e-3: {zo.mu: 5.0e-3}, 1e-3: {zo.mu: 1.0e-3}}
+  method: {a: {rates: [1.0e-3, 3.0e-3], only: {mu: [1e-3]}}}  # to begin with (see .rates); with these labels only
 x: rounds                    # of the figure: rounds, an axis, or what is spent: [forwards, bytes], a panel each
 y: test_loss                 # of the figure
 columns: [before, after, drop]
@@ -22,13 +23,14 @@ scales:
     axes: {mu: {5e-3: {zo.mu: 5.0e-3, seeds: 1}}}  # instead of the axis of that name; and of the seeds
     baseline: {mu: 5e-3}
     columns: [drop, "gsm8k:exact_match,strict-match@100"]  # of a task, after so many rounds, or final
+    budget: 240  # forwards: where measures are read off; of an axis, for its arms
     evaluate: {tasks: [gsm8k], rounds: [0, 100, final], limit: 50, run_code: false}  # each run, by fedmezo.evaluate
     seeds: 3
 """
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,8 +43,9 @@ from fedmezo.core.text import nearest
 
 PAPER = "Ling et al. (KDD 2024)"
 KEYS = ("title", "work", "items", "axes", "x", "y", "columns", "baseline", "fresh", "published", "scales", "note")
-SCALE_KEYS = ("cfg", "set", "axes", "baseline", "columns", "evaluate", "seeds", "note")
-OF_ARMS = ("cfg", "seeds")  # what an axis may say of its arms besides keys
+SCALE_KEYS = ("cfg", "set", "axes", "baseline", "columns", "evaluate", "seeds", "budget", "note")
+OF_ARMS = ("cfg", "seeds", "budget", "rates", "only")  # what an axis may say of its arms besides keys
+RATE = "train.optimizer.lr"
 PUBLISHED = "paper"  # the scale of the published settings
 NEEDED = ("title", "items", "axes", "y", "columns", "scales")
 
@@ -59,22 +62,32 @@ class Arm:
         cfg: the configuration that it starts from.
         overrides: of keys.
         seeds: that it is run with.
+        budget: of forwards, at which its runs are compared with others; None: at their end.
+        rates: of which the best is to be found first; empty where it has one.
+        rate: that was found.
     """
 
     labels: Mapping[str, str]
     cfg: Path
     overrides: Overrides
     seeds: int = 1
+    budget: float | None = None
+    rates: tuple[float, ...] = ()
+    rate: float | None = None
 
     @property
     def name(self) -> str:
         """A name for files."""
-        return "_".join(re.sub(r"[^\w.-]+", "-", label).strip("-") for label in self.labels.values()) or "run"
+        parts = [re.sub(r"[^\w.-]+", "-", label).strip("-") for label in self.labels.values()]
+        return "_".join([*parts, *([] if self.rate is None else [f"rate{self.rate:g}"])]) or "run"
 
 
 @dataclass(frozen=True, eq=False)
 class Suite:
-    """A suite at one scale: see the module's text for the fields; ``original``: its arms at scale paper."""
+    """A suite at one scale: see the module's text for the fields.
+
+    ``original``: its arms at scale paper; ``tried``: the validation loss of rates that were tried, by arm.
+    """
 
     name: str
     scale: str
@@ -92,6 +105,7 @@ class Suite:
     published: Published = field(default_factory=Published)
     own_keys: frozenset[str] = frozenset()
     evaluation: Evaluation | None = None
+    tried: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
 
     @property
     def runs(self) -> int:
@@ -134,6 +148,7 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
             allowed = f"no arm of scale {scale} has it; of {axis} there are {', '.join(axes.get(axis, {})) or 'none'}"
             problems.append(Problem(str(path), f"baseline.{axis}", label, allowed))
     published = _published(path, tree, problems)
+    _check_arms(path, own, axes, scale, problems)
     problems.raise_if_any()
     return Suite(
         name=path.stem,
@@ -151,7 +166,10 @@ def load(path: Path, scale: str, seeds: int | None = None) -> Suite:
         note=" ".join(note.split()),
         published=published,
         evaluation=evaluation,
-        own_keys=frozenset(key for arms in axes.values() for own in arms.values() for key in own) - {*OF_ARMS},
+        own_keys=frozenset(
+            RATE if key == "rates" else key for arms in axes.values() for own in arms.values() for key in own
+        )
+        - {*OF_ARMS},
     )
 
 
@@ -162,12 +180,53 @@ def _axes(tree: Mapping[str, Any], own: Mapping[str, Any]) -> Axes:
 def _arms(path: Path, scale: Mapping[str, Any], axes: Axes, seeds: int | None = None) -> tuple[Arm, ...]:
     found = []
     for labels in itertools.product(*axes.values()):
-        own: dict[str, Any] = {"cfg": scale["cfg"], **scale.get("set", {})}
+        own: dict[str, Any] = {name: scale[name] for name in ("cfg", "budget") if name in scale} | scale.get("set", {})
         for axis, label in zip(axes, labels, strict=True):
             own |= axes[axis][label]
+        only = own.pop("only", {})
+        if any(label not in map(str, only.get(axis, [label])) for axis, label in zip(axes, labels, strict=True)):
+            continue
         cfg, most = (path.parent / own.pop("cfg")).resolve(), own.pop("seeds", scale.get("seeds", 1))
-        found.append(Arm(dict(zip(axes, labels, strict=True)), cfg, own, seeds or most))
+        budget, rates = own.pop("budget", None), tuple(own.pop("rates", ()))
+        found.append(Arm(dict(zip(axes, labels, strict=True)), cfg, own, seeds or most, budget, rates))
     return tuple(found)
+
+
+def _check_arms(path: Path, own: Mapping[str, Any], axes: Axes, scale: str, problems: Problems) -> None:
+    """Note budgets and rates that are none."""
+    given = {f"{axis}.{label}": each for axis, arms in axes.items() for label, each in arms.items()}
+    for place, each in {f"scales.{scale}": own, **given}.items():
+        if "budget" in each and not _above_zero(each["budget"]):
+            problems.append(Problem(str(path), f"{place}.budget", str(each["budget"]), "expected a number above 0"))
+        problems += [
+            Problem(str(path), f"{place}.only{where}", value, message)
+            for where, value, message in _wrong_labels(each.get("only", {}), axes)
+        ]
+        if "rates" in each and not _is_grid(each["rates"]):
+            wanted = "expected a list of at least two numbers above 0, ascending"
+            problems.append(Problem(str(path), f"{place}.rates", str(each["rates"]), wanted))
+
+
+def _wrong_labels(only: Any, axes: Axes) -> Iterator[tuple[str, str, str]]:
+    """Yield where, what and why, of labels that no axis has."""
+    if not isinstance(only, dict) or not all(isinstance(labels, list) for labels in only.values()):
+        yield "", str(only), "expected a mapping of axes to lists of their labels"
+        return
+    for axis, labels in only.items():
+        if axis not in axes:
+            yield f".{axis}", "", f"there is no such axis; there are {', '.join(axes)}"
+            continue
+        for label in map(str, labels):
+            if label not in axes[axis]:
+                yield f".{axis}", label, f"there is none{nearest(label, axes[axis])}"
+
+
+def _is_grid(rates: Any) -> bool:
+    return isinstance(rates, list) and len(rates) > 1 and all(map(_above_zero, rates)) and rates == sorted(set(rates))
+
+
+def _above_zero(value: Any) -> bool:
+    return type(value) in (int, float) and value > 0
 
 
 def _published(path: Path, tree: Mapping[str, Any], problems: Problems) -> Published:

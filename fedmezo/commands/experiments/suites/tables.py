@@ -8,6 +8,7 @@ from fedmezo.commands.experiments.suites.results import UNITS, Finished
 from fedmezo.commands.experiments.suites.suite import Suite
 
 AGAINST = "drop, against baseline"
+FACTOR = "drop, in times the baseline's"
 
 Table = tuple[list[str], list[list[str]]]  # a header, and rows
 
@@ -22,8 +23,9 @@ def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
     header += [f"published {name}" for name in suite.published.beside]
     drops = _drops(runs)
     compared = bool(suite.baseline)
+    against, heading = (_factor, FACTOR) if any(arm.budget for arm in suite.arms) else (_against, AGAINST)
     if compared:
-        header.append(AGAINST)
+        header.append(heading)
     rows = []
     for arm in suite.arms:
         own = [run for run in runs if run.job.arm == arm]
@@ -32,7 +34,7 @@ def measured(suite: Suite, runs: Sequence[Finished]) -> Table:
         if compared:
             base = {**arm.labels, **suite.baseline}
             same = arm.labels == base
-            cells.append("baseline" if same else _against(drops.get(_key(arm.labels), {}), drops.get(_key(base), {})))
+            cells.append("baseline" if same else against(drops.get(_key(arm.labels), {}), drops.get(_key(base), {})))
         seeds = str(len(own)) if len(own) == arm.seeds else f"{len(own)} of {arm.seeds}"
         rows.append([*arm.labels.values(), seeds, *cells])
     return header, rows
@@ -54,6 +56,16 @@ def _against(own: Mapping[int, float], baseline: Mapping[int, float]) -> str:
     found = interval([own[seed] - baseline[seed] for seed in sorted(own.keys() & baseline.keys())])
     sign = "+" if found.mean > 0 else ""
     return f"{sign}{shown(found)}{' *' if found.excludes_zero else ''}"
+
+
+def _factor(own: Mapping[int, float], baseline: Mapping[int, float]) -> str:
+    """Return the mean ratio over the seeds that both have."""
+    return shown(interval([factor(own[seed], baseline[seed]) for seed in sorted(own.keys() & baseline.keys())]))
+
+
+def factor(drop: float, baseline: float) -> float:
+    """Return how many times as far as the baseline a run lowers the loss; NaN where the baseline does not."""
+    return drop / baseline if baseline > 0 else math.nan
 
 
 def shown(value: Interval) -> str:

@@ -1,6 +1,7 @@
 """What runs have spent until they were evaluated, and what a suite has changed of the published settings."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,28 @@ def test_forwards_and_bytes_are_those_of_all_clients_until_then(
     assert run.spent("forwards") == {0: 0, 1: a_round, 2: 2 * a_round} and run.measure("forwards") == 2 * a_round
     total = run.summary["bytes_up"] + run.summary["bytes_down"]
     assert run.spent("bytes")[ROUNDS] == total == CLIENTS * run.measure("bytes_of_a_client") > 0
-    assert run.spent("bytes")[0] == 0 and COSTS.keys() == {"forwards", "bytes"}
+    assert run.spent("bytes")[0] == 0 and COSTS.keys() == {"forwards", "bytes", "client_seconds"}
+
+
+def test_forwards_that_were_counted_are_taken_instead(tiny_yaml: Callable[..., Path], tmp_path: Path) -> None:
+    run = finished(tiny_yaml(), tmp_path, "eval.count_flops", "True")
+    spent = run.spent("forwards")
+    assert spent[2] == pytest.approx(run.summary["forwards"])
+    assert spent[1] == run.metrics[0]["flops"] / run.summary["flops_of_a_forward"]
+    assert spent[2] == pytest.approx(ROUNDS * CLIENTS * STEPS * BATCH * 2, rel=0.3)  # batches are padded
+
+
+def test_at_the_budget_all_is_on_the_line_between_two_evaluations(
+    tiny_yaml: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = finished(tiny_yaml(), tmp_path)
+    a_round, losses = CLIENTS * STEPS * BATCH * 2, dict(run.curve("test_loss"))
+    for spent, loss in ((a_round, losses[1]), (1.5 * a_round, (losses[1] + losses[2]) / 2), (9 * a_round, losses[2])):
+        read = Finished(replace(run.job, arm=replace(run.job.arm, budget=spent)))
+        assert read.measure("after") == pytest.approx(loss)
+        assert read.measure("drop") == pytest.approx(losses[0] - loss)
+        assert read.measure("forwards") == min(spent, 2 * a_round)
+        assert read.measure("bytes") == pytest.approx(min(spent / 2 / a_round, 1) * run.measure("bytes"), rel=0.05)
 
 
 def test_accuracy_is_known_from_before_training_on(tiny_yaml: Callable[..., Path], tmp_path: Path) -> None:

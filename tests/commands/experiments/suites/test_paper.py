@@ -27,9 +27,10 @@ LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "envir
     [
         (["convergence", "seeds"], ["convergence", "seeds"]),
         (["decomfl", "fedkseed", "mezo"], ["decomfl", "fedkseed", "mezo"]),
+        (["budget"], ["budget"]),
         pytest.param(["all"], [path.stem for path in SUITES], marks=pytest.mark.full),
     ],
-    ids=["two", "peers", "all"],
+    ids=["two", "peers", "budget", "all"],
 )
 def test_suites(words: list[str], suites: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a user calls it, in processes of its own; then in this process, which finds nothing to do."""
@@ -64,6 +65,13 @@ def test_suites(words: list[str], suites: list[str], tmp_path: Path, capsys: pyt
         assert (
             "| under 18 kB |" in pages["fedkseed"] and "| `train.local_update_steps` | 200 | 4 |" in pages["fedkseed"]
         )
+    if "budget" in pages:
+        found = rows("smoke", tmp_path)
+        assert {row["method"] for row in found} >= {"textbook", "backprop", "quickstart"}
+        assert {row["seed"] for row in found} == {1, 2} and len(found) == 18
+        assert all(row["forwards"] == 56 for row in found if row["method"] != "quickstart")
+        assert all(row["factor"] in (1.0, None) for row in found if row["method"] == "textbook")
+        assert "| baseline |" in pages["budget"] and pages["budget"].count("**") == 2 * 9  # a rate for each arm
     assert main(words) == 2 and "go on with --resume" in capsys.readouterr().err
     assert main([*words, "--resume"]) == 0 and " 0 of them to do" in capsys.readouterr().out
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fedmezo import config
 from fedmezo.commands.experiments.suites.interval import Interval, interval
 from fedmezo.commands.experiments.suites.jobs import Job, jobs
 from fedmezo.commands.experiments.suites.program import SCALES
+from fedmezo.commands.experiments.suites.rates import MOST, SEED, best, outwards, screening
 from fedmezo.commands.experiments.suites.results import COSTS, MEASURES, UNITS
 from fedmezo.commands.experiments.suites.suite import PAPER, load
 from fedmezo.commands.experiments.suites.tables import latex, markdown, measured, shown
@@ -50,8 +52,12 @@ def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_pa
         cfg = config.load(job.arm.cfg, job.beginning())
         assert cfg.seed == job.seed and Path(cfg.outdir) / cfg.expname == job.folder
         if scale == "cpu":
-            own = suite.name in ("tuned_backprop", "budget")  # rates of each method's own
-            assert own or cfg.train.lr_half_width == pytest.approx(cfg.train.optimizer.lr / 2)
+            tuned = suite.name == "tuned_backprop" or job.arm.rates
+            assert cfg.train.lr_half_width == pytest.approx(cfg.train.optimizer.lr / 2) or tuned
+    for job in chain(*screening(suite, tmp_path).values()):
+        cfg = config.load(job.arm.cfg, job.beginning())
+        assert cfg.seed == SEED not in {each.seed for each in found} and cfg.eval.split == ("val",)
+        assert cfg.train.optimizer.lr == job.arm.rate
     tasks = suite.evaluation.tasks if suite.evaluation else ()
     asked = [column for column in suite.columns if column.partition(":")[0] in tasks]
     assert set(suite.columns) - set(asked) <= MEASURES.keys() and UNITS.keys() == MEASURES.keys()
@@ -64,6 +70,8 @@ def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_pa
 def test_the_papers_scale_has_the_published_settings(path: Path, tmp_path: Path) -> None:
     for job in jobs(load(path, "paper"), tmp_path):
         cfg = config.load(job.arm.cfg, job.beginning())
+        if job.arm.labels.get("method") == "quickstart":  # ours is no LoRA
+            continue
         assert cfg.llm.adapter.args[0]["r"] == 128 and cfg.train.is_enable_half and "open_llama" in cfg.model.type
 
 
@@ -145,6 +153,46 @@ def test_an_arm_may_have_seeds_of_its_own(tmp_path: Path) -> None:
     assert "seeds" not in suite.own_keys and all("seeds" not in arm.overrides for arm in suite.arms)
 
 
+def test_an_arm_may_be_of_some_labels_only(tmp_path: Path) -> None:
+    suite = load(
+        write_suite(tmp_path, axes={"a": {1: None, 2: None}, "b": {"p": {"only": {"a": [2]}}, "q": {}}}), "smoke"
+    )
+    assert [arm.name for arm in suite.arms] == ["1_q", "2_p", "2_q"] and "only" not in suite.own_keys
+
+
+def test_budget_and_rates_are_an_arms_own_and_no_keys(tmp_path: Path) -> None:
+    axes = {"a": {1: {"rates": [0.1, 0.2]}, 2: {"budget": 7}}}
+    scales = {"smoke": {"cfg": "base.yaml", "budget": 5}}
+    suite = load(write_suite(tmp_path, axes=axes, scales=scales), "smoke")
+    assert [(arm.budget, arm.rates) for arm in suite.arms] == [(5, (0.1, 0.2)), (7, ())]
+    assert suite.own_keys == {"train.optimizer.lr"} and not any(arm.overrides for arm in suite.arms)
+    assert [job.folder.name for job in chain(*screening(suite, tmp_path).values())] == [
+        "1_rate0.1_seed0",
+        "1_rate0.2_seed0",
+    ]
+
+
+@given(st.floats(1e-6, 1e2), st.floats(1.5, 10.0), st.integers(2, 4), st.floats(-3, 3))
+def test_rates_are_tried_outwards_until_the_best_lies_between_two(
+    low: float, ratio: float, count: int, place: float
+) -> None:
+    """Of a loss with one minimum, at ``place`` steps beyond the grid's middle."""
+    middle = math.log(low) + (count - 1) / 2 * math.log(ratio)
+
+    def loss(rate: float) -> float:
+        return (math.log(rate) - middle - place * math.log(ratio)) ** 2
+
+    losses = {rate: loss(rate) for rate in (low * ratio**number for number in range(count))}
+    while (rate := outwards(losses)) is not None:
+        losses[rate] = loss(rate)
+    assert min(losses) < best(losses) < max(losses) and len(losses) <= MOST
+
+
+def test_rates_that_destroy_are_left_downwards() -> None:
+    assert outwards({0.1: math.inf, 0.2: math.inf}) == 0.05 and best({0.1: math.inf, 0.05: 3.0}) == 0.05
+    assert outwards({2.0**number: -number for number in range(MOST)}) is None  # enough
+
+
 def test_what_is_published_stands_beside_its_arm(tmp_path: Path) -> None:
     published = {"source": "A", "beside": {"score": {1: {"p": "0.50"}}, "size": {"x y/z": {"p": "1 MB"}}}}
     suite = load(write_suite(tmp_path, published=published), "smoke")
@@ -194,6 +242,19 @@ def test_a_label_of_another_scale_may_be_published(tmp_path: Path) -> None:
             r"beside.s.1.p = \[1\]\n      expected a number",
         ),
         ({"scales": {"smoke": {"cfg": "base.yaml", "seed": 3}}}, "scales.smoke.seed\n      there is no such key"),
+        (
+            {"scales": {"smoke": {"cfg": "base.yaml", "budget": 0}}},
+            "scales.smoke.budget = 0\n      expected a number above 0",
+        ),
+        ({"axes": {"a": {"p": {"budget": "x"}}}}, "a.p.budget = x\n      expected a number above 0"),
+        (
+            {"axes": {"a": {"p": {"rates": [0.1]}}}},
+            r"a.p.rates = \[0.1\]\n      expected a list of at least two numbers",
+        ),
+        ({"axes": {"a": {"p": {"rates": [0.2, 0.1]}}}}, "expected a list of at least two numbers above 0, ascending"),
+        ({"axes": {"a": {"p": {"only": {"a": ["q"]}}}}}, "a.p.only.a = q\n      there is none; the nearest is p"),
+        ({"axes": {"a": {"p": {"only": {"b": ["q"]}}}}}, "a.p.only.b\n      there is no such axis; there are a"),
+        ({"axes": {"a": {"p": {"only": ["q"]}}}}, r"a.p.only = \['q'\]\n      expected a mapping of axes"),
     ],
 )
 def test_a_wrong_suite_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
