@@ -36,7 +36,7 @@ def rows(scale: str, out: Path) -> list[dict[str, Any]]:
     """Return what the runs of the suite in ``out`` gave; null where a run has none, or the baseline lowers no loss."""
     suite = load(shipped.folder() / shipped.SUITES / f"{SUITE}.yaml", scale)
     runs, _ = counted(jobs(chosen(suite, screening(suite, out)), out))
-    found = [
+    found: list[dict[str, Any]] = [
         {**run.job.arm.labels, "seed": run.job.seed, **{name: run.measure(each) for name, each in MEASURES.items()}}
         for run in runs
     ]

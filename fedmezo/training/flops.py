@@ -7,11 +7,13 @@ with and without counting: so is every bit of its result.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C import DispatchKey
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -46,22 +48,25 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
-        self._whole: set[Any] = set()  # what cannot be taken apart
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Compute, and count if it is a product; what consists of other operations is taken apart, as torch does."""
         kwargs = kwargs or {}
         formula = FORMULAS.get(func.overloadpacket)
-        if formula is None and func not in self._whole:
+        if formula is None and _is_composite(func):
             with self:
-                result = func.decompose(*args, **kwargs)
-            if result is not NotImplemented:
-                return result
-            self._whole.add(func)
+                return func.decompose(*args, **kwargs)
         result = func(*args, **kwargs)
         if formula is not None:
             self.total += int(formula(*args, **kwargs, out_val=result))
         return result
+
+
+@cache
+def _is_composite(operation: Any) -> bool:
+    """Return whether torch computes it by other operations only: what has a kernel, too, rounds otherwise there."""
+    has = operation.has_kernel_for_dispatch_key
+    return bool(has(DispatchKey.CompositeImplicitAutograd)) and not (has(DispatchKey.CPU) or has(DispatchKey.CUDA))
 
 
 @torch.inference_mode()

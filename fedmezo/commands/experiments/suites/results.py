@@ -187,6 +187,11 @@ def _majority(run: Finished) -> float:
     return float(found["test"]["majority"]) if "test" in found else float("nan")
 
 
+def _rate(run: Finished) -> float:
+    rate = run.config.train.optimizer.lr
+    return float("nan") if rate == "auto" else float(rate)
+
+
 def _bytes_of_a_client(run: Finished) -> float:
     return run.spent("bytes")[len(run.metrics)] / float(run.config.federate.client_num)
 
@@ -215,7 +220,7 @@ MEASURES: Mapping[str, Callable[[Finished], float]] = {
     "bytes_down": lambda run: _client_bytes(run.metrics, "bytes_down"),
     "bytes": lambda run: run.at_budget("bytes"),
     "client_seconds": lambda run: run.at_budget("client_seconds"),
-    "rate": lambda run: float(run.config.train.optimizer.lr),
+    "rate": _rate,
     "bytes_of_a_client": _bytes_of_a_client,
     "forwards": lambda run: run.at_budget("forwards"),
     "nonfinite": lambda run: float(run.summary["nonfinite"]),

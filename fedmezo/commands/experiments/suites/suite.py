@@ -202,7 +202,7 @@ def _check_arms(path: Path, own: Mapping[str, Any], axes: Axes, scale: str, prob
             Problem(str(path), f"{place}.only{where}", value, message)
             for where, value, message in _wrong_labels(each.get("only", {}), axes)
         ]
-        if "rates" in each and not _is_grid(each["rates"]):
+        if each.get("rates", []) != [] and not _is_grid(each["rates"]):  # none: those of another arm are not for this
             wanted = "expected a list of at least two numbers above 0, ascending"
             problems.append(Problem(str(path), f"{place}.rates", str(each["rates"]), wanted))
 

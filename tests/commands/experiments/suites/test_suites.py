@@ -252,7 +252,7 @@ def test_a_label_of_another_scale_may_be_published(tmp_path: Path) -> None:
             r"a.p.rates = \[0.1\]\n      expected a list of at least two numbers",
         ),
         ({"axes": {"a": {"p": {"rates": [0.2, 0.1]}}}}, "expected a list of at least two numbers above 0, ascending"),
-        ({"axes": {"a": {"p": {"only": {"a": ["q"]}}}}}, "a.p.only.a = q\n      there is none; the nearest is p"),
+        ({"axes": {"a": {"p": {"only": {"a": ["pp"]}}}}}, "a.p.only.a = pp\n      there is none; the nearest is p"),
         ({"axes": {"a": {"p": {"only": {"b": ["q"]}}}}}, "a.p.only.b\n      there is no such axis; there are a"),
         ({"axes": {"a": {"p": {"only": ["q"]}}}}, r"a.p.only = \['q'\]\n      expected a mapping of axes"),
     ],
