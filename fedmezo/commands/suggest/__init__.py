@@ -15,6 +15,7 @@ from fedmezo.assembly.arguments import base_rate
 from fedmezo.assembly.node import with_values
 from fedmezo.assembly.precision import RECOMMENDED_FIDELITY
 from fedmezo.commands.check import PAIRS_PER_BATCH, attempted, fidelity_batches, in_full_precision
+from fedmezo.commands.suggest.method import faster
 from fedmezo.commands.suggest.probe import Probe
 from fedmezo.commands.suggest.search import Tried, chosen_mu, falls, flat, rises, search, two_digits
 from fedmezo.config import to_dict
@@ -53,6 +54,8 @@ def suggest(cfg: CfgNode) -> str:
         if cfg.train.train_strategy != "frozen":  # rates around it, in the ratio of the paper
             words.insert(1, f"train.lr_half_width {two_digits(tried.recommended / 2):g}")
     taken = f"{duration(time.perf_counter() - started)}; nothing was trained or written"
+    if other := faster(cfg, task):
+        parts.append(other)
     return "\n\n".join([*parts, f"add to the command: {' '.join(words)}" if words else "nothing to add", taken])
 
 

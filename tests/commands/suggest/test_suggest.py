@@ -1,6 +1,7 @@
 """``--suggest``, on the tiny model."""
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_learning_task
 from fedmezo.commands import suggest
+from fedmezo.commands.suggest.method import faster
 from fedmezo.commands.suggest.probe import Probe
 from fedmezo.federation.messages import Plan
 from fedmezo.main import main
@@ -61,6 +63,35 @@ def test_the_words_can_be_added_to_the_command_and_the_loss_falls(tiny_yaml: Wri
     slow = train(path, "slow", *longer).summary()["losses"]["test"]
     assert change["change"] < -3 * change["standard_error"]
     assert change["change"] < 5 * slow["change"] < 0
+
+
+def test_the_words_of_another_method_can_be_added_and_the_loss_falls(tiny_yaml: Write, capsys: Said) -> None:
+    path = tiny_yaml(data=WORD_PROBLEMS, train={"local_update_steps": 10, "optimizer": {"lr": 0.05}})
+    said, _ = suggested(path, capsys)
+    (method,) = re.findall(r"instead of a rate: (.+)$", said, flags=re.MULTILINE)
+    words = shlex.split(method)
+    assert words[1].count("freeze_a: true") == 1 and words[words.index("zo.blocks") + 1] == "2"
+    losses = train(path, "faster", *words).summary()["losses"]["test"]
+    assert losses["after"] < 0.95 * losses["before"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("trainer.type", "llmtrainer"),
+        ("zo.blocks", "2"),
+        ("llm.adapter.use", "False"),
+        ("train.train_strategy", "random"),
+        ("train.batch_or_epoch", "epoch"),
+        ("llm.adapter.args", "[{adapter_method: lora, layers_to_transform: [1]}]"),
+    ],
+    ids=["backpropagation", "blocks already", "all parameters", "rates around one", "epochs", "one layer"],
+)
+def test_where_it_was_not_measured_or_cannot_be_no_other_method_is_suggested(
+    overrides: tuple[str, str], tiny_yaml: Write
+) -> None:
+    cfg = config.load(tiny_yaml(data=WORD_PROBLEMS), overrides)
+    assert not faster(cfg, assemble_learning_task(cfg))
 
 
 def test_a_mu_that_is_too_large_is_replaced(tiny_yaml: Write, capsys: Said) -> None:
