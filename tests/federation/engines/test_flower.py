@@ -19,6 +19,11 @@ from tests.test_main import Run, resume, train
 Write = Callable[..., Path]
 pytestmark = pytest.mark.timeout(900)  # processes that import torch, beside other tests
 SCALARS: dict[str, Any] = {}
+BLOCKS: dict[str, Any] = {  # with the rate from the curvature
+    "train": {"optimizer": {"lr": "auto"}},
+    "zo": {"blocks": 2, "queries": 2, "estimator": "one-sided"},
+    "llm": {"adapter": {"args": [{"adapter_method": "lora", "r": 4, "freeze_a": True}]}},
+}
 WEIGHTS: dict[str, Any] = {"trainer": {"type": "llmtrainer"}}
 
 
@@ -29,7 +34,7 @@ def same_bits(run: Run, other: Run) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("sections", "workers"), [(SCALARS, 1), (SCALARS, 2), (WEIGHTS, 2)])
+@pytest.mark.parametrize(("sections", "workers"), [(SCALARS, 1), (SCALARS, 2), (BLOCKS, 2), (WEIGHTS, 2)])
 def test_simulation(sections: dict[str, Any], workers: int, tiny_yaml: Write) -> None:
     """In a process of its own, as Ray leaves threads and variables behind."""
     path = tiny_yaml(**sections)
@@ -71,7 +76,7 @@ def test_a_simulation_that_is_told_to_stop_finishes_its_round_and_goes_on_to_the
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("sections", [SCALARS, WEIGHTS])
+@pytest.mark.parametrize("sections", [SCALARS, BLOCKS, WEIGHTS])
 def test_deployment(sections: dict[str, Any], tiny_yaml: Write, tmp_path: Path) -> None:
     path = tiny_yaml(**sections)
     local = train(path, "local")
