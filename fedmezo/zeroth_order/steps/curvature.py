@@ -9,10 +9,10 @@ from fedmezo.zeroth_order.steps.second_differences import CAUTION, Curvature
 
 @register("curvature")
 class Bounded:
-    """g_q min(1, c / (rate share h)): along each direction a client goes by at most c g / h, c being CAUTION.
+    """g_q min(1, c n / (rate share |g_q|)): along each direction a client goes by at most c n, c being CAUTION.
 
-    h is the root mean square of z'Hz over the round so far (:class:`.second_differences.Curvature`). On a parabola the
-    loss rises where rate share > 2 / h, and is lowest at 1 / h.
+    n is newton's step, |g| / h or less (:meth:`.second_differences.Curvature.newton`). On a parabola the loss rises
+    where rate share > 2 / h, and is lowest at 1 / h.
     Source: a trust region (Conn, Gould and Toint, 2000) of one dimension.
     """
 
@@ -26,7 +26,9 @@ class Bounded:
 
     def scalars(self, step: int, gradients: Sequence[float], losses: Mapping[Lane, float]) -> list[float]:
         """Return g times a factor of at most 1 [Q]."""
-        self._curvature.observe(step, losses)
+        most = self._curvature.newton(step, gradients, losses)
         step_size = self._work.rate * self._work.share
-        sizes = [step_size * self._curvature.size(key) for key in self._work.keys[step]]
-        return [gradient / max(1.0, size / CAUTION) for gradient, size in zip(gradients, sizes, strict=True)]
+        return [
+            gradient if step_size * abs(gradient) <= CAUTION * abs(each) else CAUTION * each / step_size
+            for gradient, each in zip(gradients, most, strict=True)
+        ]

@@ -11,8 +11,9 @@ from fedmezo.zeroth_order.steps.second_differences import Curvature
 class OverCurvature:
     """g_q / (share h): along each direction a client goes by rate g / h, and at rate 1 to where a parabola is lowest.
 
-    h is the root mean square of z'Hz over the round so far (:class:`.second_differences.Curvature`); where it is 0,
-    g_q is recorded as it is. ``train.optimizer.lr auto`` is this with the rate CAUTION.
+    h is the root mean square of z'Hz over the round so far; where it is 0, g_q is recorded as it is; directions whose
+    parabolas together are lower than any loss are shortened (:meth:`.second_differences.Curvature.newton`).
+    ``train.optimizer.lr auto`` is this with the rate CAUTION.
     Source: Newton's method in one dimension; for z in isotropic directions h is about tr H, whose inverse is the best
     rate of the noiseless step (docs/guides/steps.md).
     """
@@ -26,7 +27,5 @@ class OverCurvature:
         return self._curvature.lanes(step)
 
     def scalars(self, step: int, gradients: Sequence[float], losses: Mapping[Lane, float]) -> list[float]:
-        """Return g / (share h) [Q]."""
-        self._curvature.observe(step, losses)
-        sizes = [self._work.share * self._curvature.size(key) for key in self._work.keys[step]]
-        return [gradient / size if size else gradient for gradient, size in zip(gradients, sizes, strict=True)]
+        """Return g / (share h), or less [Q]."""
+        return [each / self._work.share for each in self._curvature.newton(step, gradients, losses)]

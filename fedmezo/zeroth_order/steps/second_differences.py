@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 
 from fedmezo.core.directions.blocks import block_of
@@ -49,6 +49,23 @@ class Curvature:
             return math.inf
         own, every = self._squares.get(self._block(key), []), list(chain.from_iterable(self._squares.values()))
         return math.sqrt(math.fsum([*own, math.fsum(every) / len(every)]) / (len(own) + 1))
+
+    def newton(self, step: int, gradients: Sequence[float], losses: Mapping[Lane, float]) -> list[float]:
+        """Return how far newton's step goes along each direction of a step [Q]: g / h, and the share of g where h is 0.
+
+        Together they are shortened where their parabolas, sum g^2 / 2 h, would be lower than 0 by the mean loss of the
+        step: no loss is. So it is where directions are not independent, as with one token's loss, whose curvature is
+        along one direction only, and where an example is told with confidence and wrong: its h is small, its g is not.
+        Source: the bound of the stochastic Polyak step size (Loizou et al., AISTATS 2021).
+        """
+        self.observe(step, losses)
+        sizes = [self.size(key) for key in self._work.keys[step]]
+        share = self._work.share
+        steps = [gradient / size if size else gradient * share for gradient, size in zip(gradients, sizes, strict=True)]
+        falls = math.fsum(gradient * each for gradient, each in zip(gradients, steps, strict=True)) / 2
+        finite = [loss for loss in losses.values() if math.isfinite(loss)]
+        level = math.fsum(finite) / len(finite) if finite else math.inf
+        return [each * level / falls for each in steps] if 0.0 <= level < falls else steps
 
     def _measured(self, step: int) -> list[int]:
         own = self._work.keys[step]

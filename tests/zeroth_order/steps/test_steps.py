@@ -1,6 +1,7 @@
 """Each kind of step against its formula, on parabolas whose curvature is known."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -27,17 +28,33 @@ def round_of(*keys: list[int], rate: float = 1.0, blocks: int = 1) -> Round:
     return Round(keys, MU, rate, share=1.0 / len(keys[0]), blocks=blocks)
 
 
-def losses(point: np.ndarray, lanes: list[Lane]) -> dict[Lane, float]:
-    """Return L(theta) = 1 + theta' H theta / 2 at lanes around a point [3]."""
-    at = {lane: point + lane.scale * SIGNS[lane.key] for lane in lanes}
-    return {lane: float(1.0 + 0.5 * HESSIAN @ theta**2) for lane, theta in at.items()}
+def parabola(theta: np.ndarray) -> float:
+    """Return L = 1 + theta' H theta / 2 of a point [3]."""
+    return float(1.0 + 0.5 * HESSIAN @ theta**2)
 
 
-def step(rule: StepRule, work: Round, number: int, point: np.ndarray, estimator: Estimator) -> np.ndarray:
+def one_token(theta: np.ndarray) -> float:
+    """Return the loss of a choice of two whose logit is the sum of a point [3]: curved along (1, 1, 1) only."""
+    return float(np.logaddexp(0.0, -theta.sum()))
+
+
+def losses(point: np.ndarray, lanes: list[Lane], loss: Callable[[np.ndarray], float] = parabola) -> dict[Lane, float]:
+    """Return the losses of lanes around a point [3]."""
+    return {lane: loss(point + lane.scale * SIGNS[lane.key]) for lane in lanes}
+
+
+def step(
+    rule: StepRule,
+    work: Round,
+    number: int,
+    point: np.ndarray,
+    estimator: Estimator,
+    loss: Callable[[np.ndarray], float] = parabola,
+) -> np.ndarray:
     """Return the point [3] after a step."""
     keys = list(work.keys[number])
     own = estimator.lanes(keys, MU)
-    found = losses(point, [*own, *rule.lanes(number)])
+    found = losses(point, [*own, *rule.lanes(number)], loss)
     gradients = [each.gradient for each in estimator.projections([found[lane] for lane in own], MU)]
     scalars = rule.scalars(number, gradients, found)
     after = point.copy()
@@ -83,6 +100,15 @@ def test_newton_goes_to_the_lowest_point_along_a_direction(estimator: Estimator)
         bias = 0.0 if isinstance(estimator, CentralDifference) else MU * HESSIAN.sum() / 2
         point = step(rule, work, number, point, estimator)
         assert HESSIAN * point @ SIGNS[key] == pytest.approx(-bias, abs=1e-10)
+
+
+@pytest.mark.parametrize("logit", [0.0, -8.0, -30.0], ids=["even", "confident and wrong", "certain and wrong"])
+def test_newton_does_not_overshoot_where_directions_are_not_independent(logit: float) -> None:
+    """Ten directions that all move the same logit; where the choice is told with confidence, h is next to 0."""
+    work = round_of([7, 0] * 5, rate=1.0)
+    point = np.full(3, logit / 3)
+    after = step(OverCurvature(work), work, 0, point, CentralDifference(), one_token)
+    assert logit < after.sum() < 3.0 - logit and one_token(after) < one_token(point)
 
 
 @given(rate=st.floats(1e-3, 1e6), signs=st.lists(st.integers(0, 7), min_size=5, max_size=5))
