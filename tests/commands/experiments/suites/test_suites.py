@@ -52,8 +52,8 @@ def test_every_arm_is_a_configuration_that_stands(path: Path, scale: str, tmp_pa
         cfg = config.load(job.arm.cfg, job.beginning())
         assert cfg.seed == job.seed and Path(cfg.outdir) / cfg.expname == job.folder
         if scale == "cpu":
-            tuned = suite.name == "tuned_backprop" or job.arm.rates
-            assert cfg.train.lr_half_width == pytest.approx(cfg.train.optimizer.lr / 2) or tuned
+            own = suite.name == "tuned_backprop" or job.arm.rates or cfg.train.optimizer.lr == "auto"
+            assert own or cfg.train.lr_half_width == pytest.approx(cfg.train.optimizer.lr / 2)
     for job in chain(*screening(suite, tmp_path).values()):
         cfg = config.load(job.arm.cfg, job.beginning())
         assert cfg.seed == SEED not in {each.seed for each in found} and cfg.eval.split == ("val",)
