@@ -30,11 +30,13 @@ HALF = ["train.is_enable_half", "True"]
 WIDE = ["llm.adapter.args", "[{adapter_method: lora, r: 128, lora_alpha: 256}]"]
 MANY = ["federate.client_num", "300"]
 BACKPROP = ["trainer.type", "llmtrainer"]
+BLOCKS = ["zo.blocks", "10", "zo.queries", "10", "zo.estimator", "one-sided"]
 # (name, what is changed; of the group's inference too)
 CASES: dict[str, list[str]] = {
     "LoRA r=8: inference": [],
     "LoRA r=8: mezotrainer, 3 clients": [],
     "LoRA r=8: mezotrainer, 300 clients": MANY,
+    "LoRA r=8: mezotrainer in ten blocks, 3 clients": BLOCKS,
     "LoRA r=8: llmtrainer, 3 clients": BACKPROP,
     "LoRA r=8, bf16: inference": HALF,
     "LoRA r=8, bf16: mezotrainer, 3 clients": HALF,
@@ -45,6 +47,7 @@ CASES: dict[str, list[str]] = {
     "all parameters: inference": ALL,
     "all parameters: mezotrainer, 3 clients": ALL,
     "all parameters: mezotrainer, 3 clients, rademacher": [*ALL, "zo.distribution", "rademacher"],
+    "all parameters: mezotrainer in ten blocks, 3 clients": [*ALL, *BLOCKS],
     "all parameters: llmtrainer, 3 clients": [*ALL, *BACKPROP],
     "all parameters, bf16: inference": [*ALL, *HALF],
     "all parameters, bf16: mezotrainer, 3 clients": [*ALL, *HALF],

@@ -9,6 +9,7 @@ from fedmezo.commands.experiments.suites.suite import Suite
 
 AGAINST = "drop, against baseline"
 FACTOR = "drop, in times the baseline's"
+ALIKE = 1e-12  # of a mean: what equal values are apart by rounding
 
 Table = tuple[list[str], list[list[str]]]  # a header, and rows
 
@@ -72,7 +73,7 @@ def shown(value: Interval) -> str:
     """Return a mean and the half-width of its interval, as many digits as that has to say."""
     if not value.count:
         return "-"
-    if math.isnan(value.half_width) or value.half_width == 0.0:
+    if math.isnan(value.half_width) or value.half_width <= ALIKE * abs(value.mean):
         return f"{value.mean:.4g}" if abs(value.mean) < 1e4 else f"{value.mean:,.0f}"
     if value.half_width < 1e-6:
         return f"{value.mean:.2g} ± {value.half_width:.2g}"

@@ -298,6 +298,7 @@ def test_values_that_are_not_finite_do_not_count() -> None:
     found = interval([math.nan, 2.0, math.inf])
     assert (found.mean, found.count) == (2.0, 1) and math.isnan(found.half_width)
     assert interval([]).count == 0 and shown(interval([])) == "-"
+    assert shown(interval([0.003] * 3)) == "0.003"  # their mean is another number
 
 
 @pytest.mark.parametrize(
