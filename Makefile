@@ -11,7 +11,7 @@ INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
 # modules are compiled once, not in every process, wherever that was turned off
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all integration pytest check docs fuzz faults crash bench paper clean
+.PHONY: demo test test-all integration test-gpu-standin pytest check docs fuzz faults crash bench paper clean
 
 demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
 	$(VENV)/bin/fedmezo run quickstart
@@ -25,6 +25,9 @@ test-all: $(TESTS)  ## the same with every case of every matrix; half an hour
 
 integration: $(TESTS)  ## federations, suites, signals, a real model: what takes processes of its own; CI runs it after the tests
 	$(RUN) -m pytest -n auto --dist worksteal -m "integration and not full"
+
+test-gpu-standin: $(TESTS)  ## the kernel for GPUs without one: its bits, interpreted, and its machine code
+	$(RUN) -m pytest -n auto tests/core/directions/test_triton_kernel.py
 
 pytest: $(TESTS)
 	$(RUN) -m pytest -n auto --dist worksteal $(MARKED)

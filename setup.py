@@ -43,6 +43,7 @@ TEST = [
     "axe-playwright-python>=0.1.8",
     "lm_eval>=0.4.13",
     "rouge-score>=0.1.2",
+    "triton>=3.7; sys_platform == 'linux'",  # interpreted and compiled without a GPU; of the version that torch has
 ]
 
 DOCS = ["mkdocs>=1.6", "mkdocs-material>=9.8", "mkdocstrings[python]>=1.0", "mkdocs-api-autonav>=0.4"]

@@ -3,7 +3,8 @@
 python scripts/lock_constraints.py > constraints.txt
 
 Run in an environment with a recent pip. The pins below are those under which all extras resolve together: Flower
-holds rich, protobuf, typer and packaging back, and newer ones of these leave pip without an answer.
+holds rich, protobuf, typer and packaging back, and newer ones of these leave pip without an answer. triton is that of
+torch's builds for CUDA.
 """
 
 import json
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-PINS = ("torch==2.13.0", "rich==14.3.4", "protobuf==6.33.6", "typer==0.20.1", "packaging==25.0")
+PINS = ("torch==2.13.0", "triton==3.7.1", "rich==14.3.4", "protobuf==6.33.6", "typer==0.20.1", "packaging==25.0")
 EXTRAS = "llm,test,flower,flower-sim,eval,metrics,sweep,wandb,tensorboard,modelscope,screens,docs"
 ALSO = ("setuptools", "wheel")
 

@@ -1,6 +1,8 @@
 """Device and dtype of a run, and what a user should know: rounding noise can be larger than a projected gradient."""
 
 import math
+import warnings
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -8,6 +10,7 @@ from yacs.config import CfgNode
 
 from fedmezo.assembly.arguments import step_rule, zeroth_order
 from fedmezo.core.errors import ConfigurationError
+from fedmezo.core.log import LOG
 from fedmezo.zeroth_order.estimators import is_symmetric
 from fedmezo.zeroth_order.estimators.make import make_estimator
 from fedmezo.zeroth_order.scoring import Scorer
@@ -33,19 +36,33 @@ MEASURED = (Measurement("bfloat16", "cpu", 5e-3, 0.794),)
 
 def chosen_device(use_gpu: bool, index: int) -> torch.device:
     """Return the GPU if one is wanted (an index of -1 means none) and there, else the CPU."""
-    if use_gpu and index >= 0 and torch.cuda.is_available():
+    if use_gpu and index >= 0 and gpu_is_usable():
         if index >= torch.cuda.device_count():
             raise ConfigurationError(f"device = {index}\n    expected 0 to {torch.cuda.device_count() - 1}")
         return torch.device("cuda", index)
     return torch.device("cpu")
 
 
+@cache
+def gpu_is_usable() -> bool:
+    """Return whether there is a GPU that torch can use; why one that is there cannot be is told once."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        usable = torch.cuda.is_available()
+    if not usable:
+        for each in said:  # of a driver that is too old for this torch, for instance
+            LOG.warning(f"use_gpu = True, but the CPU is used: {str(each.message).splitlines()[0]}")
+    return usable
+
+
 def base_dtype(half: bool, device: torch.device) -> torch.dtype:
     """Return the dtype of the frozen weights: float32, or the half precision that the device does well."""
     if not half:
         return torch.float32
-    bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported()
-    return torch.bfloat16 if bf16 else torch.float16
+    if device.type == "cpu":
+        return torch.bfloat16
+    with torch.cuda.device(device):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def precision_warnings(cfg: CfgNode, scorer: Scorer) -> list[str]:

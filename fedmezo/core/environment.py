@@ -22,7 +22,7 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": ", ".join(map(torch.cuda.get_device_name, range(torch.cuda.device_count()))) or None,
         "commit": _commit(),
     }
 

@@ -9,10 +9,9 @@ import torch
 
 
 def peak_memory_mib() -> float:
-    """Return the peak so far in MiB: of the GPU's allocator where one is used, else resident memory."""
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return _peak_resident_mib()
+    """Return the peak so far in MiB: of the GPUs' allocators where one is used, summed, else resident memory."""
+    on_gpus = sum(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))
+    return on_gpus / 2**20 if on_gpus else _peak_resident_mib()
 
 
 def _peak_resident_mib() -> float:

@@ -1,12 +1,14 @@
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from fedmezo import config
 from fedmezo.assembly import precision, precision_warnings
 from fedmezo.assembly.model import assemble_model
-from fedmezo.assembly.precision import MEASURED, Measurement, nearest
+from fedmezo.assembly.precision import MEASURED, Measurement, chosen_device, gpu_is_usable, nearest
 
 Write = Callable[..., Path]
 
@@ -17,6 +19,26 @@ DORA = ("llm.adapter.args", "[{adapter_method: lora, r: 4, use_dora: true}]")  #
 def warned(tiny_yaml: Write, *overrides: str) -> str:
     cfg = config.load(tiny_yaml(), ["use_gpu", "False", "train.is_enable_half", "True", *DORA, *overrides])
     return "\n".join(precision_warnings(cfg, assemble_model(cfg).scorer))
+
+
+def test_a_gpu_that_is_there_and_cannot_be_used_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def too_old() -> bool:
+        warnings.warn("CUDA initialization: The NVIDIA driver on your system is too old (11040).\nUpdate", stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", too_old)
+    gpu_is_usable.cache_clear()
+    try:
+        assert chosen_device(False, 0).type == "cpu" and not caplog.records
+        assert [chosen_device(True, 0).type for _ in range(2)] == ["cpu", "cpu"]
+    finally:
+        gpu_is_usable.cache_clear()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("use_gpu = True, but the CPU is used: ") and told.endswith(
+        "is too old (found version 11040)."
+    )
 
 
 def test_pairs_that_share_their_rounding_need_no_warning(tiny_yaml: Write) -> None:

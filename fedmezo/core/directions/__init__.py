@@ -27,18 +27,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedmezo.core.directions import torch_kernel
+from fedmezo.core.directions import on_cuda, torch_kernel
 from fedmezo.core.directions.task import COMPILED, Task
 
 try:
     from fedmezo.core.directions import numba_kernel
 except ImportError:  # numba is not there: slower, the same bits
     numba_kernel = None  # type: ignore[assignment]
-try:
-    from fedmezo.core.directions import triton_kernel
-except ImportError:
-    triton_kernel = None  # type: ignore[assignment]
-
 
 _PRECISIONS = {  # of sums, by that of a vector
     torch.float64: torch.float64,
@@ -94,8 +89,8 @@ def accumulate(
         torch_kernel.accumulate(task)
     elif total.device.type == "cpu" and numba_kernel is not None:
         numba_kernel.accumulate(task, torch.get_num_threads())
-    elif total.device.type == "cuda" and triton_kernel is not None and total.dtype == source.dtype == torch.float32:
-        triton_kernel.accumulate(task)
+    elif total.device.type == "cuda":
+        on_cuda.accumulate(task)
     else:
         torch_kernel.accumulate(task)
 
