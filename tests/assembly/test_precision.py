@@ -36,9 +36,7 @@ def test_a_gpu_that_is_there_and_cannot_be_used_is_told_once(
     finally:
         gpu_is_usable.cache_clear()
     (told,) = [record.getMessage() for record in caplog.records]
-    assert told.startswith("use_gpu = True, but the CPU is used: ") and told.endswith(
-        "is too old (found version 11040)."
-    )
+    assert told.startswith("use_gpu = True, but the CPU is used: ") and told.endswith("is too old (11040).")
 
 
 def test_pairs_that_share_their_rounding_need_no_warning(tiny_yaml: Write) -> None:
