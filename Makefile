@@ -67,6 +67,7 @@ bench: $(TESTS)  ## the benchmarks of docs/benchmarks.md, on this machine; hours
 	$(RUN) -m benchmarks.fidelity --trainable lora8 lora128 all --batch 1 $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
 	$(RUN) -m benchmarks.convergence
 	$(RUN) -m benchmarks.budget
+	$(RUN) -m benchmarks.any_rate
 	$(RUN) -m benchmarks.estimates
 
 paper: $(TESTS)  ## the paper's tables and figures on SmolLM2; hours, and goes on where it stopped. DATA=FOLDER (default: data)

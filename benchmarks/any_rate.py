@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,11 @@ def run(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
     """Yield the runs, those of the grid first."""
-    base = {**COMMON, **(SMOLLM2 if options.smollm2 else TINY), **dict(_pairs(options.overrides))}
+    base = {
+        **COMMON,
+        **(SMOLLM2 if options.smollm2 else TINY),
+        **dict(zip(options.overrides[::2], options.overrides[1::2], strict=True)),
+    }
     for trained in options.trained:
         for precision in options.precision:
             row = partial(measured, base, trained, precision)
@@ -93,10 +97,6 @@ def measured(base: Mapping[str, Any], trained: str, precision: str, step: str, r
     own = {"zo.normalise": step, "train.optimizer.lr": rate}
     found = run({**base, **TRAINED[trained], **PRECISION[precision], **own})
     return Row(trained, precision, step, rate, found["before"], found.get("after"), found.get("standard_error"))
-
-
-def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    yield from zip(words[::2], words[1::2], strict=True)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
     python scripts/record_screen.py docs/screens/demo.svg --frames 24 --rows 26 -- \\
         python -m fedmezo.main --cfg configs/quickstart.yaml
 
-The recording is the real one; only the pauses between its frames are made equal.
+The recording is the real one; only the pauses between its frames are made equal, and the user's home is called ~.
 """
 
 import argparse
@@ -38,8 +38,9 @@ def record(command: list[str], columns: int, rows: int) -> Iterator[Frame]:
     screen = pyte.Screen(columns, rows)
     stream = pyte.ByteStream(screen)
     stream.feed(f"$ {shlex.join(command)}\r\n".encode())
+    home = f"{Path.home()}/".encode()
     for output in outputs(command, columns, rows):
-        stream.feed(output)
+        stream.feed(output.replace(home, b"~/"))  # whose machine it was is nobody's business
         yield drawn(screen)
 
 

@@ -10,32 +10,42 @@ from fedmezo.core.log import LOG
 NO_COMPILER = "C compiler"  # in what Triton says where it finds none to build its launcher with
 
 
+class OnCuda:
+    """What does tasks: Triton, until it turns out that it cannot."""
+
+    def __init__(self, compiled: Callable[[Task], None] | None) -> None:
+        self._compiled = compiled
+
+    def __call__(self, task: Task) -> None:
+        """Do a task; see :func:`fedmezo.core.directions.accumulate`."""
+        if self._compiled is not None:
+            try:
+                self._compiled(task)
+            except RuntimeError as error:
+                if NO_COMPILER not in str(error):
+                    raise
+                _tell(str(error).splitlines()[0])
+                self._compiled = None  # not looked for at every launch
+            else:
+                return
+        torch_kernel.accumulate(task)
+
+
 def accumulate(task: Task) -> None:
     """Do a task; see :func:`fedmezo.core.directions.accumulate`."""
-    compiled = _compiled()
-    if compiled is not None:
-        try:
-            compiled(task)
-        except RuntimeError as error:
-            if NO_COMPILER not in str(error):
-                raise
-            _tell(str(error).splitlines()[0])
-        else:
-            return
-    torch_kernel.accumulate(task)
+    _on_cuda()(task)
 
 
 @cache
-def _compiled() -> Callable[[Task], None] | None:
-    """Return the compiled implementation; None without Triton. Where there is no CUDA device it is not imported."""
+def _on_cuda() -> OnCuda:
+    """Return what does tasks in this process. Where there is no CUDA device Triton is not imported."""
     try:
         from fedmezo.core.directions import triton_kernel
     except ImportError:
         _tell("triton is not installed")
-        return None
-    return triton_kernel.accumulate
+        return OnCuda(None)
+    return OnCuda(triton_kernel.accumulate)
 
 
-@cache
 def _tell(why: str) -> None:
     LOG.warning(f"directions are made by plain torch operations, many launches each: {why}")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from fedmezo.core.directions import accumulate, on_cuda, torch_kernel
+from fedmezo.core.directions import accumulate, torch_kernel
+from fedmezo.core.directions.on_cuda import OnCuda
 from fedmezo.core.directions.task import COMPILED, Task
 
 triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is for Linux only")
@@ -58,29 +59,29 @@ def a_task() -> Task:
     return Task(torch.zeros(9), torch.linspace(-1, 1, 9), None, (7,), (0.5,), "gaussian", 3)
 
 
-def test_without_a_compiler_plain_torch_does_it_which_is_told_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_compiler_plain_torch_does_it_which_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    asked = []
+
     def fails(task: Task) -> None:
+        asked.append(task)
         raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable or set triton.knobs")
 
-    on_cuda._tell.cache_clear()
-    monkeypatch.setattr(on_cuda, "_compiled", lambda: fails)
     wanted, *found = (a_task() for _ in range(3))
     torch_kernel.accumulate(wanted)
+    on_cuda = OnCuda(fails)
     for task in found:
-        on_cuda.accumulate(task)
+        on_cuda(task)
         assert torch.equal(task.total, wanted.total)
     assert [record.levelname for record in caplog.records] == ["WARNING"] and "Failed to find C compiler" in caplog.text
+    assert len(asked) == 1
 
 
-def test_another_error_of_the_device_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_error_of_the_device_is_not_hidden() -> None:
     def fails(task: Task) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(on_cuda, "_compiled", lambda: fails)
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        on_cuda.accumulate(a_task())
+        OnCuda(fails)(a_task())
 
 
 @pytest.mark.gpu

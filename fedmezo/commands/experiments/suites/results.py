@@ -251,7 +251,9 @@ UNITS = {
 
 
 def tidy(runs: Sequence[Finished], more: Sequence[str] = ()) -> list[Row]:
-    """Return a row for every value of every curve: the suite's axes, seed, rounds, metric, value.
+    """Return a row for a value of a curve after each evaluation: the suite's axes, seed, rounds, metric, value.
+
+    What is known of every round is in the runs' own ``metrics.jsonl``; of thousands of rounds it is no table to read.
 
     Args:
         runs: of the suite.
@@ -259,10 +261,14 @@ def tidy(runs: Sequence[Finished], more: Sequence[str] = ()) -> list[Row]:
     """
     rows = []
     for run in runs:
+        evaluated = {row.rounds_done for row in run.evaluations}
+        labels: Row = {**run.job.arm.labels, "seed": run.job.seed}
         for metric in (*CURVES, *more):
-            for rounds, value in run.curve(metric):
-                labels: Row = dict(run.job.arm.labels)
-                rows.append(labels | {"seed": run.job.seed, "rounds": rounds, "metric": metric, "value": value})
+            rows += [
+                labels | {"rounds": rounds, "metric": metric, "value": value}
+                for rounds, value in run.curve(metric)
+                if rounds in evaluated
+            ]
     return rows
 
 
