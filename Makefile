@@ -65,6 +65,7 @@ bench: $(TESTS)  ## the benchmarks of docs/benchmarks.md, on this machine; hours
 	$(RUN) -m benchmarks.memory $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
 	$(RUN) -m benchmarks.overhead $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
 	$(RUN) -m benchmarks.fidelity --trainable lora8 lora128 all --batch 1 $(if $(DATA),-- data.root $(DATA) data.type gsm8k@llm)
+	$(RUN) -m benchmarks.precision
 	$(RUN) -m benchmarks.convergence
 	$(RUN) -m benchmarks.budget
 	$(RUN) -m benchmarks.any_rate

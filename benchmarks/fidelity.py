@@ -1,7 +1,8 @@
 """Gradient fidelity for dtypes, perturbation scales, estimators, ranks, batch sizes and models.
 
-python -m benchmarks.fidelity [--cfg FILE] [--pairs N] [--half False True] [--mu MU ...] [--estimator NAME ...]
-    [--trainable lora8 ...] [--batch N ...] [--model NAME ...] [--json FILE] [key value ...]
+python -m benchmarks.fidelity [--cfg FILE] [--pairs N] [--half False True] [--precision shared plain]
+    [--mu MU ...] [--estimator NAME ...] [--trainable lora8 ...] [--batch N ...] [--model NAME ...]
+    [--json FILE] [key value ...]
 
 Fidelity is the correlation of projected gradients with the exact directional derivative (fp32 backpropagation), over
 (direction, batch) pairs at the initial point. A default is offered only where it is at least 0.9. Four directions a
@@ -34,10 +35,9 @@ def rows(options: argparse.Namespace, model: str, trainable: str, batch: int) ->
     cfg = config.load(options.cfg, shared)
     task = assemble_learning_task(cfg)
     scorers = {"fp32": task.scorer}
-    if "True" in options.half:
-        scorers["bf16"] = assemble_learning_task(
-            config.load(options.cfg, [*shared, "train.is_enable_half", "True"])
-        ).scorer
+    for precision in options.precision if "True" in options.half else ():
+        half = config.load(options.cfg, [*shared, "train.is_enable_half", "True", "train.precision", precision])
+        scorers[f"bf16, {precision}"] = assemble_learning_task(half).scorer
     chosen = [name for name in scorers if ("False" in options.half if name == "fp32" else True)]
     cases = list(product(chosen, options.estimator, options.mu))
     found = gradient_fidelities(
@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--cfg", type=Path, default=Path("configs/word_problems.yaml"))
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--half", nargs="+", choices=("False", "True"), default=["False", "True"])
+    parser.add_argument("--precision", nargs="+", choices=("shared", "plain"), default=["shared", "plain"])
     parser.add_argument("--mu", nargs="+", type=float, default=[1e-3, 5e-3, 1e-2])
     parser.add_argument("--estimator", nargs="+", choices=registry.names(), default=["central"])
     parser.add_argument("--trainable", nargs="+", choices=TRAINABLE, default=["lora8"])

@@ -30,7 +30,7 @@ from fedmezo.models.adapters import attach_adapter, initial_parameters, load_poi
 from fedmezo.models.blocks import Blocks, divide_into_blocks
 from fedmezo.models.faults import of_model
 from fedmezo.models.flat_parameters import FlatParameters, Span
-from fedmezo.models.half_precision import with_half_products
+from fedmezo.models.half_precision import with_half_products, with_plain_products
 from fedmezo.models.hashing import model_hash
 from fedmezo.models.hubs import BaseModel, load_base_model
 from fedmezo.models.tokenizers import ModelTokenizer
@@ -138,8 +138,10 @@ def load_model(cfg: CfgNode) -> BaseModel:
         )
     with of_model(cfg.model.type):
         check_working(base.model, base.tokenizer)
-    if dtype != torch.float32:
+    if dtype != torch.float32 and cfg.train.precision == "shared":
         with_half_products(base.model, whole=not cfg.llm.adapter.use)
+    elif dtype != torch.float32 and cfg.llm.adapter.use:
+        with_plain_products(base.model)
     return base
 
 

@@ -22,6 +22,7 @@ RECOMMENDED_FIDELITY = 0.9
 class Measurement(NamedTuple):
     """The gradient fidelity of a dtype on a device at a perturbation scale."""
 
+    precision: str
     dtype: str
     device: str
     mu: float
@@ -31,7 +32,7 @@ class Measurement(NamedTuple):
 # an adapter whose two signs are scored one after the other: SmolLM2-135M-Instruct, DoRA r=8 on q and v, 100 pairs
 # python -m fedmezo.main --cfg configs/word_problems.yaml --check --fidelity 100 train.is_enable_half True
 #     llm.adapter.args '[{adapter_method: lora, r: 8, lora_alpha: 16, use_dora: true}]'
-MEASURED = (Measurement("bfloat16", "cpu", 5e-3, 0.794),)
+MEASURED = (Measurement("shared", "bfloat16", "cpu", 5e-3, 0.794),)
 
 
 def chosen_device(use_gpu: bool, index: int) -> torch.device:
@@ -84,11 +85,11 @@ def _of_curvature(cfg: CfgNode) -> list[str]:
 
 
 def _of_gradients(cfg: CfgNode, scorer: Scorer) -> list[str]:
-    if scorer.in_place or (scorer.shares_rounding and is_symmetric(make_estimator(cfg.zo.estimator))):
+    if scorer.shares_rounding and (scorer.in_place or is_symmetric(make_estimator(cfg.zo.estimator))):
         return []  # in place, what is scored alone is scored in fp32
     device = chosen_device(cfg.use_gpu, cfg.device)
     dtype = str(base_dtype(True, device)).removeprefix("torch.")
-    found = nearest(dtype, device.type, cfg.zo.mu)
+    found = nearest(cfg.train.precision, dtype, device.type, cfg.zo.mu)
     if found and found.fidelity >= RECOMMENDED_FIDELITY:
         return []
     figure = (
@@ -96,12 +97,17 @@ def _of_gradients(cfg: CfgNode, scorer: Scorer) -> list[str]:
     )
     return [
         f"warning: half precision adds rounding noise to projected gradients; {dtype} on {device.type}: {figure} "
-        f"(1 is exact, {RECOMMENDED_FIDELITY} recommended). A larger zo.mu or batch helps; "
+        f"(1 is exact, {RECOMMENDED_FIDELITY} recommended). {_help(cfg)}; "
         "--check --fidelity 100 measures yours"
     ]
 
 
-def nearest(dtype: str, device: str, mu: float) -> Measurement | None:
+def _help(cfg: CfgNode) -> str:
+    larger = "A larger zo.mu or batch helps"
+    return larger if cfg.train.precision == "shared" else f"{larger}, and train.precision shared"
+
+
+def nearest(precision: str, dtype: str, device: str, mu: float) -> Measurement | None:
     """Return the measurement of a dtype on a device whose mu has the nearest order of magnitude, if there is any."""
-    rows = [row for row in MEASURED if (row.dtype, row.device) == (dtype, device)]
+    rows = [row for row in MEASURED if (row.precision, row.dtype, row.device) == (precision, dtype, device)]
     return min(rows, key=lambda row: abs(math.log(row.mu / mu)), default=None)

@@ -56,6 +56,7 @@ KEYS = (
         _is("eval.generate.max_examples", 0),
         "eval.generate.max_examples = 0",
     ),
+    Unused(("train.precision",), _is("train.is_enable_half", False), "train.is_enable_half = False is full precision"),
     Unused(("train.lr_half_width",), _is("train.train_strategy", "frozen"), "frozen has one rate"),
     Unused(
         ("data.num_examples", "data.worked", "data.steps"),

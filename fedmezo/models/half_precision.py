@@ -166,6 +166,30 @@ def with_half_products(model: PreTrainedModel, *, whole: bool = False) -> PreTra
     return model
 
 
+def with_plain_products(model: PreTrainedModel) -> PreTrainedModel:
+    """Have the linear layers of a model of half-precision weights take inputs of any dtype, in place.
+
+    The model computes in half precision as it is; only what an adapter makes is in fp32.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear | Conv1D):
+            own: Any = type(module)
+            module.__class__ = _narrowing_class(own)
+            if hasattr(module, "_hf_hook"):
+                module._old_forward = MethodType(type(module).forward, module)
+    return model
+
+
+@cache
+def _narrowing_class(kind: type[nn.Module]) -> type[nn.Module]:
+    """Return a class of linear layers that round their input to the dtype of their weight."""
+
+    def forward(self: Any, x: Tensor) -> Any:
+        return kind.forward(self, x.to(self.weight.dtype))
+
+    return type(f"Narrowing{kind.__name__}", (kind,), {"forward": forward})
+
+
 @cache
 def _widened_class(kind: type[nn.Module]) -> type[nn.Module]:
     """Return a class of modules whose own parameters are fp32 copies of themselves in the forward pass."""

@@ -56,7 +56,7 @@ def test_curvature_in_half_precision_is_warned_of(tiny_yaml: Write) -> None:
 def test_the_figure_is_of_the_nearest_measurement(
     tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, mu: str, figure: float
 ) -> None:
-    rows = (Measurement("bfloat16", "cpu", 5e-3, 0.5), Measurement("bfloat16", "cpu", 1e-2, 0.8))
+    rows = (Measurement("shared", "bfloat16", "cpu", 5e-3, 0.5), Measurement("shared", "bfloat16", "cpu", 1e-2, 0.8))
     monkeypatch.setattr(precision, "MEASURED", rows)
     shown = warned(tiny_yaml, "zo.mu", mu)
     assert shown.startswith("warning: half precision adds rounding noise to projected gradients; bfloat16 on cpu")
@@ -66,14 +66,14 @@ def test_the_figure_is_of_the_nearest_measurement(
 def test_there_is_no_warning_where_there_is_no_cause(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     assert warned(tiny_yaml, "train.is_enable_half", "False") == ""
     assert warned(tiny_yaml, "trainer.type", "llmtrainer") == ""
-    monkeypatch.setattr(precision, "MEASURED", (Measurement("bfloat16", "cpu", 1e-2, 0.95),))
+    monkeypatch.setattr(precision, "MEASURED", (Measurement("shared", "bfloat16", "cpu", 1e-2, 0.95),))
     assert warned(tiny_yaml, "zo.mu", "1e-2") == ""
 
 
 def test_what_was_not_measured_is_said(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "MEASURED", (Measurement("float16", "cuda", 1e-2, 0.95),))
+    monkeypatch.setattr(precision, "MEASURED", (Measurement("shared", "float16", "cuda", 1e-2, 0.95),))
     assert "bfloat16 on cpu: not measured" in warned(tiny_yaml)
 
 
 def test_measurements_are_fidelities() -> None:
-    assert all(-1 <= row.fidelity <= 1 and nearest(row.dtype, row.device, row.mu) == row for row in MEASURED)
+    assert all(-1 <= row.fidelity <= 1 and nearest(*row[:-1]) == row for row in MEASURED)

@@ -69,6 +69,14 @@ SECTION = Section(
             Boolean(),
             "Hold the base model in half precision; where all parameters are trained, by mezotrainer, them too.",
         ),
+        Key(
+            "train.precision",
+            "shared",
+            Choice(("shared", "plain")),
+            "Half precision whose rounding both signs of a direction share, or that of each by itself, as elsewhere.",
+            since="0.3.0",
+            before="shared",
+        ),
         Key("train.compile", False, Boolean(), "Compile the model's layers (mezotrainer; needs a C++ compiler)."),
         Key(
             "train.cache_frozen_layers",

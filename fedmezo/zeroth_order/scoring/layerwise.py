@@ -67,6 +67,7 @@ class LayerwiseScorer(Scorer):
         self.folder: Path | None = None  # where the point is backed up
         self._scratch: Tensor | None = None
         self._held: tuple[Span, int] | None = None  # of which z is in it
+        self._copy_dtype = parameters.buffer.dtype if self._pairing is None else torch.float32
         self._both_signs = True
         self._examples = 0  # of a sign, in the forward that is under way
 
@@ -199,7 +200,7 @@ class LayerwiseScorer(Scorer):
     def _with_bias(self, y: Tensor, module: nn.Linear | Conv1D, lane: Lane, signs: int) -> Tensor:
         """Add the perturbed biases of a linear layer to its outputs y, and return them."""
         if module.bias is not None:
-            biases = torch.empty(signs, y.shape[-1], device=y.device)
+            biases = torch.empty(signs, y.shape[-1], dtype=self._copy_dtype, device=y.device)
             self._perturb(biases, module.bias.data, self._span(module.bias).start, lane)
             for bias, target in zip(biases, y.chunk(signs), strict=True):
                 target.add_(bias)
@@ -219,8 +220,12 @@ class LayerwiseScorer(Scorer):
 
     def _perturb(self, copies: Tensor, source: Tensor, start: int, lane: Lane) -> None:
         """Write source + scale z into the first of the copies [signs, n], and source - scale z into the second."""
-        mirror = copies[1] if len(copies) == 2 else None
-        self.directions.add(copies[0], [lane.key], [lane.scale], start, source=source, factor=1.0, mirror=mirror)
+        if copies.dtype == torch.float32:
+            mirror = copies[1] if len(copies) == 2 else None
+            self.directions.add(copies[0], [lane.key], [lane.scale], start, source=source, factor=1.0, mirror=mirror)
+            return
+        for copy, scale in zip(copies, (lane.scale, -lane.scale)[: len(copies)], strict=True):
+            self.directions.add(copy, [lane.key], [scale], start, source=source, factor=1.0)
 
     def _direction(self, span: Span, key: int) -> Tensor:
         """Return z(key) of a tensor, rounded to the parameters' dtype, in scratch memory.
@@ -241,7 +246,7 @@ class LayerwiseScorer(Scorer):
         """Return scratch memory [signs, elements]; what was there before is done with."""
         self._held = None
         if self._scratch is None or self._scratch.numel() < signs * elements:
-            self._scratch = torch.empty(signs * elements, device=self.parameters.buffer.device)
+            self._scratch = torch.empty(signs * elements, dtype=self._copy_dtype, device=self.parameters.buffer.device)
         return self._scratch[: signs * elements].view(signs, elements)
 
 
