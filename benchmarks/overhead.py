@@ -72,7 +72,7 @@ def main() -> None:
     clock.watch(Replay, "__call__", "updating")
     for prefix in (Prefix, MovingPrefix):
         clock.watch(prefix, "append", "updating")
-    clock.watch_context(layerwise, "backed_up_on_disk", "parameters to the disk and back")
+    clock.watch_context(layerwise, "backed_up", "parameters to the disk and back")
     print("| round | seconds | scoring | updating | parameters to the disk and back | everything else |")
     print("|---|---|---|---|---|---|")
     for name, changes in CASES.items():

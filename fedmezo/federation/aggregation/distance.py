@@ -20,20 +20,22 @@ def update_distances(points: Callable[[], Iterator[Tensor]], spans: tuple[Span, 
         spans: the parameter tensors inside the flat vector.
     """
     mean, count = _mean(points())
-    return [_distance(_array(point) - mean, spans) for point in points()] if count else []
+    return [_distance(point, mean, spans) for point in points()] if count else []
 
 
 def _mean(points: Iterator[Tensor]) -> tuple[np.ndarray, int]:
     total, count = np.zeros(1), 0
-    for count, point in enumerate(points, start=1):  # noqa: B007 - the count is wanted after the loop
-        total = total + _array(point)
-    return total / max(count, 1), count
+    for count, point in enumerate(points, start=1):
+        total = _array(point) if count == 1 else np.add(total, _array(point), out=total)
+    total /= max(count, 1)
+    return total, count
 
 
 def _array(point: Tensor) -> np.ndarray:
     return point.detach().cpu().numpy().astype(np.float64)
 
 
-def _distance(difference: np.ndarray, spans: tuple[Span, ...]) -> float:
+def _distance(point: Tensor, mean: np.ndarray, spans: tuple[Span, ...]) -> float:
     # numpy sums on one thread, so that the bits do not depend on the number of threads
-    return math.fsum(float(np.sqrt(np.square(difference[span.start : span.stop]).sum())) for span in spans)
+    differences = (_array(point[span.start : span.stop]) - mean[span.start : span.stop] for span in spans)
+    return math.fsum(float(np.sqrt(np.square(each).sum())) for each in differences)

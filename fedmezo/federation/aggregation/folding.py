@@ -24,6 +24,8 @@ from fedmezo.models.hashing import point_hash
 from fedmezo.training import LocalUpdate
 from fedmezo.zeroth_order.replay import DirectionKeys, Replay, Steps
 
+CHUNK = 1 << 22  # elements of a vector that are in fp64 besides the sum
+
 
 @dataclass(frozen=True)
 class Result:
@@ -248,8 +250,12 @@ class _Arriving:
         total, weights = torch.zeros_like(self.start, dtype=torch.float64), 0
         for weight, point in zip(self.weights(), self.points(), strict=True) if self._hold else self._folded():
             weights += weight
-            total += point.double() * weight
-        return (total / weights).to(self.start.dtype)
+            for part, own in zip(total.split(CHUNK), point.split(CHUNK), strict=True):
+                part += own.double() * weight
+        mean = torch.empty_like(self.start)
+        for part, own in zip(mean.split(CHUNK), total.split(CHUNK), strict=True):
+            part.copy_(own / weights)
+        return mean
 
     def _folded(self) -> Iterator[tuple[int, Tensor]]:
         first, self._first = self._first, None

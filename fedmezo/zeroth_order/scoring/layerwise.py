@@ -24,8 +24,8 @@ from fedmezo.core.log import LOG
 from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import Pairing, as_rows, half_class, pairing_of, perturbed_product
 from fedmezo.zeroth_order.estimators import Lane
+from fedmezo.zeroth_order.scoring.backup import backed_up
 from fedmezo.zeroth_order.scoring.batching import lane_batches
-from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
 from fedmezo.zeroth_order.scoring.forward_override import forward_override
 from fedmezo.zeroth_order.scoring.pair_split import UnsplittableError, check_rows, check_splittable, joined, rows_of
 from fedmezo.zeroth_order.scoring.response_logits import MOST_LOGITS
@@ -79,7 +79,7 @@ class LayerwiseScorer(Scorer):
     @contextmanager
     def restoring(self, point: Tensor) -> Iterator[None]:
         """Let the point [d], which is the model's own buffer, be moved inside the block; it is back afterwards."""
-        with backed_up_on_disk(point, self.folder or cache_folder()):
+        with backed_up(point, self.folder or cache_folder()):
             yield
 
     def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:

@@ -72,6 +72,23 @@ def test_scalars_and_weights_are_the_weighted_mean(weighting: Weighting, weights
         torch.testing.assert_close(apply(aggregation, scalars).double(), mean, rtol=0, atol=3e-7)
 
 
+def test_an_average_of_weights_needs_no_second_vector_in_fp64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum is in fp64, [d]; what is added to it, and what it becomes, is so a part at a time."""
+    monkeypatch.setattr("fedmezo.federation.aggregation.folding.CHUNK", 7)
+    widened: list[int] = []
+    double = torch.Tensor.double
+
+    def noted(self: torch.Tensor) -> torch.Tensor:
+        widened.append(self.numel())
+        return double(self)
+
+    monkeypatch.setattr(torch.Tensor, "double", noted)
+    found = apply(WeightAggregation(Weighting(SIZES)), False)
+    assert sum(widened) == 3 * SIZE and max(widened) == 7
+    total = sum(double(own_point(client)) * weight for client, weight in enumerate((4, 8, 4)))
+    assert isinstance(total, torch.Tensor) and torch.equal(found, (total / 16).float())
+
+
 def test_a_record_holds_all_that_applying_needs() -> None:
     aggregation = ScalarAggregation(REPLAY, KEYS, Weighting(SIZES))
     plan, answers = results(scalars=True)

@@ -18,7 +18,7 @@ from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.estimators.one_sided import OneSided
 from fedmezo.zeroth_order.replay import MovingPrefix, Prefix, Replay, Steps
 from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, Request, layerwise, make_scorer
-from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
+from fedmezo.zeroth_order.scoring.backup import backed_up
 from tests.example_counts import examples
 from tests.models.tiny import FAMILIES, Tuned, bits, make_batch, places, tiny_base, tiny_lora, tuned
 
@@ -197,10 +197,10 @@ def test_together_means_one_after_the_other() -> None:
 def test_a_kept_vector_comes_back_whatever_happens(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr("fedmezo.zeroth_order.scoring.disk_backup.CHUNK", 1000)
+    monkeypatch.setattr("fedmezo.zeroth_order.scoring.backup.CHUNK", 1000)
     vector = direction(1, 0, 4321).to(dtype)
     before = vector.clone()
-    with pytest.raises(RuntimeError, match="in the middle"), backed_up_on_disk(vector, tmp_path / "new"):
+    with pytest.raises(RuntimeError, match="in the middle"), backed_up(vector, tmp_path / "new"):
         vector.mul_(torch.nan)
         raise RuntimeError("in the middle")
     assert torch.equal(vector, before)

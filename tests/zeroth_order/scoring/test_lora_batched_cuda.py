@@ -11,8 +11,8 @@ from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.half_precision import with_half_products
 from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.scoring import CopyInScorer, LayerwiseScorer, LoraBatchedScorer, Scorer
+from fedmezo.zeroth_order.scoring.backup import backed_up
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
-from fedmezo.zeroth_order.scoring.disk_backup import backed_up_on_disk
 from tests.models.tiny import FAMILIES, make_batch, tiny_adapter, tiny_base
 
 pytestmark = [
@@ -58,6 +58,7 @@ def test_compiled_layers() -> None:
 def test_a_vector_on_the_device_comes_back(tmp_path: Path) -> None:
     vector = torch.randn(10_000, device="cuda")
     before = vector.clone()
-    with backed_up_on_disk(vector, tmp_path):
+    with backed_up(vector, tmp_path):
         vector.zero_()
     assert torch.equal(vector, before)
+    assert not list(tmp_path.iterdir())  # in the host's memory

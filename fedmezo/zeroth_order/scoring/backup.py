@@ -1,4 +1,4 @@
-"""A vector that may be moved for a while: its values are in a file that has no name and vanishes with the process."""
+"""A vector that may be moved for a while: its values are kept where memory is not what the model is short of."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,14 +16,31 @@ CHUNK = 1 << 22  # elements written or read at a time
 
 
 @contextmanager
-def backed_up_on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
+def backed_up(vector: Tensor, folder: Path) -> Iterator[None]:
     """Bring a vector [d] back, bit for bit, at the end of the block.
 
-    It is read, not mapped: mapped pages would count as memory of the process.
+    That of a GPU is kept in the memory of the host, that of the host in a file of the folder, which has no name and
+    vanishes with the process. It is read, not mapped: mapped pages would count as memory of the process.
 
     Raises:
         ResourceError: there is no room in the folder.
     """
+    with _in_host_memory(vector) if vector.device.type != "cpu" else _on_disk(vector, folder):
+        yield
+
+
+@contextmanager
+def _in_host_memory(vector: Tensor) -> Iterator[None]:
+    kept = vector.cpu()
+    try:
+        yield
+    finally:
+        with undisturbed():
+            vector.copy_(kept)
+
+
+@contextmanager
+def _on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  it is closed below
@@ -32,7 +49,7 @@ def backed_up_on_disk(vector: Tensor, folder: Path) -> Iterator[None]:
     with file:
         try:
             for part in torch.split(vector, CHUNK):
-                _write(file, _bytes(part.cpu()))
+                _write(file, _bytes(part))
             file.seek(0)
         except OSError as error:
             raise _no_room(folder, error) from error
