@@ -250,10 +250,10 @@ class _Arriving:
         total, weights = torch.zeros_like(self.start, dtype=torch.float64), 0
         for weight, point in zip(self.weights(), self.points(), strict=True) if self._hold else self._folded():
             weights += weight
-            for part, own in zip(total.split(CHUNK), point.split(CHUNK), strict=True):
+            for part, own in zip(torch.split(total, CHUNK), torch.split(point, CHUNK), strict=True):
                 part += own.double() * weight
         mean = torch.empty_like(self.start)
-        for part, own in zip(mean.split(CHUNK), total.split(CHUNK), strict=True):
+        for part, own in zip(torch.split(mean, CHUNK), torch.split(total, CHUNK), strict=True):
             part.copy_(own / weights)
         return mean
 
