@@ -1,6 +1,7 @@
 """What all tests share: a tiny task, its configuration, and a closed network."""
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -142,6 +143,24 @@ def tiny_task(tiny_cfg: CfgNode) -> "LearningTask":
     from fedmezo.assembly import assemble_learning_task
 
     return assemble_learning_task(tiny_cfg)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a finished run of the tiny configuration, trained once: for copies of it."""
+    from fedmezo.main import main
+
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDMEZO_CACHE", str(folder / "cache"))
+        assert main(["--cfg", str(write_tiny(folder)), "expname", "run"]) == 0
+    return folder / "runs" / "run"
+
+
+@pytest.fixture
+def tiny_run(finished_run: Path, tmp_path: Path) -> Path:
+    """Return a finished run's folder that belongs to one test, which may damage it or go on with it."""
+    return shutil.copytree(finished_run, tmp_path / "runs" / "run")
 
 
 @pytest.hookimpl(tryfirst=True)

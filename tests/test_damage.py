@@ -1,6 +1,7 @@
 """Run folders that a crash, a full disk or a hand has damaged: never a wrong model, never a traceback."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,21 @@ from fedmezo.config import RESUMABLE
 from fedmezo.core.run_folder import RunFolder
 from fedmezo.main import main
 from fedmezo.replay import main as replay
-from tests.conftest import WORD_PROBLEMS
+from tests.conftest import WORD_PROBLEMS, write_tiny
 from tests.test_main import Run, resume, same, train
 
 Write = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def six_rounds(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run of six rounds that nothing happened to."""
+    return train(write_tiny(tmp_path_factory.mktemp("whole")), "whole", "federate.total_round_num", "6")
+
+
+def copied(run: Run) -> Run:
+    """Return another run of the same bytes."""
+    return Run(shutil.copytree(run.folder, run.folder.parent / "copy"))
 
 
 def rewrite(path: Path, change: Callable[[list[str]], list[str]]) -> None:
@@ -35,7 +47,7 @@ def test_a_flipped_bit_costs_what_came_after_it_and_is_told(
     tiny_yaml: Write, trainer: str, at: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = train(tiny_yaml(), "whole", "trainer.type", trainer, "federate.total_round_num", "6")
-    part = train(tiny_yaml(), "part", "trainer.type", trainer, "federate.total_round_num", "6")
+    part = copied(whole)
     damage(part.folder / "ledger.bin", at)
     capsys.readouterr()
     resume(part)
@@ -43,16 +55,16 @@ def test_a_flipped_bit_costs_what_came_after_it_and_is_told(
     assert same(whole, part) and (part.folder / "ledger.dropped.bin").stat().st_size > 0
 
 
-def test_a_damaged_header_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_a_damaged_header_is_refused(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     damage(run.folder / "ledger.bin", 0.1)
     before = run.ledger_bytes()
     resume(run, code=3)
     assert "the header is damaged" in capsys.readouterr().err and run.ledger_bytes() == before
 
 
-def test_a_run_of_an_earlier_version_is_not_begun_anew(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_a_run_of_an_earlier_version_is_not_begun_anew(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     (run.folder / "ledger.bin").rename(run.folder / "ledger.jsonl")
     rows = run.rows()
     resume(run, code=3)
@@ -60,53 +72,49 @@ def test_a_run_of_an_earlier_version_is_not_begun_anew(tiny_yaml: Write, capsys:
 
 
 @pytest.mark.parametrize("damage", ["torn", "gone"])
-def test_lost_example_losses_cost_the_comparison_only(tiny_yaml: Write, damage: str) -> None:
-    whole = train(tiny_yaml(), "whole", "federate.total_round_num", "6")
-    part = train(tiny_yaml(), "part")
+def test_lost_example_losses_cost_the_comparison_only(six_rounds: Run, tiny_run: Path, damage: str) -> None:
+    part = Run(tiny_run)
     path = part.folder / "evaluations.jsonl"
     if damage == "torn":
         path.write_bytes(path.read_bytes()[:-20])
     else:
         path.unlink()
     resume(part, "federate.total_round_num", "6")
-    assert same(whole, part)
+    assert same(six_rounds, part)
     assert ("test" in part.summary()["losses"]) is (damage == "torn")
     assert all(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
 
 
-def test_a_damaged_snapshot_is_replaced_by_a_replay(tiny_yaml: Write) -> None:
-    whole = train(tiny_yaml(), "whole", "federate.total_round_num", "6")
+def test_a_damaged_snapshot_is_replaced_by_a_replay(tiny_yaml: Write, six_rounds: Run) -> None:
     part = train(tiny_yaml(), "part", "federate.save_freq", "1")
     (part.folder / "snapshots" / "000004.safetensors").write_bytes(b"nonsense")
     (part.folder / "snapshots" / "mine.safetensors").write_bytes(b"nonsense")
-    assert same(whole, resume(part, "federate.total_round_num", "6"))
+    assert same(six_rounds, resume(part, "federate.total_round_num", "6"))
 
 
 def test_backpropagation_goes_back_to_the_snapshot_it_has(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tiny_yaml(trainer={"type": "llmtrainer"})
-    whole, run = train(path, "whole"), train(path, "run")
+    whole = train(tiny_yaml(trainer={"type": "llmtrainer"}), "whole")
+    run = copied(whole)
     (run.folder / "snapshots" / "000004.safetensors").write_bytes(b"nonsense")
     resume(run)
     assert "the rounds after round 3 cannot be rebuilt" in capsys.readouterr().err
     assert same(whole, run)
 
 
-def test_an_edited_configuration_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_an_edited_configuration_is_refused(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     rewrite(run.folder / "config.yaml", lambda lines: [line.replace("lr: 0.01", "lr: 0.5") for line in lines])
     resume(run, "federate.total_round_num", "6", code=2)
     assert "train.optimizer.lr: it was 0.01, now it is 0.5\n" in capsys.readouterr().err
 
 
-def test_a_moved_run_goes_on(tiny_yaml: Write) -> None:
-    whole = train(tiny_yaml(), "whole", "federate.total_round_num", "6")
-    part = train(tiny_yaml(), "part")
-    moved = part.folder.rename(part.folder.parent / "moved")
-    assert same(whole, resume(Run(moved), "federate.total_round_num", "6"))
+def test_a_moved_run_goes_on(six_rounds: Run, tiny_run: Path) -> None:
+    moved = tiny_run.rename(tiny_run.parent / "moved")
+    assert same(six_rounds, resume(Run(moved), "federate.total_round_num", "6"))
 
 
-def test_a_second_process_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_a_second_process_is_refused(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     before = run.ledger_bytes()
     with RunFolder(run.folder).locked():
         resume(run, "federate.total_round_num", "6", code=3)
@@ -114,8 +122,8 @@ def test_a_second_process_is_refused(tiny_yaml: Write, capsys: pytest.CaptureFix
     assert run.ledger_bytes() == before
 
 
-def test_fewer_rounds_than_are_done_are_refused(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_fewer_rounds_than_are_done_are_refused(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     resume(run, "federate.total_round_num", "2", code=2)
     assert "4 rounds are done already" in capsys.readouterr().err
     resume(run)
@@ -190,8 +198,8 @@ def test_data_that_changed_since_is_refused(
     assert "another data" in capsys.readouterr().err
 
 
-def test_nothing_is_written_twice_by_an_evaluation_that_is_repeated(tiny_yaml: Write) -> None:
-    run = train(tiny_yaml(), "run")
+def test_nothing_is_written_twice_by_an_evaluation_that_is_repeated(tiny_run: Path) -> None:
+    run = Run(tiny_run)
     before = run.rows("evaluations.jsonl")
     path = run.folder / "ledger.bin"
     path.write_bytes(path.read_bytes()[:-1])
@@ -244,8 +252,8 @@ def test_a_run_killed_before_its_configuration_was_there_begins_again(tiny_yaml:
     assert train(path, "run").summary()["outcome"] == "completed"
 
 
-def test_a_run_whose_ledger_is_gone_is_not_begun_anew(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_a_run_whose_ledger_is_gone_is_not_begun_anew(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     (run.folder / "ledger.bin").unlink()
     before = run.adapter_bytes(), run.rows()
     resume(run, code=3)
@@ -253,9 +261,9 @@ def test_a_run_whose_ledger_is_gone_is_not_begun_anew(tiny_yaml: Write, capsys: 
 
 
 def test_losses_of_examples_that_were_changed_are_left_out(
-    tiny_yaml: Write, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = train(tiny_yaml(), "run")
+    run = Run(tiny_run)
     path = run.folder / "evaluations.jsonl"
     rows = run.rows("evaluations.jsonl")
     rows[-1]["sums"][0] += 1.0

@@ -119,8 +119,8 @@ def test_the_loss_falls_with_both_trainers(tiny_yaml: Write) -> None:
         assert change["change"] < -5 * change["standard_error"], trainer
 
 
-def test_same_seed_same_run_and_another_seed_another(tiny_yaml: Write) -> None:
-    first = train(tiny_yaml(), "first")
+def test_same_seed_same_run_and_another_seed_another(tiny_yaml: Write, tiny_run: Path) -> None:
+    first = Run(tiny_run)
     assert same(first, train(tiny_yaml(), "again"))
     other = train(tiny_yaml(), "other", "seed", "1")
     assert other.adapter_bytes() != first.adapter_bytes() and other.timeless() != first.timeless()
@@ -129,13 +129,14 @@ def test_same_seed_same_run_and_another_seed_another(tiny_yaml: Write) -> None:
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])
 def test_two_runs_on_as_many_threads_are_the_same(tiny_yaml: Write, trainer: str) -> None:
     """Other numbers of threads may sum in another order: on some processors the backward pass does."""
-    chosen = ("engine.threads", "2", "trainer.type", trainer, "federate.total_round_num", "1")
+    few = ("federate.client_num", "1", "train.local_update_steps", "1", "eval.max_examples", "1")
+    chosen = ("engine.threads", "2", "trainer.type", trainer, "federate.total_round_num", "1", *few)
     runs = [train(tiny_yaml(), name, *chosen) for name in ("one", "two")]
     assert same(*runs)
 
 
-def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_task: LearningTask) -> None:
-    run = train(tiny_yaml(), "run", "engine.threads", "1")
+def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_run: Path, tiny_task: LearningTask) -> None:
+    run = Run(tiny_run)
     shutil.rmtree(run.folder / "snapshots")
     torch.set_num_threads(2)
     server = assemble_federation(config.load(tiny_yaml()), tiny_task).server
@@ -145,8 +146,8 @@ def test_threads_do_not_change_what_scalars_lead_to(tiny_yaml: Write, tiny_task:
     assert server.parameters.numpy().tobytes() == saved.tobytes()
 
 
-def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_yaml: Write, tiny_task: LearningTask) -> None:
-    run = train(tiny_yaml(), "run")
+def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_run: Path, tiny_task: LearningTask) -> None:
+    run = Run(tiny_run)
     base = load_base_model("tiny-llama@random_llm", dtype=torch.float32, cache=Path())
     model = PeftModel.from_pretrained(base.model, str(run.folder / "adapter")).eval()
     examples = tiny_task.data.partition.union("test")
@@ -187,8 +188,9 @@ def test_a_run_stopped_in_the_middle_of_a_round_goes_on(
     assert same(whole, resume(part))
 
 
-def test_a_run_stopped_between_round_and_evaluation_goes_on(tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = train(tiny_yaml(), "whole")
+def test_a_run_stopped_between_round_and_evaluation_goes_on(
+    tiny_yaml: Write, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     evaluate = Evaluations.run
 
     def stopped(self: Evaluations, rounds_done: int, parameters: torch.Tensor) -> Any:
@@ -199,18 +201,18 @@ def test_a_run_stopped_between_round_and_evaluation_goes_on(tiny_yaml: Write, mo
     monkeypatch.setattr(Evaluations, "run", stopped)
     part = train(tiny_yaml(), "part", code=130)
     monkeypatch.undo()
-    assert same(whole, resume(part))
+    assert same(Run(tiny_run), resume(part))
 
 
-def test_a_finished_run_resumed_changes_nothing(tiny_yaml: Write) -> None:
-    run = train(tiny_yaml(), "run")
+def test_a_finished_run_resumed_changes_nothing(tiny_run: Path) -> None:
+    run = Run(tiny_run)
     before = run.adapter_bytes(), run.rows(), run.ledger_bytes()
     resume(run)
     assert before == (run.adapter_bytes(), run.rows(), run.ledger_bytes())
 
 
-def test_resume_refuses_what_would_change_the_past(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_resume_refuses_what_would_change_the_past(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     resume(run, "train.optimizer.lr", "0.5", code=2)
     assert "train.optimizer.lr" in capsys.readouterr().err
     resume(Run(run.folder.parent / "nowhere"), code=3)
@@ -294,9 +296,8 @@ def test_divergence_ends_with_4_and_keeps_what_was_done(
 
 
 def test_a_failing_client_ends_with_5_and_is_named(
-    tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_yaml: Write, tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = train(tiny_yaml(), "whole")
     loss = LearningTask.collate
 
     def broken(self: LearningTask, indices: Any) -> Any:
@@ -314,7 +315,7 @@ def test_a_failing_client_ends_with_5_and_is_named(
     log = (part.folder / "run.log").read_text(encoding="utf-8")
     assert "Traceback" in log and "RuntimeError: the disk is on fire" in log and "ClientError: round 1" in log
     monkeypatch.undo()
-    assert same(whole, resume(part))
+    assert same(Run(tiny_run), resume(part))
 
 
 def test_check_trains_nothing_and_says_what_would_be(

@@ -69,8 +69,8 @@ def test_directions_in_blocks_are_rebuilt_and_resumed(
     assert resume(half, "federate.total_round_num", "4").ledger_bytes() == whole.ledger_bytes()
 
 
-def test_an_adapter_that_was_changed_is_noticed(tiny_yaml: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tiny_yaml(), "run")
+def test_an_adapter_that_was_changed_is_noticed(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tiny_run)
     path = run.folder / "adapter" / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     replayed(run, "--verify", code=3)
@@ -145,9 +145,9 @@ def test_mistakes_are_told(tiny_yaml: Write, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_another_base_model_is_refused(
-    tiny_yaml: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = train(tiny_yaml(), "run")
+    run = Run(tiny_run)
 
     def other(*arguments: Any, **options: Any) -> BaseModel:
         base = load_base_model(*arguments, **options)
