@@ -90,12 +90,33 @@ def own_cache(
     monkeypatch.setenv("FEDMEZO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_runs() -> Iterator[Callable[[pytest.MonkeyPatch], None]]:
+    """Have runs neither draw nor wait for the disk: either takes as long as a tiny run. Return what has them draw."""
+    from fedmezo.reporting import partition_plot
+    from fedmezo.reporting.callbacks.loss_plot import LossPlot
+
+    def draw(patch: pytest.MonkeyPatch) -> None:
+        for owner, drawn in originals.items():
+            patch.setattr(owner, "_draw", drawn)
+
+    originals = {owner: vars(owner)["_draw"] for owner in (partition_plot, LossPlot)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)  # no test lives through a power cut
+        patch.setattr(partition_plot, "_draw", lambda path, *data: path.touch())
+        patch.setattr(LossPlot, "_draw", lambda plot: plot.path.touch())
+        yield draw
+
+
 @pytest.fixture(autouse=True)
-def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the pictures of runs blank where no test looks at them: drawing takes as long as a tiny run."""
-    if not request.node.get_closest_marker("pictures"):
-        monkeypatch.setattr("fedmezo.reporting.partition_plot._draw", lambda path, *data: path.touch())
-        monkeypatch.setattr("fedmezo.reporting.callbacks.loss_plot.LossPlot._draw", lambda plot: plot.path.touch())
+def pictures(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    quick_runs: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    """Draw the pictures of runs where a test looks at them."""
+    if request.node.get_closest_marker("pictures"):
+        quick_runs(monkeypatch)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from fedmezo.main import main
 from fedmezo.models.hubs import load_base_model
 from fedmezo.zeroth_order.scoring import token_losses
 from tests.conftest import REPOSITORY
-from tests.paper import ROWS, SOME_PAPERS, write_data
+from tests.paper import REST, ROWS, SOME_PAPERS, write_data
 
 FOLDER = REPOSITORY / "configs"
 CONFIGS = sorted(
@@ -24,6 +24,7 @@ CONFIGS = sorted(
 SMALL = ["federate.total_round_num", "1", "train.local_update_steps", "1", "data.num_examples", "60"]
 FEW = ["eval.max_examples", "4"]
 TINY = ["model.type", "tiny-llama@random_llm", *SMALL]
+STEMS = [path.stem for path in CONFIGS]
 PAPERS = pytest.mark.parametrize("name", ROWS)
 
 
@@ -51,7 +52,9 @@ def test_the_paper_has_its_fourteen_and_the_rest_is_ours() -> None:
     }
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=pytest.mark.full if path.stem in REST else ()) for path in CONFIGS], ids=STEMS
+)
 def test_it_runs_a_round_on_the_tiny_model(path: Path, data: str, tmp_path: Path) -> None:
     blocks = ["zo.blocks", "2"] if config.load(path).zo.blocks > 1 else []  # the tiny model has two layers
     overrides = [*TINY, *FEW, *blocks, "data.root", data, "outdir", str(tmp_path), "expname", "run"]

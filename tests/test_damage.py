@@ -260,9 +260,7 @@ def test_a_run_whose_ledger_is_gone_is_not_begun_anew(tiny_run: Path, capsys: py
     assert "the ledger is gone" in capsys.readouterr().err and before == (run.adapter_bytes(), run.rows())
 
 
-def test_losses_of_examples_that_were_changed_are_left_out(
-    tiny_run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_losses_of_examples_that_were_changed_are_left_out(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = Run(tiny_run)
     path = run.folder / "evaluations.jsonl"
     rows = run.rows("evaluations.jsonl")

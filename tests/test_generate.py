@@ -18,6 +18,7 @@ from fedmezo.core.text import compared, printable
 from fedmezo.generate import main
 from fedmezo.main import main as train
 from fedmezo.models.generation import Sampling
+from tests.conftest import write_tiny
 from tests.models.tiny import SMALL
 
 Write = Callable[..., Path]
@@ -28,6 +29,12 @@ def trained(path: Path, *overrides: str) -> RunFolder:
     """Return a run of four rounds whose answers differ from the base model's."""
     assert train(["--cfg", str(path), "expname", "run", "--quiet", *FAST, *overrides]) == 0
     return RunFolder(path.parent / "runs" / "run")
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Return such a run of the tiny configuration."""
+    return trained(write_tiny(tmp_path_factory.mktemp("fast")))
 
 
 def rebuilt(folder: RunFolder, wanted: RoundSelector) -> Rebuilt:
@@ -66,11 +73,10 @@ def test_the_last_and_the_best_round_are_what_the_run_saved(tiny_yaml: Write, me
     ],
 )
 def test_mistakes_are_told(
-    tiny_yaml: Write, arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+    fast: RunFolder, arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = trained(tiny_yaml())
     try:
-        found: object = main([str(folder.path), "--prompt", "Why?", *arguments])
+        found: object = main([str(fast.path), "--prompt", "Why?", *arguments])
     except SystemExit as ending:  # argparse's own way
         found = ending.code
     error = capsys.readouterr().err
@@ -108,16 +114,15 @@ def ask(folder: RunFolder, capsys: pytest.CaptureFixture[str], *arguments: str) 
 
 
 def test_one_question_the_same_from_stdin_and_in_a_conversation(
-    tiny_yaml: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fast: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = trained(tiny_yaml())
-    one = ask(folder, capsys, "--prompt", "Why?")
+    one = ask(fast, capsys, "--prompt", "Why?")
     assert re.fullmatch(r"base:\n.+\n\nafter 4 rounds:\n.+\n\n", one, flags=re.DOTALL)
     monkeypatch.setattr(sys, "stdin", io.StringIO("Why?"))
-    assert ask(folder, capsys, "--prompt", "-") == one
+    assert ask(fast, capsys, "--prompt", "-") == one
     monkeypatch.setattr(sys, "stdin", io.StringIO("Why?\n\nWhy?\n"))
-    assert ask(folder, capsys) == one + one + "\n"
-    drawn = [ask(folder, capsys, "--prompt", "Why?", "--temperature", "1") for _ in range(2)]
+    assert ask(fast, capsys) == one + one + "\n"
+    drawn = [ask(fast, capsys, "--prompt", "Why?", "--temperature", "1") for _ in range(2)]
     assert drawn[0] == drawn[1] != one
 
 
@@ -131,9 +136,8 @@ def test_nothing_can_be_asked_where_stdin_is_closed(
 
 
 def test_ctrl_c_stops_an_answer_in_a_conversation_and_leaves_otherwise(
-    tiny_yaml: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fast: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = trained(tiny_yaml())
     answer = Rebuilt.answer
 
     def interrupted(self: Rebuilt, question: str, sampling: Sampling, stop: Callable[[], bool], *, tuned: bool) -> str:
@@ -146,9 +150,9 @@ def test_ctrl_c_stops_an_answer_in_a_conversation_and_leaves_otherwise(
 
     monkeypatch.setattr(Rebuilt, "answer", interrupted)
     monkeypatch.setattr(sys, "stdin", io.StringIO("Why?\nHow?\n"))
-    stopped, whole = re.findall(r"base:\n(.*?)\n\nafter 4 rounds:", ask(folder, capsys), flags=re.DOTALL)
+    stopped, whole = re.findall(r"base:\n(.*?)\n\nafter 4 rounds:", ask(fast, capsys), flags=re.DOTALL)
     assert len(stopped) < len(whole)
-    assert main([str(folder.path), "--max-tokens", "8", "--prompt", "Why?"]) == 130
+    assert main([str(fast.path), "--max-tokens", "8", "--prompt", "Why?"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
 

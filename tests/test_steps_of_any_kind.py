@@ -26,7 +26,7 @@ def overrides(estimator: str, step: str, blocks: int, where: str) -> list[str]:
     trained = {"adapter": (), "all parameters": ("llm.adapter.use", "False", "train.optimizer.lr", "1e-3")}
     kind = ("zo.estimator", estimator, "zo.normalise", step, "zo.blocks", str(blocks), "zo.queries", "2")
     rounds = ("federate.hash_freq", "1", "eval.freq", "1", "federate.total_round_num", "2")
-    return [*kind, *trained[where], *rounds, "data.num_examples", "40"]
+    return [*kind, *trained[where], *rounds, "federate.client_num", "2", "data.num_examples", "40"]
 
 
 @pytest.mark.covering(2)
@@ -40,7 +40,7 @@ def test_the_same_bits(overrides: list[str], tiny_yaml: Write, capsys: pytest.Ca
     capsys.readouterr()
     assert replay([str(whole.folder), "--verify"]) == 0
     assert "2 of 2 recorded hashes" in capsys.readouterr().out
-    together = train(path, "together", *overrides, "engine.lanes", "3")
+    together = train(path, "together", *overrides, "engine.lanes", "2")
     assert together.ledger().hashes() == whole.ledger().hashes()
     torn = train(path, "torn", *overrides, "federate.total_round_num", "1")
     with (torn.folder / "ledger.bin").open("ab") as ledger:  # killed while it wrote the next record

@@ -25,7 +25,7 @@ def load_from(text: str, *overrides: str) -> Any:
 
 
 @given(settings())
-@limits(max_examples=examples(60), deadline=None)
+@limits(max_examples=examples(60, least=10), deadline=None)
 def test_a_dump_loads_to_an_equal_tree(flat: dict[str, Any]) -> None:
     try:
         cfg = load_from(yaml.safe_dump(nested(flat)))

@@ -96,7 +96,7 @@ def test_the_second_reader_sees_what_was_recorded(run: list[Record]) -> None:
     assert assert_both_read_the_same(data) == len(run)
 
 
-@settings(SLOW, max_examples=40)
+@settings(SLOW, max_examples=examples(40))
 @given(run=runs())
 def test_the_second_reader_sees_what_a_ledger_writes(
     tmp_path_factory: pytest.TempPathFactory, run: list[Record]
@@ -126,7 +126,7 @@ def test_both_readers_take_the_same_bodies_for_records(data: st.DataObject) -> N
     _compare_bodies(kind, changed)
 
 
-@settings(SLOW, max_examples=20)
+@settings(SLOW, max_examples=examples(20, least=5))
 @given(records())
 def test_both_readers_take_the_same_bodies_for_records_whatever_bit_is_flipped(record: Record) -> None:
     kind, body = pack(record)

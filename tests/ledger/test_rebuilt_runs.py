@@ -80,6 +80,7 @@ def initial(run: Finished) -> np.ndarray:
 SHORT = ("train.local_update_steps", "3", "federate.total_round_num", "2", "federate.hash_freq", "1", "seed", "7")
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
 @pytest.mark.parametrize("directions", ["private", "shared"])
 @pytest.mark.parametrize("weight_decay", ["0", "0.1"])
@@ -150,6 +151,7 @@ class Whole(Finished):
         return {name: bits_of(tensor).reshape(tensor.shape) for name, tensor in found.items()}
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher"])
 @pytest.mark.parametrize("weight_decay", ["0", "0.1"])
 def test_numpy_rebuilds_all_parameters_in_half_precision(

@@ -3,12 +3,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fedmezo.commands.suggest.search import MOST, Tried, chosen_mu, falls, flat, rises, search
 from fedmezo.evaluation.theory.measured import Measured
+from tests.example_counts import examples
 
 NOISE = np.linspace(-1.0, 1.0, 16)  # of the batches
 
@@ -25,6 +26,7 @@ def parabola(best: float, noise: float = 0.05) -> Callable[[float], NDArray[np.f
 
 @example(0.3)  # twice the best rate, where the loss neither falls nor rises
 @given(st.floats(-3.0, 3.0))
+@settings(max_examples=examples(100))
 def test_of_a_quadratic_the_recommendation_is_its_lowest_point(decades: float) -> None:
     """Closed form: -a x + b x^2 / 2 is lowest at a / b; whatever rate the search begins with."""
     tried = search(parabola(best=0.01), 0.01 * 10.0**decades)
@@ -75,6 +77,7 @@ def responses(draw: st.DrawFn) -> tuple[float, Callable[[float], NDArray[np.floa
 
 
 @given(responses(), st.floats(-12.0, 20.0))
+@settings(max_examples=examples(100))
 def test_from_any_rate_one_near_the_best_is_found_or_it_is_said_that_it_is_not(
     response: tuple[float, Callable[[float], NDArray[np.float64]]], decades: float
 ) -> None:
@@ -84,6 +87,7 @@ def test_from_any_rate_one_near_the_best_is_found_or_it_is_said_that_it_is_not(
     assert not tried.sure or (tried.best is not None and best / 3.0 < tried.best < best * 3.0)
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("level", [-0.3, 0.0, 0.05, 3.0, math.nan])
 @pytest.mark.parametrize("decades", np.arange(-4.0, 7.0, 0.5).tolist())
 def test_from_any_rate_within_several_decades_one_near_the_best_is_found(decades: float, level: float) -> None:

@@ -6,7 +6,9 @@ Prints a JSON list, a row a variant: what machine code a launch of a run would b
 compiles, with a driver that names an architecture.
 """
 
+import itertools
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -20,6 +22,8 @@ from triton.runtime import driver
 
 from fedmezo.core.directions import triton_kernel
 from fedmezo.core.directions.task import COMPILED, Task
+from tests.covering import covering
+from tests.example_counts import ALL
 
 ARCHITECTURES = (80, 89, 90)
 SIZE, WARPS = 64, 4
@@ -98,6 +102,17 @@ def instructions(cubin: bytes) -> tuple[list[str], list[int]]:
     return found, [at - labels[to[1]] + 1 for at, to in jumps if to and labels.get(to[1], at) < at]
 
 
+def cases() -> list[tuple[int, str, str]]:
+    """Return architectures with distributions and variants: each two together, or all."""
+    every = list(itertools.product(ARCHITECTURES, COMPILED, VARIANTS))
+    if os.environ.get(ALL):
+        return every
+    return [
+        every[number]
+        for number in covering([{str(place): value for place, value in enumerate(each)} for each in every], 2)
+    ]
+
+
 def row(architecture: int, distribution: str, name: str) -> dict[str, Any]:
     """Return what the kernel of a variant is made of."""
     kernel = compiled(architecture, distribution, VARIANTS[name])
@@ -116,4 +131,4 @@ def row(architecture: int, distribution: str, name: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(json.dumps([row(*each) for each in ((a, d, v) for a in ARCHITECTURES for d in COMPILED for v in VARIANTS)]))
+    print(json.dumps([row(*each) for each in cases()]))

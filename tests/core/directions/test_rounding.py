@@ -16,6 +16,7 @@ from fedmezo.core import directions
 from fedmezo.core.directions import accumulate, numba_kernel, torch_kernel
 from fedmezo.core.directions.task import Task
 from tests import numpy_replay
+from tests.example_counts import examples
 
 VECTORS = json.loads((Path(__file__).parent / "rounding.json").read_text(encoding="utf-8"))
 DISTRIBUTIONS: tuple[str, ...] = ("gaussian", "rademacher")
@@ -48,7 +49,7 @@ def test_committed_vectors(vector: dict[str, object]) -> None:
 
 
 @given(key=keys, bits=patterns, start=st.integers(0, 5000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_implementation_gives_the_same_bits_for_whatever_fp32_holds(
     key: int, bits: list[int], start: int
 ) -> None:
@@ -67,7 +68,7 @@ def test_what_is_no_number_stays_none(key: int | None) -> None:
 
 
 @given(key=keys, bits=patterns)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_value_goes_to_one_of_its_neighbours_and_what_is_exact_stays(key: int, bits: list[int]) -> None:
     for value, found in zip(values_of(bits).tolist(), rounded(values_of(bits), key).tolist(), strict=True):
         if math.isnan(value) or math.isinf(value):
@@ -91,7 +92,7 @@ def _next(value: float) -> float:
 
 
 @given(st.integers(0, 0x7F7EFFFF), st.sampled_from([0, 1 << 31]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_as_many_of_all_draws_go_up_as_keep_the_mean(size: int, sign: int) -> None:
     """Of the 2**16 numbers that may be drawn, each equally likely: the mean of the results is the value, exactly."""
     bits, draws = sign | size, np.arange(1 << 16)
