@@ -6,7 +6,8 @@ RUN := $(VENV)/bin/python
 RUNS := $(VENV)/.installed-runs
 TESTS := $(VENV)/.installed-tests
 # PyPI's torch carries CUDA; where a CPU build is configured (an index or a wheel folder), pip prefers it
-INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
+# most modules are never imported: Python compiles those that are
+INSTALL := $(RUN) -m pip install --quiet --no-compile --constraint constraints.txt
 
 # modules are compiled once, not in every process, wherever that was turned off
 unexport PYTHONDONTWRITEBYTECODE
@@ -17,13 +18,13 @@ demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation,
 	$(VENV)/bin/fedmezo run quickstart
 	@$(VENV)/bin/fedmezo report "$$(ls -dt runs/quickstart*/ | head -n 1)"  # the run's name is the first that was free
 
-test: $(TESTS)  ## style, types, layers, tests
+test: $(TESTS)  ## style, types, layers, tests; MARKED='-m "not full"' for those of `make integration` as well
 	$(MAKE) --jobs 2 check pytest
 
 test-all: $(TESTS)  ## the same with every case of every matrix; half an hour
 	$(MAKE) --jobs 2 check pytest MARKED='-m ""'
 
-integration: $(TESTS)  ## federations, suites, signals, a real model: what takes processes of its own; CI runs it after the tests
+integration: $(TESTS)  ## federations, suites, signals, a real model: what takes processes of its own; in CI among the tests
 	$(RUN) -m pytest -n auto --dist worksteal -m "integration and not full"
 
 test-gpu-standin: $(TESTS)  ## the kernel for GPUs without one: its bits, interpreted, and its machine code

@@ -105,7 +105,8 @@ def test_it_says_what_the_papers_table_says(name: str) -> None:
 @pytest.mark.smollm2
 def test_word_problems_train_smollm2_and_peft_finds_the_reported_loss(tmp_path: Path) -> None:
     path = REPOSITORY / "configs" / "word_problems.yaml"
-    small = [*SMALL, "eval.max_examples", "2", "eval.choice", "first", "outdir", str(tmp_path), "expname", "run"]
+    few = ["federate.client_num", "1", "eval.max_examples", "2", "eval.choice", "first"]
+    small = [*SMALL, *few, "outdir", str(tmp_path), "expname", "run"]
     assert main(["--cfg", str(path), *small]) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))["losses"]["test"]
     assert 1.2 < summary["before"] < 2.4 and summary["after"] != summary["before"]

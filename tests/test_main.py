@@ -160,7 +160,7 @@ def test_peft_loads_the_adapter_and_finds_the_reported_loss(tiny_run: Path, tiny
 @pytest.mark.parametrize("trainer", sorted(training.registry.names()))
 @pytest.mark.parametrize("strategy", sorted(strategies.registry.names()))
 def test_every_strategy_resumes_to_the_same_bits(tiny_yaml: Write, trainer: str, strategy: str) -> None:
-    path = tiny_yaml(train={"train_strategy": strategy, "lr_half_width": 0.005})
+    path = tiny_yaml(train={"train_strategy": strategy, "lr_half_width": 0.005, "local_update_steps": 1})
     whole = train(path, "whole", "trainer.type", trainer, "federate.total_round_num", "6")
     part = train(path, "part", "trainer.type", trainer, "federate.total_round_num", "4")
     assert same(whole, resume(part, "federate.total_round_num", "6"))

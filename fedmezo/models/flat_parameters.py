@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmezo.core.errors import ConfigurationError
-from fedmezo.models.mapped import forget_pages, return_freed_memory
+from fedmezo.models.mapped import forget_pages, mapped_files, return_freed_memory
 
 T = TypeVar("T")
 
@@ -54,10 +54,11 @@ class FlatParameters:
         self.size = self.spans[-1].stop
         self.buffer = torch.empty(self.size, dtype=_dtype(trainable), device=device or trainable[0][1].device)
         self._remote: list[tuple[Tensor, nn.Parameter]] = []
+        files = mapped_files()
         for (_, parameter), view in zip(trainable, self.tensors(self.buffer).values(), strict=True):
             view.copy_(parameter.data)
             if parameter.device == self.buffer.device:
-                forget_pages(parameter.data)
+                forget_pages(parameter.data, files)
                 parameter.data = view
             else:
                 self._remote.append((view, parameter))

@@ -10,15 +10,29 @@ from torch import Tensor
 _MAPS = Path("/proc/self/maps")
 
 
-def forget_pages(tensor: Tensor) -> None:
+def mapped_files() -> list[tuple[int, int]]:
+    """Return where files are mapped into memory: (first address, address after the last); [] but on Linux."""
+    if not _MAPS.exists():
+        return []
+    rows = (line.split(maxsplit=5) for line in _MAPS.read_text(encoding="utf-8", errors="replace").splitlines())
+    spans = (row[0].split("-") for row in rows if row[-1].startswith("/"))
+    return [(int(first, 16), int(last, 16)) for first, last in spans]
+
+
+def forget_pages(tensor: Tensor, files: list[tuple[int, int]]) -> None:
     """Give back the memory of a tensor that nobody will read again, if it is mapped from a file (Linux).
 
     A file is mapped as a whole, so that a tensor that was copied would otherwise stay in memory until the last is.
+
+    Args:
+        tensor: it is at least as old as ``files``.
+        files: of ``mapped_files``, which takes milliseconds: once for all tensors of a model.
     """
     size = tensor.numel() * tensor.element_size()
     begin = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     end = (tensor.data_ptr() + size) // mmap.PAGESIZE * mmap.PAGESIZE
-    if tensor.device.type == "cpu" and tensor.is_contiguous() and begin < end and _is_of_a_file(begin, end):
+    of_a_file = begin < end and any(first <= begin and end <= last for first, last in files)
+    if tensor.device.type == "cpu" and tensor.is_contiguous() and of_a_file:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED)
 
 
@@ -27,14 +41,3 @@ def return_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
-
-
-def _is_of_a_file(begin: int, end: int) -> bool:
-    if not _MAPS.exists():
-        return False
-    for line in _MAPS.read_text(encoding="utf-8", errors="replace").splitlines():
-        addresses, *_, name = line.split(maxsplit=5) + [""] * (6 - len(line.split(maxsplit=5)))
-        first, _, last = addresses.partition("-")
-        if int(first, 16) <= begin and end <= int(last, 16):
-            return name.startswith("/")
-    return False

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fedmezo.models.flat_parameters import FlatParameters
-from fedmezo.models.mapped import forget_pages
+from fedmezo.models.mapped import forget_pages, mapped_files
 
 
 def resident_kib() -> int:
@@ -23,7 +23,7 @@ def test_the_memory_of_a_mapped_tensor_comes_back(tmp_path: Path) -> None:
     weight = load_file(tmp_path / "large.safetensors")["weight"]
     assert weight.sum() == 1 << 24
     before = resident_kib()
-    forget_pages(weight)
+    forget_pages(weight, mapped_files())
     assert before - resident_kib() > 50_000  # of 65,536
     assert weight.sum() == 1 << 24  # read from the file again
 
@@ -31,7 +31,7 @@ def test_the_memory_of_a_mapped_tensor_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, 3, 1 << 20])
 def test_other_memory_stays_as_it_is(size: int) -> None:
     values = torch.arange(size, dtype=torch.float32)
-    forget_pages(values)
+    forget_pages(values, mapped_files())
     assert torch.equal(values, torch.arange(size, dtype=torch.float32))
 
 

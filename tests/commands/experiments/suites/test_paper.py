@@ -19,6 +19,7 @@ from tests.commands.experiments.suites.test_suites import FOLDER, SUITES
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.timeout(900)  # fifty runs
+SOME = ["convergence", "seeds", "decomfl", "fedkseed", "mezo", "budget"]  # a figure, a table, peers, rates
 LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "environment.json", "runs"}
 
 
@@ -26,12 +27,10 @@ LEFT = {"README.md", "runs.csv", "table.tex", "figure.png", "figure.pdf", "envir
 @pytest.mark.parametrize(
     ("words", "suites"),
     [
-        (["convergence", "seeds"], ["convergence", "seeds"]),
-        (["decomfl", "fedkseed", "mezo"], ["decomfl", "fedkseed", "mezo"]),
-        (["budget"], ["budget"]),
+        (SOME, SOME),
         pytest.param(["all"], [path.stem for path in SUITES], marks=pytest.mark.full),
     ],
-    ids=["two", "peers", "budget", "all"],
+    ids=["some", "all"],
 )
 def test_suites(words: list[str], suites: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a user calls it, in processes of its own; then in this process, which finds nothing to do."""
