@@ -71,7 +71,7 @@ def test_the_words_of_another_method_can_be_added_and_the_loss_falls(tiny_yaml: 
     (method,) = re.findall(r"instead of a rate: (.+)$", said, flags=re.MULTILINE)
     words = shlex.split(method)
     assert words[1].count("freeze_a: true") == 1 and words[words.index("zo.blocks") + 1] == "2"
-    losses = train(path, "faster", *words).summary()["losses"]["test"]
+    losses = train(path, "faster", *words, "federate.total_round_num", "2").summary()["losses"]["test"]
     assert losses["after"] < 0.95 * losses["before"]
 
 
