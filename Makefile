@@ -80,7 +80,7 @@ $(TESTS): EXTRAS := llm,test
 $(RUNS) $(TESTS): setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) --upgrade pip setuptools
-	$(INSTALL) --editable '.[$(EXTRAS)]'
+	$(INSTALL) --no-build-isolation --editable '.[$(EXTRAS)]'
 	touch $(RUNS) $@
 
 clean:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # what hands out the tests would take seconds to import what 
 for number in STOPPING:  # as a shell's background jobs, and under nohup, programs are born with signals ignored
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to the test beside it
+
 settings.register_profile("untimed", deadline=None)  # another process may take the time
 settings.load_profile("untimed")
 

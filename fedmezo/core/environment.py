@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ PACKAGES = ("fedmezo", "torch", "transformers", "peft", "numpy", "datasets", "sa
 
 def environment() -> dict[str, Any]:
     """Return the facts that ``environment.json`` holds."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "python": platform.python_version(),
-        "packages": versions | {"torch": str(torch.__version__)},  # with its build, which the index's wheels leave out
+        "packages": _versions()
+        | {"torch": str(torch.__version__)},  # with its build, which the index's wheels leave out
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -25,6 +26,11 @@ def environment() -> dict[str, Any]:
         "gpu": ", ".join(map(torch.cuda.get_device_name, range(torch.cuda.device_count()))) or None,
         "commit": _commit(),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def _processor() -> str:

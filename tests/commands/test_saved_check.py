@@ -170,6 +170,7 @@ def test_what_is_saved_and_exported_is_what_was_reported(
         assert "merged checked in " in capsys.readouterr().out
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("family", ["tiny-llama", "tiny-gemma"])
 @pytest.mark.parametrize("method", ["lora", "ends", "all parameters"])
 def test_half_precision_agrees_within_its_rounding_which_is_told(

@@ -4,13 +4,14 @@ import json
 import os
 import pickle
 import re
+import resource
 import shutil
+import signal
 import stat
-import subprocess
-import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from fedmezo.models.hubs import load_base_model
 from fedmezo.models.torch_checkpoint import read_tensors
 from tests.model_folders import write_model
 from tests.models.tiny import FAMILIES, bits, tiny_base
+from tests.programs import CONTEXT
 
 INDEX = "pytorch_model.bin.index.json"
 State = dict[str, Tensor]
@@ -312,17 +314,22 @@ def test_an_index_that_is_wrong_is_told(folder: Path, index: str, words: str) ->
     assert f"{folder / INDEX}\n    {words}" in error
 
 
+def on_a_full_disk(folder: Path, answer: Connection) -> None:
+    """Answer with what is said where no file can be larger than 50 kB."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+    answer.send(refused(folder))
+
+
 @pytest.mark.integration
 def test_a_disk_that_is_full_is_told_and_left_as_it_was(folder: Path) -> None:
     pickled(folder)
-    program = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
-        "from pathlib import Path; import torch; from fedmezo.models.pretrained import load_pretrained\n"
-        "load_pretrained(Path(sys.argv[1]), dtype=torch.float32, cache=Path(sys.argv[2]))"
-    )
-    command = [sys.executable, "-c", program, str(folder), str(folder.parent / "cache")]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=on_a_full_disk, args=(folder, theirs))
+    process.start()
+    theirs.close()
+    said = ours.recv()
+    process.join()
     assert "the model cannot be kept there in safetensors format" in said and "File too large" in said
     assert not list(folder.parent.glob("cache/models/*/*.safetensors*"))
 

@@ -88,7 +88,10 @@ def test_half_precision_keeps_the_signal(family: str, distribution: str) -> None
     for model in (half, full):
         scorer = LayerwiseScorer(model.model, model.parameters, Directions(distribution))
         assert scorer.shares_rounding is (model is half)
-        pairs = [scorer.losses(model.parameters.buffer, CentralDifference().lanes([k], 1e-3), BATCH) for k in range(30)]
+        pairs = [
+            scorer.losses(model.parameters.buffer, CentralDifference().lanes([k], 1e-3), BATCH)
+            for k in range(examples(30, least=12))
+        ]
         alone = scorer.losses(model.parameters.buffer, OneSided().lanes([3, 4], 1e-3), BATCH)
         rows.append(([above - below for above, below in pairs], [above for above, _ in pairs], alone))
     (found, losses, single), (wanted, exact, exact_single) = rows
