@@ -27,8 +27,8 @@ test-all: $(TESTS)  ## the same with every case of every matrix; half an hour
 integration: $(TESTS)  ## federations, suites, signals, a real model: what takes processes of its own; in CI among the tests
 	$(RUN) -m pytest -n auto --dist worksteal -m "integration and not full"
 
-test-gpu-standin: $(TESTS)  ## the kernel for GPUs without one: its bits, interpreted, and its machine code
-	$(RUN) -m pytest -n auto -m "" tests/core/directions/test_triton_kernel.py
+test-gpu-standin: $(TESTS)  ## GPUs without one: the kernel's bits, interpreted, its machine code, and runs on a stand-in
+	$(RUN) -m pytest -n auto -m "" tests/core/directions/test_triton_kernel.py tests/gpu_standin
 
 pytest: $(TESTS)
 	$(RUN) -m pytest -n auto --dist worksteal $(MARKED)

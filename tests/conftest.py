@@ -188,6 +188,26 @@ def tiny_run(finished_run: Path, tmp_path: Path) -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what of matrices is ``full``, and skip what needs a GPU that is not there."""
+    _mark_full(items)
+    _skip_without_gpu([item for item in items if item.get_closest_marker("gpu")])
+
+
+def _skip_without_gpu(items: list[pytest.Item]) -> None:
+    if not items:
+        return
+    import torch
+
+    from tests.gpu_standin.device import is_there
+
+    for item in items:
+        if not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device; tests/gpu_standin has it run on a stand-in"))
+        elif item.get_closest_marker("standin") and not is_there():
+            item.add_marker(pytest.mark.skip(reason="it counts, which the stand-in for a CUDA device does"))
+
+
+def _mark_full(items: list[pytest.Item]) -> None:
     """Leave of the matrices that are marked ``covering`` the cases of a covering array; the others are ``full``."""
     matrices: dict[str, list[pytest.Function]] = {}
     for item in items:

@@ -166,7 +166,6 @@ def test_a_model_with_nothing_to_train_is_refused() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_parameters_on_a_gpu_follow_a_buffer_on_the_cpu() -> None:
     there = nn.Linear(2, 2).cuda()
     model = nn.ModuleDict({"here": nn.Linear(2, 2), "there": there})

@@ -28,7 +28,7 @@ class Responses(NamedTuple):
     """What a model says at n response tokens of a batch, in row order: the arguments of a criterion.
 
     Attributes:
-        logits: fp32 [n, V].
+        logits: fp32 [n, V], on the batch's device, as are the others.
         labels: int64 [n], the tokens.
         rows: int64 [n], the example of the batch each belongs to, 0 .. B - 1.
     """
@@ -121,7 +121,8 @@ class Reader:
                 logits_to_keep=given.labels.shape[1] - first + 1,
                 use_cache=False,
             )
-        hidden, labels = seen[0][:, :-1], given.labels[:, first:]  # position j predicts label j + 1
+        labels = given.labels[:, first:]
+        hidden = seen[0][:, :-1].to(labels.device)  # position j predicts label j + 1; the last layer may be elsewhere
         if len(hidden) != len(labels):
             labels = labels[: len(hidden) // lanes].repeat(lanes, 1)
         return hidden, labels

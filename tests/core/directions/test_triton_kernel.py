@@ -85,10 +85,9 @@ def test_another_error_of_the_device_is_not_hidden() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("distribution", COMPILED)
-@pytest.mark.parametrize(("start", "size"), [(0, 10_000_000), (129, 5000), (2**33 + 5, 70_001), (3, 1)])
+@pytest.mark.parametrize(("start", "size"), [(0, 1_000_000), (129, 5000), (2**33 + 5, 70_001), (3, 1)])
 @pytest.mark.parametrize("factor", [None, 0.75])
 def test_on_a_device_it_has_the_bits_of_plain_torch(
     distribution: str, start: int, size: int, factor: float | None, dtype: torch.dtype

@@ -15,10 +15,7 @@ from fedmezo.zeroth_order.scoring.backup import backed_up
 from fedmezo.zeroth_order.scoring.compiled_layers import CompiledLayers
 from tests.models.tiny import FAMILIES, make_batch, tiny_adapter, tiny_base
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-]
+pytestmark = pytest.mark.gpu
 LANES = CentralDifference().lanes([3, 4], 0.005)
 ROWS = ((3, 5), (1, 9), (6, 2))
 
@@ -50,6 +47,7 @@ def test_half_precision_keeps_the_difference(family: str) -> None:
     assert g == pytest.approx(wanted, rel=0.1, abs=0.05)
 
 
+@pytest.mark.gpu_code
 def test_compiled_layers() -> None:
     wanted = losses(LoraBatchedScorer, "tiny-llama", "cpu")
     assert losses(LoraBatchedScorer, "tiny-llama", "cuda", compiled=True) == pytest.approx(wanted, abs=1e-4)
