@@ -195,10 +195,12 @@ const std::unordered_set<std::string> WAITING = {
     "aten::nonzero", "aten::masked_select", "aten::equal", "aten::is_nonzero", "aten::bincount", "aten::_unique",
     "aten::_unique2", "aten::unique_dim", "aten::unique_consecutive", "aten::repeat_interleave.Tensor",
 };
-// what takes indices that are on the host to the device itself; a mask among them has to be counted first
+// what takes indices that are on the host to the device itself
 const std::unordered_set<std::string> INDEXING = {
     "aten::index.Tensor", "aten::index.Tensor_out", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_",
 };
+// of these, what looks itself where a mask is true; the others call aten::nonzero, which is counted
+const std::string MASKING = "aten::_index_put_impl_";
 
 bool is_on_device(const Tensor& tensor) { return tensor.defined() && tensor.is_cuda(); }
 
@@ -328,7 +330,7 @@ void run_on_host(const c10::OperatorHandle& operation, torch::jit::Stack* stack)
   const std::vector<IValue> given(stack->begin() + static_cast<long>(first), stack->end());
   const Place place = take_to_host(schema, *stack, first);
   if (!is_view(schema)) count("launch", place.name);
-  if (WAITING.count(place.name) || (place.masked && INDEXING.count(place.name))) count("wait", place.name);
+  if (WAITING.count(place.name) || (place.masked && place.name == MASKING)) count("wait", place.name);
   operation.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
   const Here here(place.device);
   for (size_t number = 0; number < schema.returns().size(); ++number) {

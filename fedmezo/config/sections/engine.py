@@ -17,7 +17,12 @@ SECTION = Section(
         ),
         Key("engine.workers", 0, Integer(low=0), "flower_simulation: worker processes; 0: as the cores allow."),
         Key("engine.cpus", 1.0, Number(above=0), "flower_simulation: CPUs of a worker, as Ray counts them."),
-        Key("engine.gpus", 0.0, Number(low=0), "flower_simulation: GPUs of a worker, a fraction to share one."),
+        Key(
+            "engine.gpus",
+            "auto",
+            OrWord(Number(low=0), "auto"),
+            "flower_simulation: GPUs of a worker, a fraction to share one, 0: the CPU; auto: one, if there are any.",
+        ),
         Key("engine.address", "", Text(), "flower_simulation: an existing Ray cluster; '': this machine."),
         Key("engine.superlink", "", Text(), "flower: HOST:PORT of the SuperLink."),
         Key(

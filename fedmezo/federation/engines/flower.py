@@ -218,7 +218,7 @@ class FlowerSimulation(_GridEngine):
         clients: of the federation.
         workers: processes, where the machine is this one.
         cpus: of a worker, as Ray counts them.
-        gpus: likewise.
+        gpus: of a worker, likewise; a fraction shares one.
         address: of an existing Ray cluster; '': this machine.
         timeout: seconds that a client has for its answer.
     """
