@@ -7,7 +7,7 @@ import pytest
 pytestmark = [pytest.mark.gpu, pytest.mark.standin]
 LAYERS = 2
 CEILINGS = {  # launches and waits of a step, as counted when they were last lowered
-    "LoRA, fp32": (174, 13),
+    "LoRA, fp32": (174, 14),
     "LoRA, half": (232, 14),
     "all parameters, fp32": (329, 16),
     "all parameters, half": (370, 16),
