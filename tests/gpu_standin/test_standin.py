@@ -35,10 +35,10 @@ def on_the_standin(expression: str, files: tuple[str, ...], seconds: int) -> Non
     assert " passed" in done.stdout
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", FILES)
 def test_what_needs_a_gpu(part: str) -> None:
-    on_the_standin("gpu and not full", FILES[part], 900)
+    on_the_standin("gpu and not full", FILES[part], 1800)
 
 
 @pytest.mark.full
