@@ -12,7 +12,7 @@ INSTALL := $(RUN) -m pip install --quiet --no-compile --constraint constraints.t
 # modules are compiled once, not in every process, wherever that was turned off
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all integration test-gpu-standin pytest check docs fuzz faults crash bench paper clean
+.PHONY: demo test test-all integration test-gpu-standin gpu pytest check docs fuzz faults crash bench paper clean
 
 demo: $(RUNS)  ## fine-tune SmolLM2 with three clients, without backpropagation, and report on it
 	$(VENV)/bin/fedmezo run quickstart
@@ -29,6 +29,9 @@ integration: $(TESTS)  ## federations, suites, signals, a real model: what takes
 
 test-gpu-standin: $(TESTS)  ## GPUs without one: the kernel's bits, interpreted, its machine code, and runs on a stand-in
 	$(RUN) -m pytest -n auto -m "" tests/core/directions/test_triton_kernel.py tests/gpu_standin
+
+gpu: $(TESTS)  ## for whoever has a GPU: tests and figures into docs/results/gpu, in eight minutes (MINUTES=N)
+	$(RUN) -m benchmarks.gpu --minutes $(or $(MINUTES),8)
 
 pytest: $(TESTS)
 	$(RUN) -m pytest -n auto --dist worksteal $(MARKED)

@@ -75,13 +75,14 @@ IDLE = 10.0  # seconds that an idle node's bytes are counted for
 
 @dataclass(frozen=True)
 class Case:
-    """An engine: its name, its type, how many clients work at the same time, and whether over TLS."""
+    """An engine: its name, its type, how many clients work at the same time, whether over TLS, GPUs of a worker."""
 
     name: str
     kind: str
     workers: int = 1
     secure: bool = False
     counted: bool = False
+    gpus: float = 0.0
 
 
 CASES = {
@@ -249,7 +250,8 @@ def _role(name: str) -> str:
 def _begin(deployment: Loopback, case: Case, clients: int) -> tuple[CountingProxy | None, list[str]]:
     """Start SuperLink and nodes, where the engine has them, and return the overrides of the engine."""
     if case.kind != "flower":
-        workers = ["engine.workers", str(case.workers)] if case.kind == "flower_simulation" else []
+        simulated = case.kind == "flower_simulation"
+        workers = ["engine.workers", str(case.workers), "engine.gpus", str(case.gpus)] if simulated else []
         return None, ["engine.type", case.kind, "engine.superlink", "", *workers]
     deployment.superlink()
     if case.secure:

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.zo_step import TRAINABLE
+from benchmarks.steps import TRAINABLE
 from fedmezo import config
 from fedmezo.assembly import assemble_learning_task
 from fedmezo.commands.check import PAIRS_PER_BATCH, fidelity_batches

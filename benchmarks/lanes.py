@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import torch
 
-from benchmarks.zo_step import TRAINABLE, Case, batches, timed
+from benchmarks.steps import TRAINABLE, Case, batches
+from benchmarks.zo_step import timed
 from fedmezo.zeroth_order.estimators import Lane
 from fedmezo.zeroth_order.scoring import LoraBatchedScorer
 

@@ -5,11 +5,10 @@ python -m benchmarks.memory [--cfg FILE] [--only WORD ...] [--json FILE] [key va
 ``inference`` is two plain forwards, ``model(input_ids, attention_mask, labels)`` under ``inference_mode``, on every
 batch that training sees: a round of three clients with three steps each. Peaks are those of the process, and those from
 when model and data were loaded, above what the interpreter with the libraries and the weights took then. Clients are
-compared at 3 and at 300. (Linux.)
+compared at 3 and at 300. On a GPU peaks are those of its allocator. (Linux.)
 """
 
 import argparse
-import gc
 import json
 import subprocess
 import sys
@@ -20,8 +19,10 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from benchmarks.timing import forget_peak
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_learning_task
+from fedmezo.assembly.precision import base_dtype, chosen_device, placed
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.data.client_batches import LocalData
 
@@ -67,6 +68,7 @@ def measure(options: argparse.Namespace, case: str) -> dict[str, float | str]:
 def run_case(cfg_path: Path, overrides: list[str], case: str) -> dict[str, float]:
     """Run one case here: a round of three clients with three steps each, or scoring the same batches."""
     cfg = config.load(cfg_path, [*COMMON, *CASES[case], *overrides])
+    forget_peak(chosen_device(cfg.use_gpu, cfg.device))
     if case.endswith("inference"):
         return plain_inference(cfg)
     task = assemble_learning_task(cfg)
@@ -75,7 +77,7 @@ def run_case(cfg_path: Path, overrides: list[str], case: str) -> dict[str, float
     plan = federation.server.plan(0)
     record = federation.server.aggregate(plan, federation.engine.run(plan, federation.server.parameters))
     federation.server.apply(record)
-    return {"loaded": loaded, "working": high_water(), "peak": max(before, high_water())}
+    return {"loaded": loaded, "working": peak_memory_mib(), "peak": max(before, peak_memory_mib())}
 
 
 def plain_inference(cfg: CfgNode) -> dict[str, float]:
@@ -87,14 +89,15 @@ def plain_inference(cfg: CfgNode) -> dict[str, float]:
     from fedmezo.models.adapters import attach_adapter
     from fedmezo.models.hubs import load_base_model
 
-    dtype = torch.bfloat16 if cfg.train.is_enable_half else torch.float32
-    base = load_base_model(cfg.model.type, dtype=dtype, cache=cache_folder())
+    device = chosen_device(cfg.use_gpu, cfg.device)
+    dtype, place = base_dtype(cfg.train.is_enable_half, device), placed("", device)
+    base = load_base_model(cfg.model.type, dtype=dtype, cache=cache_folder(), device_map=place)
     arguments = first_mapping(cfg.llm.adapter.args)
     model = attach_adapter(base.model, arguments) if cfg.llm.adapter.use else base.model
-    model.eval()
+    model.to(device).eval()
     data = assemble_data(cfg, base.tokenizer, cache_folder())
     before, loaded = peak_memory_mib(), started_working(model)
-    make = partial(collate, data.encoded, pad_id=base.tokenizer.pad_id, device="cpu")
+    make = partial(collate, data.encoded, pad_id=base.tokenizer.pad_id, device=device)
     for client in data.partition.clients[:3]:
         local = LocalData({0: client.train}, make, cfg.seed, cfg.dataloader.batch_size, True, 3, False)
         for step in range(cfg.train.local_update_steps):
@@ -102,7 +105,7 @@ def plain_inference(cfg: CfgNode) -> dict[str, float]:
             with torch.inference_mode():
                 for _ in range(2):
                     model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
-    return {"loaded": loaded, "working": high_water(), "peak": max(before, high_water())}
+    return {"loaded": loaded, "working": peak_memory_mib(), "peak": max(before, peak_memory_mib())}
 
 
 def row_of(found: dict[str, float | str], base: dict[str, float | str]) -> str:
@@ -118,15 +121,9 @@ def row_of(found: dict[str, float | str], base: dict[str, float | str]) -> str:
 def started_working(model: nn.Module) -> float:
     """Forget the peak of loading, and return what is in memory now with all weights, MiB."""
     float(sum(parameter.sum() for parameter in model.parameters()))  # mapped from a file: in memory once they are read
-    gc.collect()
+    forget_peak(next(model.parameters()).device)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return high_water()
-
-
-def high_water() -> float:
-    """Return the peak MiB since it was last forgotten."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return peak_memory_mib()
 
 
 def main() -> None:

@@ -1,9 +1,14 @@
 """The zeroth-order step as it is published, to be compared with."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fedmezo.data.batches import Batch
+
+
+def normal(parameter: nn.Parameter) -> Tensor:
+    """Return what is drawn for a parameter, where it is."""
+    return torch.normal(0.0, 1.0, parameter.shape, dtype=parameter.dtype, device=parameter.device)
 
 
 class Textbook:
@@ -15,10 +20,9 @@ class Textbook:
 
     def move(self, seed: int, scale: float) -> None:
         """Add ``scale`` times the direction of a seed, drawn anew."""
-        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
         for parameter in self.parameters:
-            z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, dtype=parameter.dtype)
-            parameter.data.add_(z, alpha=scale)
+            parameter.data.add_(normal(parameter), alpha=scale)
 
     def loss(self, batch: Batch) -> float:
         """Return the loss, as transformers computes it."""

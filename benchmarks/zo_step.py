@@ -10,18 +10,18 @@ python -m benchmarks.zo_step [--data FOLDER] [--model NAME] [--pairs N] [--repea
   plain forwards for q queries instead of two; milliseconds are those of two forwards of it.
 
 A row gives medians of ratios with their quartiles, gradient fidelity over ``--pairs`` (direction, batch) pairs against
-fp32 backpropagation, and the peak memory over that of inference, each in a process of its own. ``products_share`` is
-the roofline: the share of our step that its matrix products would take at the speed of one large product. FOLDER holds
-GSM8K; without it the batches are generated word problems. ``--quick`` takes the tiny model and a few repeats.
+fp32 backpropagation, and the peak memory over that of inference, each in a process of its own (on a GPU: the peaks of
+its allocator). ``products_share`` is the roofline: the share of our step that its matrix products would take at the
+speed of one large product. FOLDER holds GSM8K; without it the batches are generated word problems. ``--quick`` takes
+the tiny model and a few repeats.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
@@ -30,154 +30,39 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import PreTrainedModel
 
-from benchmarks.textbook import Textbook
-from fedmezo import config
-from fedmezo.assembly import LearningTask, assemble_learning_task
-from fedmezo.core.cache import cache_folder
-from fedmezo.core.directions.blocks import BlockOrder
+from benchmarks.steps import DTYPES, RATE, TRAINABLE, Case, InBlocks, Ours, Step, batches, forward, lean
+from benchmarks.textbook import Textbook, normal
+from benchmarks.timing import held_mib, peak_above, seconds
+from fedmezo.assembly import LearningTask
 from fedmezo.core.memory import peak_memory_mib
-from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, compared, gradient, gradient_fidelities
-from fedmezo.models.adapters import attach_adapter
-from fedmezo.models.hubs import load_base_model
 from fedmezo.zeroth_order.estimators.central import CentralDifference
-from fedmezo.zeroth_order.estimators.estimate import estimate
 from fedmezo.zeroth_order.estimators.one_sided import OneSided
-from fedmezo.zeroth_order.replay import DirectionKeys, MovingPrefix, Prefix, Replay
 
-WORD_PROBLEMS = Path(__file__).parents[1] / "configs" / "word_problems.yaml"
-TRAINABLE = {"lora8": 8, "lora128": 128, "all": 0}
-RATE, SEED = 1e-6, 0
-SQUARE = 1024  # of the large product: more takes minutes in bf16 on a CPU that has none
-Step = Callable[[Batch, int], object]
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is measured: ``trainable`` is a key of ``TRAINABLE``, ``dtype`` fp32 or bf16 (of the base model)."""
-
-    model: str
-    trainable: str
-    distribution: str
-    dtype: str
-    batch: int
-    data: str = ""
-
-    def task(self, *, compiled: bool = False, blocks: int = 1) -> LearningTask:
-        """Return model and data of the case, as a run has them."""
-        rank = TRAINABLE[self.trainable]
-        overrides = ["model.type", self.model, "dataloader.batch_size", str(self.batch), "zo.mu", "1e-3"]
-        overrides += ["train.is_enable_half", str(self.dtype == "bf16"), "zo.distribution", self.distribution]
-        overrides += ["train.compile", str(compiled), "zo.blocks", str(blocks)]
-        overrides += (
-            ["llm.adapter.args", f"[{{adapter_method: lora, r: {rank}, lora_alpha: {2 * rank}}}]"] if rank else []
-        )
-        overrides += [] if rank else ["llm.adapter.use", "False"]
-        overrides += ["data.root", self.data, "data.type", "gsm8k@llm"] if self.data else ["data.num_examples", "300"]
-        return assemble_learning_task(config.load(WORD_PROBLEMS, overrides))
-
-    def plain(self) -> PreTrainedModel | PeftModel:
-        """Return the model as peft and transformers have it."""
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[self.dtype]
-        model = load_base_model(self.model, dtype=dtype, cache=cache_folder()).model
-        rank = TRAINABLE[self.trainable]
-        arguments = {"adapter_method": "lora", "r": rank, "lora_alpha": 2 * rank}
-        plain: PreTrainedModel | PeftModel = attach_adapter(model, arguments) if rank else model.requires_grad_(True)
-        return plain.eval()
-
-
-def batches(task: LearningTask, size: int) -> Iterator[Batch]:
-    """Yield training batches without end."""
-    indices = task.data.partition.clients[0].train
-    for start in range(0, 10**9, size):
-        yield task.collate(np.sort(indices[np.arange(start, start + size) % len(indices)]))
-
-
-def forward(model: nn.Module, batch: Batch, number: int) -> None:
-    """Two plain forwards."""
-    for _ in range(2):
-        model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
-
-
-def lean(model: nn.Module, batch: Batch, number: int) -> None:
-    """Two forwards with logits at the response tokens only."""
-    first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
-    labels = batch.labels[:, first:]
-    for _ in range(2):
-        logits = model(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=labels.shape[1] + 1
-        ).logits[:, :-1]
-        nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
-
-
-class Ours:
-    """The step of ``mezotrainer``."""
-
-    def __init__(self, task: LearningTask, mu: float) -> None:
-        self.task, self.mu = task, mu
-        replay = Replay(task.parameters.decay_runs(), 0.0, task.scorer.directions)
-        keys = [[number] for number in range(10_000)]
-        self.prefix: Prefix | MovingPrefix = (
-            MovingPrefix(replay, task.start, keys, RATE, rounding=lambda step: step)
-            if task.scorer.in_place
-            else Prefix(replay, task.start, keys, RATE)
-        )
-
-    def __call__(self, batch: Batch, number: int) -> None:
-        """Take a step."""
-        losses = partial(self.task.scorer.losses, batch=batch)
-        (query,) = estimate(CentralDifference(), losses, self.prefix.point, [number], self.mu)
-        self.prefix.append([query.gradient])
-
-
-class InBlocks:
-    """The step of ``mezotrainer`` in blocks: a one-sided query in each."""
-
-    def __init__(self, task: LearningTask, mu: float) -> None:
-        self.task, self.mu = task, mu
-        self.blocks = task.scorer.directions.blocks
-        order = BlockOrder(self.blocks, tuple(range(self.blocks)))
-        self.keys = DirectionKeys(SEED, self.blocks, blocks=order)(0, 0, 10_000)
-        replay = Replay(task.parameters.decay_runs(), 0.0, task.scorer.directions, self.blocks)
-        self.prefix: Prefix | MovingPrefix = (
-            MovingPrefix(replay, task.start, self.keys, RATE, rounding=lambda step: step)
-            if task.scorer.in_place
-            else Prefix(replay, task.start, self.keys, RATE)
-        )
-
-    @property
-    def forwards(self) -> float:
-        """Plain forwards that a step is, counted in layers: a base, and half a forward more a query than there are."""
-        return 1 + (self.blocks + 1) / 2
-
-    def __call__(self, batch: Batch, number: int) -> None:
-        """Take a step."""
-        losses = partial(self.task.scorer.losses, batch=batch)
-        keys = self.keys[len(self.prefix.gradients)]
-        found = estimate(OneSided(), losses, self.prefix.point, keys, self.mu)
-        self.prefix.append([query.gradient for query in found])
+# of the large product: more takes minutes in bf16 on a CPU that has none, and less leaves a GPU idle
+SQUARES = {"cpu": 1024, "cuda": 8192}
 
 
 def timed(step: Step, batch: Batch, number: int) -> float:
     """Return the seconds of a step."""
-    started = time.perf_counter()
-    step(batch, number)
-    return time.perf_counter() - started
+    return seconds(partial(step, batch, number), batch.input_ids.device)
 
 
 @torch.inference_mode()
 def ratios(case: Case, task: LearningTask, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return, by implementation, the ratios over two plain forwards and over two lean ones."""
-    model, copy = case.plain(), case.plain()
+    device = task.parameters.buffer.device
+    ours = held_mib(device)
+    model = case.plain()
+    theirs = held_mib(device) - ours
     steps: dict[str, Step] = {
         "plain": partial(forward, model),
         "lean": partial(lean, model),
-        "textbook": Textbook(copy, options.mu, RATE),
+        "textbook": Textbook(model, options.mu, RATE),
         "ours": Ours(task, options.mu),
     }
     if options.compiled and (case.trainable, case.dtype) != ("all", "bf16"):  # which is refused
@@ -185,20 +70,27 @@ def ratios(case: Case, task: LearningTask, options: argparse.Namespace) -> dict[
     if options.blocks > 1:
         steps["blocks"] = InBlocks(case.task(blocks=options.blocks), options.mu)
     ideal = products_alone(steps["ours"], batches(task, case.batch), case.dtype)
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for step in steps.values():
-        for batch in islice(batches(task, case.batch), 2):
-            timed(step, batch, 0)
+    spent: dict[str, list[float]] = {name: [] for name in steps}
+    peaks = {name: peak_above(partial(_warm_up, step, case, task), device) for name, step in steps.items()}
     for number, batch in enumerate(islice(batches(task, case.batch), options.repeats), start=1):
         for name, step in steps.items():
-            seconds[name].append(timed(step, batch, number))
-    plain, lean_ones = (np.array(seconds.pop(name)) for name in ("plain", "lean"))
+            spent[name].append(timed(step, batch, number))
+    plain, lean_ones = (np.array(spent.pop(name)) for name in ("plain", "lean"))
     as_many = {name: step.forwards / 2 if isinstance(step, InBlocks) else 1.0 for name, step in steps.items()}
-    found = {name: _compared(np.array(own) / as_many[name], plain, lean_ones) for name, own in seconds.items()}
+    found = {name: _compared(np.array(own) / as_many[name], plain, lean_ones) for name, own in spent.items()}
     for name in found.keys() - {"textbook", "blocks"}:
-        found[name]["products_share"] = round(ideal.seconds / float(np.mean(seconds[name][: ideal.batches])), 3)
+        found[name]["products_share"] = round(ideal.seconds / float(np.mean(spent[name][: ideal.batches])), 3)
         found[name]["products_gflops"] = round(ideal.gflops)
+    if device.type == "cuda":
+        for name in found:
+            own = (theirs if name == "textbook" else ours) + peaks[name]
+            found[name] |= {"peak_mib": round(own), "memory_ratio": round(own / (theirs + peaks["plain"]), 3)}
     return found
+
+
+def _warm_up(step: Step, case: Case, task: LearningTask) -> None:
+    for batch in islice(batches(task, case.batch), 2):
+        step(batch, 0)
 
 
 def _compared(own: NDArray[Any], plain: NDArray[Any], lean_ones: NDArray[Any]) -> dict[str, Any]:
@@ -222,9 +114,12 @@ class Ideal(NamedTuple):
 
 def products_alone(step: Step, source: Iterator[Batch], dtype: str) -> Ideal:
     """Return what a step would take if it were matrix products only, at the speed of a large one of the same dtype."""
-    square = torch.ones(SQUARE, SQUARE, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype])
-    best = min(timed(lambda *_: square @ square, *(None, 0)) for _ in range(10))  # type: ignore[arg-type]
-    gflops, chosen = 2 * SQUARE**3 / best / 1e9, list(islice(source, 5))
+    chosen = list(islice(source, 5))
+    device = chosen[0].input_ids.device
+    size = SQUARES[device.type]
+    square = torch.ones(size, size, dtype=torch.float32 if dtype == "fp32" else torch.bfloat16, device=device)
+    best = min(seconds(lambda: square @ square, device) for _ in range(10))
+    gflops = 2 * size**3 / best / 1e9
     with FlopCounterMode(display=False) as counter:
         for number, batch in enumerate(chosen):
             step(batch, number)
@@ -266,10 +161,10 @@ def _textbook_fidelity(case: Case, exact: LearningTask, chosen: list[Batch], mu:
 
 
 def _slope_along(slope: dict[str, Tensor], named: dict[str, nn.Parameter], seed: int) -> float:
-    generator, total = torch.Generator().manual_seed(seed), 0.0
+    total = 0.0
+    torch.manual_seed(seed)
     for name, parameter in named.items():
-        z = torch.normal(0.0, 1.0, parameter.shape, generator=generator, dtype=parameter.dtype)
-        total += float((z.double() * slope[name].double()).sum())
+        total += float((normal(parameter).double() * slope[name].double()).sum())
     return total
 
 
@@ -311,7 +206,8 @@ def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]
     timings = ratios(case, task, options)
     fidelity = fidelities(case, task, options.mu, options.pairs, options.blocks)
     measured = ("inference", "textbook", "ours", *(["blocks"] if options.blocks > 1 else []))
-    memory = {what: measured_peak(case, what, options.blocks) for what in measured} if options.memory else {}
+    apart = options.memory and task.parameters.buffer.device.type == "cpu"  # a GPU's allocator can forget its peak
+    memory = {what: measured_peak(case, what, options.blocks) for what in measured} if apart else {}
     for name, numbers in timings.items():
         implementation, _, compiled = name.partition(", ")
         found = fidelity[implementation]
@@ -320,11 +216,11 @@ def rows_of(case: Case, options: argparse.Namespace) -> Iterator[dict[str, Any]]
             **asdict(case),
             "compiled": bool(compiled),
             "mu": options.mu,
+            "memory_ratio": round(memory[implementation] / memory["inference"], 3) if memory else None,
             **numbers,
             "fidelity": None if found is None else round(found.correlation, 4),
             "slope": None if found is None else round(found.slope, 4),
             "error": None if found is None else round(found.error, 4),
-            "memory_ratio": round(memory[implementation] / memory["inference"], 3) if memory else None,
         }
 
 
@@ -340,7 +236,7 @@ def main() -> None:
     parser.add_argument("--data", default="", help="the folder of GSM8K")
     parser.add_argument("--model", default="SmolLM2-135M-Instruct@package_llm")
     parser.add_argument("--trainable", nargs="+", choices=TRAINABLE, default=list(TRAINABLE))
-    parser.add_argument("--dtype", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=["fp32", "bf16"])
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--compiled", action="store_true", help="also our step with compiled layers")
     parser.add_argument("--blocks", type=int, default=1, help="also our step in so many blocks of layers")

@@ -16,7 +16,7 @@ from fedmezo import text_metrics
 from fedmezo.assembly.answers import assemble_answer_criterion
 from fedmezo.assembly.arguments import first_mapping, zeroth_order
 from fedmezo.assembly.classification import asked_task, assemble_label_tokens, criterion_type
-from fedmezo.assembly.precision import base_dtype, chosen_device
+from fedmezo.assembly.precision import base_dtype, chosen_device, placed
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.directions.distributions.validation import check_distribution
 from fedmezo.core.directions.scaled import Directions, Part
@@ -126,9 +126,8 @@ def load_model(cfg: CfgNode) -> BaseModel:
     """
     device = chosen_device(cfg.use_gpu, cfg.device)
     dtype, cache = base_dtype(cfg.train.is_enable_half, device), cache_folder(cfg.llm.cache.model)
-    base = load_base_model(
-        cfg.model.type, dtype=dtype, cache=cache, device_map=cfg.model.device_map, accepted=cfg.llm.accept_terms
-    )
+    place = placed(cfg.model.device_map, device)
+    base = load_base_model(cfg.model.type, dtype=dtype, cache=cache, device_map=place, accepted=cfg.llm.accept_terms)
     if not cfg.model.device_map:
         base.model.to(device)
     elif any(parameter.device.type == "meta" for parameter in base.model.parameters()):

@@ -44,6 +44,11 @@ def chosen_device(use_gpu: bool, index: int) -> torch.device:
     return torch.device("cpu")
 
 
+def placed(device_map: str, device: torch.device) -> str:
+    """Return where a hub puts a model: as accelerate spreads it, else on the GPU at once; '' is the CPU."""
+    return device_map or ("" if device.type == "cpu" else str(device))
+
+
 @cache
 def gpu_is_usable() -> bool:
     """Return whether there is a GPU that torch can use; why one that is there cannot be is told once."""

@@ -42,7 +42,7 @@ def load_base_model(
         model_type: for example ``SmolLM2-135M-Instruct@package_llm``.
         dtype: of the base weights; they are never loaded in another one first.
         cache: folder for what has to be fetched or converted.
-        device_map: how accelerate spreads the model over the devices there are; '' for the CPU alone.
+        device_map: a device, or how accelerate spreads the model over those that there are; '' for the CPU alone.
         accepted: names of the terms that the user accepts.
 
     Raises:

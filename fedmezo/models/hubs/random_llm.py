@@ -1,8 +1,9 @@
 """``tiny-llama@random_llm`` and its like: small models of every family, with portable random weights and a byte
-tokenizer, for tests.
+tokenizer, for tests; and ``llama-3b@random_llm``, of a size that is measured.
 """
 
 import difflib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +50,38 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiny-gpt2": ("GPT2Config", {"n_embd": 32, "n_inner": 64, "n_layer": 2, "n_head": 4, "n_positions": 2048}),
 }
 
+LARGE: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama-3b": (  # the shape of OpenLLaMA 3B: 3,426,473,600 parameters
+        "LlamaConfig",
+        {
+            "vocab_size": 32000,
+            "hidden_size": 3200,
+            "intermediate_size": 8640,
+            "num_hidden_layers": 26,
+            "num_attention_heads": 32,
+            "max_position_embeddings": 2048,
+        },
+    ),
+}
+
 
 @register("random_llm")
 def random_llm(name: str, *, dtype: torch.dtype, cache: Path, device_map: str = "") -> BaseModel:
-    """Build a model whose weights are a function of the flat index alone.
+    """Build a model whose weights are a function of the flat index alone, on a device if ``device_map`` is one.
 
     Raises:
         ModelUnavailableError: no recipe of that name.
     """
-    del cache, device_map  # there is nothing to fetch, and nothing to spread
-    if name not in MODELS:
-        nearest = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.0)[0]
+    del cache  # there is nothing to fetch
+    if name not in (recipes := MODELS | LARGE):
+        nearest = difflib.get_close_matches(name, recipes, n=1, cutoff=0.0)[0]
         raise ModelUnavailableError(
             f"model.type = {name}@random_llm\n    there is no such recipe; the nearest is {nearest}@random_llm"
         )
-    kind, sizes = MODELS[name]
-    config = getattr(transformers, kind)(**_TOKENS, **sizes)
-    with preserved_torch_state():
+    kind, sizes = recipes[name]
+    config = getattr(transformers, kind)(**_TOKENS | sizes)
+    place = torch.device(device_map if device_map.startswith("cuda") else "cpu")  # it is not spread over several
+    with preserved_torch_state(), place if place.type == "cuda" else nullcontext():
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # buffers stay in fp32, as on loading
     model.name_or_path = f"{name}@random_llm"
     _fill(model)
@@ -79,6 +95,7 @@ def _fill(model: torch.nn.Module) -> None:
     offset = 0
     for _, parameter in sorted(model.named_parameters()):
         if parameter.ndim > 1:
-            values = direction(key, offset, offset + parameter.numel()).mul_(SCALE)
+            place = parameter.device
+            values = direction(key, offset, offset + parameter.numel(), device=place).mul_(SCALE)
             parameter.copy_(values.view_as(parameter))
         offset += parameter.numel()
