@@ -43,8 +43,8 @@ from fedmezo.evaluation.fidelity import Fidelity, Setting, compared, gradient, g
 from fedmezo.zeroth_order.estimators.central import CentralDifference
 from fedmezo.zeroth_order.estimators.one_sided import OneSided
 
-# of the large product: more takes minutes in bf16 on a CPU that has none, and less leaves a GPU idle
-SQUARES = {"cpu": 1024, "cuda": 8192}
+SQUARE = 1024  # of the large product: more takes minutes in bf16 on a CPU that has none
+LONG = 1e-3  # seconds that it takes at least, or a larger one is faster: on a GPU
 
 
 def timed(step: Step, batch: Batch, number: int) -> float:
@@ -115,15 +115,21 @@ class Ideal(NamedTuple):
 def products_alone(step: Step, source: Iterator[Batch], dtype: str) -> Ideal:
     """Return what a step would take if it were matrix products only, at the speed of a large one of the same dtype."""
     chosen = list(islice(source, 5))
-    device = chosen[0].input_ids.device
-    size = SQUARES[device.type]
-    square = torch.ones(size, size, dtype=torch.float32 if dtype == "fp32" else torch.bfloat16, device=device)
-    best = min(seconds(lambda: square @ square, device) for _ in range(10))
-    gflops = 2 * size**3 / best / 1e9
+    gflops = _speed(torch.float32 if dtype == "fp32" else torch.bfloat16, chosen[0].input_ids.device)
     with FlopCounterMode(display=False) as counter:
         for number, batch in enumerate(chosen):
             step(batch, number)
     return Ideal(counter.get_total_flops() / len(chosen) / gflops / 1e9, gflops, len(chosen))
+
+
+def _speed(dtype: torch.dtype, device: torch.device) -> float:
+    """Return the 1e9 operations a second of a large product."""
+    size, best = SQUARE // 2, 0.0
+    while best < LONG:
+        size *= 2
+        square = torch.ones(size, size, dtype=dtype, device=device)
+        best = min(seconds(partial(torch.matmul, square, square), device) for _ in range(10))
+    return 2 * size**3 / best / 1e9
 
 
 def fidelities(case: Case, task: LearningTask, mu: float, pairs: int, blocks: int) -> dict[str, Fidelity | None]:

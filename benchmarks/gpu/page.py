@@ -78,7 +78,7 @@ def _machine(results: Figures) -> str:
 def _section(name: str, part: Figures | None, minutes: float) -> str:
     lines = [f"## {FIRST_WORDS[name]}", ""]
     if part is None or not (part["plan"] or part.get("failed")):
-        return "\n".join([*lines, f"No time was left of {minutes:g} minutes.", ""])
+        return "\n".join([*lines, f"Not measured: no time was left of {minutes:g} minutes.", ""])
     rows = part["rows"]
     measured = [row for row in part["plan"] if row in rows and "failed" not in rows[row]]
     if measured:
@@ -87,7 +87,7 @@ def _section(name: str, part: Figures | None, minutes: float) -> str:
         lines += ["", *_remarks(rows), f"{part['seconds']:.0f} s.", ""]
     lines += [f"- {row}: **{rows[row]['failed']}**" for row in part["plan"] if "failed" in rows.get(row, {})]
     left = [row for row in part["plan"] if row not in rows]
-    lines += [f"- No time was left for: {'; '.join(left)}."] if left else []
+    lines += [f"- Not measured, as no time was left: {'; '.join(left)}."] if left else []
     lines += [f"- Ended early: **{part['failed']}**"] if "failed" in part else []
     return "\n".join([*lines, ""]).rstrip() + "\n"
 

@@ -15,9 +15,10 @@ TRAINABLE = ("lora8", "all", "lora128")  # what most will use comes first
 def cases(quick: bool) -> dict[str, Case]:
     """Return what is measured, by name."""
     models = {"tiny LLaMA": TINY} if quick else MODELS
+    sizes = (1,) if quick else (1, 8)
     return {
         f"{model}, {trainable}, {dtype}, batch {batch}": Case(models[model], trainable, "gaussian", dtype, batch)
-        for trainable, batch, dtype, model in product(TRAINABLE, (1, 8), DTYPES, models)
+        for trainable, batch, dtype, model in product(TRAINABLE, sizes, DTYPES, models)
     }
 
 

@@ -53,11 +53,11 @@ def test_the_page_has_the_figures_first_and_names_what_failed_and_what_no_time_w
         for part in (
             "| A: mezotrainer | 300 | 1.50 | 80 |",
             "- A: llmtrainer: **OutOfMemoryError: of memory**",
-            "- No time was left for: B: inference.",
+            "- Not measured, as no time was left: B: inference.",
         )
     ]
     assert places == sorted(places)
-    assert text.count("No time was left of 8 minutes.") == 4
+    assert text.count("Not measured: no time was left of 8 minutes.") == 4
 
 
 @pytest.mark.parametrize(("on", "said"), [("stand-in", "of a stand-in for a GPU"), ("cpu", "of the CPU")])
