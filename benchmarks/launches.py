@@ -7,7 +7,7 @@ takes is not measured (``tests/gpu_standin``): the stand-in computes on the CPU.
 attention as one; a wait is a number or a size that the host asks for, or a copy from or to memory that is not pinned.
 """
 
-from tests.gpu_standin import plugin  # isort: skip  # before torch looks for devices
+from tests.gpu_standin import plugin  # noqa: F401  # isort: skip  # before torch looks for devices
 
 import argparse
 import json
@@ -23,6 +23,7 @@ from fedmezo.assembly.client import assemble_trainer
 from fedmezo.assembly.run_spec import assemble_run_spec
 from fedmezo.models.hubs import random_llm
 from fedmezo.training import LocalWork
+from tests.gpu_standin import device
 from tests.gpu_standin.device import counted
 
 LAYERS = 26
@@ -92,7 +93,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    assert plugin.device.is_there()
+    assert device.is_there()
     print(f"{options.layers} layers, a step of one example, on the stand-in\n\n| | launches | waits |\n|---|---|---|")
     steps = {name: step_of(CASES[name], options.layers) for name in options.cases}
     for name, step in steps.items():
