@@ -42,7 +42,7 @@ def test_a_run_is_exported_answers_and_is_reported_on(
 def test_theory(place: str, runs: Callable[..., Run]) -> None:
     need(place)
     run = runs("run", "tiny-llama", *PLACES[place])
-    assert fedmezo_command(["theory", str(run.folder), "--batches", "2"]) == 0
+    assert fedmezo_command(["theory", str(run.folder), "--batches", "3"]) == 0
 
 
 @pytest.mark.parametrize("words", [("--check",), ("--check", "--fidelity", "4"), ("--suggest",)], ids=" ".join)

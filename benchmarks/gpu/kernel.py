@@ -76,7 +76,8 @@ def _interleaved(
     one: Callable[[], None], two: Callable[[], None], device: torch.device, repeats: int
 ) -> tuple[float, float]:
     """Return the median seconds of a call of each."""
-    one(), two()  # compiled, where they are
+    for work in (one, two):
+        work()  # compiled, where it is
     many = [max(1, min(1000, int(LONG / seconds(work, device)))) for work in (one, two)]
     spent = [[_mean(work, count, device) for work, count in zip((one, two), many, strict=True)] for _ in range(repeats)]
     own, other = zip(*spent, strict=True)
@@ -84,4 +85,8 @@ def _interleaved(
 
 
 def _mean(work: Callable[[], None], count: int, device: torch.device) -> float:
-    return seconds(lambda: [work() for _ in range(count)], device) / count
+    def repeated() -> None:
+        for _ in range(count):
+            work()
+
+    return seconds(repeated, device) / count

@@ -46,7 +46,7 @@ def test_the_page_has_the_figures_first_and_names_what_failed_and_what_no_time_w
         "A: llmtrainer": {"failed": "OutOfMemoryError: of memory"},
     }
     text = page(results(memory={"plan": [*rows, "B: inference"], "rows": rows, "seconds": 2.0}))
-    assert "a card, 80 GiB; driver 570.1; torch 2, triton 3" in text and "commit 0123456:" in text
+    assert "a card, 80 GiB; driver 570.1; torch 2, triton 3" in " ".join(text.split()) and "commit 0123456:" in text
     section = text[text.index("## Peak memory") : text.index("## Engines")]
     places = [
         section.index(part)
