@@ -51,10 +51,12 @@ def measure_all(options: argparse.Namespace, results: Results, out: Path) -> int
     for part in PARTS:
         share += part.share
         print(f"{part.name} ...", file=sys.stderr, flush=True)
-        deadline = started + 60 * options.minutes * share
+        until = 1.0 if part.name == "machine" else share  # without it there is no page
+        deadline = started + 60 * options.minutes * until
         ended = measure(part, results, command, deadline, lambda: save(results, out, options.json))
         if part.name == "machine" and not results["parts"]["machine"]["rows"]:
-            print(ended.said or "the time is over before anything is known of the machine", file=sys.stderr)
+            late = "the time was over before anything was known of the machine: --minutes gives more"
+            print(late if ended.late else ended.said, file=sys.stderr)
             return ended.code or 1
     print(out / "README.md")
     return 0
