@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from benchmarks.textbook import inputs
 from benchmarks.timing import forget_peak
 from fedmezo import config
 from fedmezo.assembly import assemble_federation, assemble_learning_task
@@ -97,14 +98,14 @@ def plain_inference(cfg: CfgNode) -> dict[str, float]:
     model.to(device).eval()
     data = assemble_data(cfg, base.tokenizer, cache_folder())
     before, loaded = peak_memory_mib(), started_working(model)
-    make = partial(collate, data.encoded, pad_id=base.tokenizer.pad_id, device=device)
+    make = partial(collate, data.encoded, pad_id=base.tokenizer.pad_id)
     for client in data.partition.clients[:3]:
         local = LocalData({0: client.train}, make, cfg.seed, cfg.dataloader.batch_size, True, 3, False)
         for step in range(cfg.train.local_update_steps):
             batch = local.batch(0, step)
             with torch.inference_mode():
                 for _ in range(2):
-                    model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
+                    model(**inputs(model, batch))
     return {"loaded": loaded, "working": peak_memory_mib(), "peak": max(before, peak_memory_mib())}
 
 

@@ -10,6 +10,7 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
+from benchmarks.textbook import inputs
 from fedmezo import config
 from fedmezo.assembly import LearningTask, assemble_learning_task
 from fedmezo.assembly.precision import base_dtype, chosen_device, placed
@@ -77,17 +78,16 @@ def batches(task: LearningTask, size: int) -> Iterator[Batch]:
 def forward(model: nn.Module, batch: Batch, number: int) -> None:
     """Two plain forwards."""
     for _ in range(2):
-        model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
+        model(**inputs(model, batch))
 
 
 def lean(model: nn.Module, batch: Batch, number: int) -> None:
     """Two forwards with logits at the response tokens only."""
     first = int((batch.labels != IGNORED).any(dim=0).nonzero()[0])
-    labels = batch.labels[:, first:]
+    given = inputs(model, batch)
+    labels = given.pop("labels")[:, first:]
     for _ in range(2):
-        logits = model(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=labels.shape[1] + 1
-        ).logits[:, :-1]
+        logits = model(**given, logits_to_keep=labels.shape[1] + 1).logits[:, :-1]
         nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
 
 

@@ -3,7 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from fedmezo.data.batches import Batch
+from fedmezo.data.batches import Batch, on_device
+
+
+def inputs(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """Return what a model of transformers is called with for its loss, where it is."""
+    device = next(model.parameters()).device
+    given = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "labels": batch.labels}
+    return {name: on_device(tensor, device) for name, tensor in given.items()}
 
 
 def normal(parameter: nn.Parameter) -> Tensor:
@@ -26,8 +33,7 @@ class Textbook:
 
     def loss(self, batch: Batch) -> float:
         """Return the loss, as transformers computes it."""
-        said = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
-        return float(said.loss)
+        return float(self.model(**inputs(self.model, batch)).loss)
 
     def estimate(self, batch: Batch, number: int) -> float:
         """Return the projected gradient; the parameters are back, up to rounding."""

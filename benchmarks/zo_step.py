@@ -37,6 +37,7 @@ from benchmarks.steps import DTYPES, RATE, TRAINABLE, Case, InBlocks, Ours, Step
 from benchmarks.textbook import Textbook, normal
 from benchmarks.timing import held_mib, peak_above, seconds
 from fedmezo.assembly import LearningTask
+from fedmezo.assembly.precision import chosen_device
 from fedmezo.core.memory import peak_memory_mib
 from fedmezo.data.batches import Batch
 from fedmezo.evaluation.fidelity import Fidelity, Setting, compared, gradient, gradient_fidelities
@@ -49,7 +50,7 @@ LONG = 1e-3  # seconds that it takes at least, or a larger one is faster: on a G
 
 def timed(step: Step, batch: Batch, number: int) -> float:
     """Return the seconds of a step."""
-    return seconds(partial(step, batch, number), batch.input_ids.device)
+    return seconds(partial(step, batch, number), chosen_device(True, 0))
 
 
 @torch.inference_mode()
@@ -115,7 +116,7 @@ class Ideal(NamedTuple):
 def products_alone(step: Step, source: Iterator[Batch], dtype: str) -> Ideal:
     """Return what a step would take if it were matrix products only, at the speed of a large one of the same dtype."""
     chosen = list(islice(source, 5))
-    gflops = _speed(torch.float32 if dtype == "fp32" else torch.bfloat16, chosen[0].input_ids.device)
+    gflops = _speed(torch.float32 if dtype == "fp32" else torch.bfloat16, chosen_device(True, 0))
     with FlopCounterMode(display=False) as counter:
         for number, batch in enumerate(chosen):
             step(batch, number)

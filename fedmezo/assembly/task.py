@@ -47,8 +47,7 @@ class LearningTask(TrainableModel):
 
     def collate(self, indices: NDArray[Any]) -> batches.Batch:
         """Return the batch of some examples."""
-        device = self.parameters.buffer.device
-        return batches.collate(self.data.encoded, indices, self.tokenizer.pad_id, device)
+        return batches.collate(self.data.encoded, indices, self.tokenizer.pad_id)
 
 
 def assemble_learning_task(cfg: CfgNode) -> LearningTask:

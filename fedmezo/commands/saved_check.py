@@ -72,7 +72,7 @@ class Trained:
 
     def _losses_of(self, folder: Path, whole: bool) -> Tensor:
         if whole:
-            return _token_losses(_placed(read_model(folder), self.batch.labels.device), self.batch)
+            return _token_losses(_placed(read_model(folder), self.trainable.parameters.buffer.device), self.batch)
         assert self.trainable.base is not None
         return _token_losses(read_adapter(folder, twin(self.trainable.base), self.trainable.tokenizer), self.batch)
 
@@ -100,7 +100,7 @@ def few_examples(cfg: CfgNode, trainable: TrainableModel, data: FederatedData) -
     evaluated = np.concatenate(list(splits))
     lengths = np.diff(data.encoded.offsets)[evaluated]
     chosen = evaluated[np.argsort(lengths, kind="stable")[:EXAMPLES]]
-    return collate(data.encoded, chosen, trainable.tokenizer.pad_id, trainable.parameters.buffer.device)
+    return collate(data.encoded, chosen, trainable.tokenizer.pad_id)
 
 
 def data_of(cfg: CfgNode, trainable: TrainableModel) -> FederatedData:
@@ -119,9 +119,7 @@ def data_of(cfg: CfgNode, trainable: TrainableModel) -> FederatedData:
 @torch.inference_mode()
 def _token_losses(model: Any, batch: Batch) -> Tensor:
     """Return the loss of every response token, fp64 [n]."""
-    device = model.get_input_embeddings().weight.device
-    ids, mask, labels = (tensor.to(device) for tensor in (batch.input_ids, batch.attention_mask, batch.labels))
-    losses, _ = token_losses(model, Batch(ids, mask, labels, batch.indices))
+    losses, _ = token_losses(model, batch)
     return losses.double()
 
 

@@ -13,7 +13,10 @@ IGNORED = -100
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """A padded batch of B examples, the longest of T tokens.
+    """A padded batch of B examples, the longest of T tokens, in the memory of the host.
+
+    What of it a model is given goes to the model's device with :func:`on_device`. Which tokens are learnt the host
+    knows without asking.
 
     Attributes:
         input_ids: int64 [B, T], padded on the right.
@@ -41,8 +44,13 @@ def split_batch(batch: Batch, size: int) -> list[Batch]:
     return parts
 
 
-def collate(encoded: EncodedExamples, indices: NDArray[np.int64], pad_id: int, device: torch.device | str) -> Batch:
-    """Pad at least one example to a batch on a device."""
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor of the host on a device; nobody waits until it has arrived there."""
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
+def collate(encoded: EncodedExamples, indices: NDArray[np.int64], pad_id: int) -> Batch:
+    """Pad at least one example to a batch."""
     rows = [encoded.tokens(index) for index in indices]
     shape = len(rows), max(map(len, rows))
     input_ids = np.full(shape, pad_id, dtype=np.int64)
@@ -53,5 +61,4 @@ def collate(encoded: EncodedExamples, indices: NDArray[np.int64], pad_id: int, d
         input_ids[row, : len(tokens)] = tokens
         attention_mask[row, : len(tokens)] = 1
         labels[row, start : len(tokens)] = tokens[start:]
-    on_device = [torch.from_numpy(array).to(device) for array in (input_ids, attention_mask, labels)]
-    return Batch(on_device[0], on_device[1], on_device[2], indices)
+    return Batch(torch.from_numpy(input_ids), torch.from_numpy(attention_mask), torch.from_numpy(labels), indices)

@@ -50,7 +50,7 @@ def _mean_losses(
     with scorer.at(point) as model:  # not through the scorer, which may keep states of the run's own examples
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            batch = collate(encoded, rows, pad_id, scorer.parameters.buffer.device)
+            batch = collate(encoded, rows, pad_id)
             losses, places = (found.cpu().numpy() for found in token_losses(model, batch))
             means[rows] = np.bincount(places, losses) / np.bincount(places)
     return means

@@ -28,7 +28,7 @@ def batch_sums(
         metrics: those that have sums of their own.
         as_texts: look at the responses as texts, also where a label word is chosen.
     """
-    size, device = len(batch.labels), batch.labels.device
+    size, device = len(batch.labels), scorer.parameters.buffer.device
     sums = {
         metric.name: (
             torch.zeros(size, dtype=torch.float64, device=device),

@@ -13,7 +13,7 @@ ENCODED = EncodedExamples(
 
 
 def test_rows_are_padded_and_labels_masked() -> None:
-    batch = collate(ENCODED, np.array([2, 0]), 0, "cpu")
+    batch = collate(ENCODED, np.array([2, 0]), 0)
     assert batch.input_ids.tolist() == [[6, 7, 8, 9], [1, 2, 3, 0]]
     assert batch.attention_mask.tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
     assert batch.labels.tolist() == [[-100, 7, 8, 9], [-100, -100, 3, -100]]
@@ -21,24 +21,24 @@ def test_rows_are_padded_and_labels_masked() -> None:
 
 
 def test_tensors_are_int64() -> None:
-    batch = collate(ENCODED, np.array([1]), 0, torch.device("cpu"))
+    batch = collate(ENCODED, np.array([1]), 0)
     assert {batch.input_ids.dtype, batch.attention_mask.dtype, batch.labels.dtype} == {torch.int64}
     assert batch.input_ids.shape == (1, 2)
 
 
 def test_a_padding_token_inside_a_text_is_attended_to_and_learnt() -> None:
-    batch = collate(ENCODED, np.array([0, 1]), 3, "cpu")
+    batch = collate(ENCODED, np.array([0, 1]), 3)
     assert batch.attention_mask.tolist() == [[1, 1, 1], [1, 1, 0]]
     assert batch.labels.tolist() == [[-100, -100, 3], [-100, 5, -100]]
 
 
 def test_every_example_has_as_many_labels_as_counted() -> None:
-    batch = collate(ENCODED, np.arange(3), 0, "cpu")
+    batch = collate(ENCODED, np.arange(3), 0)
     assert (batch.labels != -100).sum(dim=1).tolist() == [ENCODED.num_labels(index) for index in range(3)]
 
 
 def test_a_batch_is_split_without_padding_that_its_parts_do_not_need() -> None:
-    whole = collate(ENCODED, np.array([1, 0, 2]), 0, "cpu")
+    whole = collate(ENCODED, np.array([1, 0, 2]), 0)
     first, last = split_batch(whole, 2)
     assert first.input_ids.tolist() == [[4, 5, 0], [1, 2, 3]] and last.input_ids.tolist() == [[6, 7, 8, 9]]
     assert first.labels.tolist() == [[-100, 5, -100], [-100, -100, 3]]

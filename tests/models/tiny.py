@@ -81,7 +81,7 @@ def make_batch(*rows: tuple[int, int], first: int = 0) -> Batch:
         np.array([prompt for prompt, _ in rows], dtype=np.int32),
         np.array(lengths, dtype=np.int32),
     )
-    return collate(encoded, np.arange(len(rows)), ByteTokenizer.pad_id, "cpu")
+    return collate(encoded, np.arange(len(rows)), ByteTokenizer.pad_id)
 
 
 def bits(model: torch.nn.Module) -> dict[str, bytes]:

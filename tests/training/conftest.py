@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 
 import pytest
+import torch
+from torch import Tensor
 
 from fedmezo.assembly import LearningTask
 from fedmezo.training import LocalWork
@@ -38,8 +40,8 @@ class FaultyScorer(CopyInScorer):
         super().__init__(scorer.model, scorer.parameters)
         self.faulty = faulty
 
-    def _total(self, responses: Responses) -> Total:
-        return Total(math.nan, 1) if self._now & self.faulty else super()._total(responses)
+    def _sum(self, responses: Responses) -> tuple[Tensor, int]:
+        return (torch.tensor(math.nan), 1) if self._now & self.faulty else super()._sum(responses)
 
     def _totals(self, requests: Sequence[Request]) -> list[list[Total]]:
         found = []

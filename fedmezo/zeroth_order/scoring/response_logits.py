@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers.utils import ModelOutput
 
 from fedmezo.criteria.cross_entropy import cross_entropy
-from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.data.batches import IGNORED, Batch, on_device
 from fedmezo.zeroth_order.scoring.forward_override import forward_override
 from fedmezo.zeroth_order.scoring.trunk import Trunk
 
@@ -53,6 +53,7 @@ class Reader:
         self._causal = causal
         self._decoder: nn.Module = causal.get_decoder()
         self._head: nn.Module = causal.get_output_embeddings()
+        self._device: torch.device = causal.get_input_embeddings().weight.device
         self._output: type[ModelOutput] = ModelOutput
 
     def parts(self, batch: Batch, lanes: int = 1, most: int = MOST_LOGITS) -> Iterator[list[Responses]]:
@@ -65,18 +66,19 @@ class Reader:
             most: logits of a part of all lanes.
         """
         hidden, labels = self._before_head(batch, lanes)
-        masks = (labels != IGNORED).chunk(lanes)
-        wanted = [each[mask] for each, mask in zip(labels.chunk(lanes), masks, strict=True)]
-        rows = [mask.nonzero()[:, 0] for mask in masks]
-        states = [each[mask] for each, mask in zip(hidden.chunk(lanes), masks, strict=True)]
-        side_by_side = pad_sequence(states, batch_first=True)  # [L, n, H]
+        found = [_responses(lane, each) for lane, each in enumerate(labels.chunk(lanes))]
+        counts = [len(each) for each in found]
+        places, columns, tokens, rows = on_device(pad_sequence(found, batch_first=True), self._device).unbind(
+            -1
+        )  # [L, n]
+        side_by_side = hidden[places, columns]  # [L, n, H]
         step = max(1, most // (lanes * self._causal.config.get_text_config().vocab_size))
         for start in range(0, side_by_side.shape[1], step):
             logits = self._logits(side_by_side[:, start : start + step])
-            stop = start + logits.shape[1]
+            stops = [min(start + logits.shape[1], count) for count in counts]
             yield [
-                Responses(said[: len(tokens[start:stop])], tokens[start:stop], own[start:stop])
-                for said, tokens, own in zip(logits, wanted, rows, strict=True)
+                Responses(said[: max(0, stop - start)], own[start:stop], row[start:stop])
+                for said, own, row, stop in zip(logits, tokens, rows, stops, strict=True)
             ]
 
     def whole(self, batch: Batch, lanes: int = 1) -> list[Responses]:
@@ -95,16 +97,19 @@ class Reader:
             For each lane logits [B, C], the class of each example [B], and 0 .. B - 1.
         """
         hidden, labels = self._before_head(batch, lanes)
-        first = (labels != IGNORED).int().argmax(dim=1)
-        rows = torch.arange(len(first), device=first.device)
+        learnt = (labels != IGNORED).int().argmax(dim=1)
+        places = torch.arange(len(learnt))
+        packed = torch.stack((places, learnt, labels[places, learnt]))
+        rows, first, tokens = on_device(packed, self._device)
         logits = self._logits(hidden[rows, first].view(lanes, -1, hidden.shape[-1]), label_tokens)  # [L, B, C]
-        classes = (labels[rows, first][:, None] == label_tokens).int().argmax(dim=1)
+        classes = (tokens[:, None] == label_tokens).int().argmax(dim=1)
         each = zip(logits, classes.chunk(lanes), strict=True)
         return [Responses(said, right, rows[: len(right)]) for said, right in each]
 
     def _before_head(self, batch: Batch, lanes: int) -> tuple[Tensor, Tensor]:
-        """Return what goes into the head [B, k, H] at the k positions before the last k labels [B, k]: the first
-        label is the first of any row.
+        """Return what goes into the head, [B, k + 1, H], and labels [B, k] of the host: position j predicts label j.
+
+        The first label is the first of any row.
         """
         seen: list[Tensor] = []
 
@@ -116,13 +121,13 @@ class Reader:
         with forward_override(self._head, capture), self._noting_the_output(), trunk as given:
             first = int((given.labels != IGNORED).any(dim=0).nonzero()[0])
             self._model(
-                input_ids=given.input_ids,
-                attention_mask=given.attention_mask,
+                input_ids=on_device(given.input_ids, self._device),
+                attention_mask=on_device(given.attention_mask, self._device),
                 logits_to_keep=given.labels.shape[1] - first + 1,
                 use_cache=False,
             )
         labels = given.labels[:, first:]
-        hidden = seen[0][:, :-1].to(labels.device)  # position j predicts label j + 1; the last layer may be elsewhere
+        hidden = seen[0].to(self._device)  # the last layer may be elsewhere
         if len(hidden) != len(labels):
             labels = labels[: len(hidden) // lanes].repeat(lanes, 1)
         return hidden, labels
@@ -160,6 +165,17 @@ class Reader:
             return nullcontext()
         weight, bias = head.weight[tokens], None if head.bias is None else head.bias[tokens]
         return forward_override(head, lambda hidden: functional.linear(hidden, weight, bias))
+
+
+def _responses(lane: int, labels: Tensor) -> Tensor:
+    """Return what is to be known of each response token, [n, 4]: its row in the forward, its column, itself, its row.
+
+    Args:
+        lane: of the forward.
+        labels: of the lane [B, k].
+    """
+    rows, columns = (labels != IGNORED).nonzero(as_tuple=True)
+    return torch.stack((lane * len(labels) + rows, columns, labels[rows, columns], rows), dim=1)
 
 
 def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:

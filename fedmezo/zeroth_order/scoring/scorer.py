@@ -166,14 +166,23 @@ class Scorer(ABC):
             parts = self._reader.parts(batch, lanes, self.most_logits)
         else:
             parts = iter([self._seen(batch, lanes)])
-        found = [[self._total(part) for part in lane] for lane in zip(*parts, strict=True)]
-        return [Total(math.fsum(t.value for t in each), sum(t.number for t in each)) for each in found]
+        sums: list[list[Tensor]] = []  # [parts, L], on the device until the last one is there
+        numbers = [0] * lanes
+        for part in parts:
+            sums.append([])
+            for lane, responses in enumerate(part):
+                total, number = self._sum(responses)
+                sums[-1].append(total)
+                numbers[lane] += number
+        values = torch.stack([torch.stack(part) for part in sums], dim=1).tolist()
+        return [Total(math.fsum(own), number) for own, number in zip(values, numbers, strict=True)]
 
-    def _total(self, responses: Responses) -> Total:
+    def _sum(self, responses: Responses) -> tuple[Tensor, int]:
+        """Return the sum of the criterion's values, fp64 [], and their number."""
         if not len(responses.labels):  # another lane has more of them
-            return Total(0.0, 0)
+            return torch.zeros((), dtype=torch.float64, device=responses.logits.device), 0
         values = self.criterion(*responses)
-        return Total(values.double().sum().item(), values.numel())
+        return values.double().sum(), values.numel()
 
     def responses(self, batch: Batch) -> Iterator[Responses]:
         """Yield what the model says at the response tokens of a batch, part by part; it is taken as it stands."""

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from fedmezo.core.log import LOG
-from fedmezo.data.batches import IGNORED, Batch
+from fedmezo.data.batches import IGNORED, Batch, on_device
 from fedmezo.models.blocks import causal_model, decoder_layers
 from fedmezo.zeroth_order.scoring.forward_override import forward_override
 
@@ -41,6 +41,7 @@ class Trunk:
     ) -> None:
         self.layers = list(layers)
         self._decoder = causal_model(model).get_decoder()
+        self._device: torch.device = causal_model(model).get_input_embeddings().weight.device
         self._whole = whole
         self._most_bytes = most_bytes
         self._states: dict[int, Tensor] = {}  # of an example, by index: [T, H]
@@ -55,7 +56,7 @@ class Trunk:
         for index in missing:
             batch, row = rows[index]
             length = int(batch.attention_mask[row].sum())
-            states = self._computed(batch.input_ids[row : row + 1, :length])
+            states = self._computed(on_device(batch.input_ids[row : row + 1, :length], self._device))
             self._states[index] = states[self._starts(batch)[row] :].clone()
 
     @contextmanager

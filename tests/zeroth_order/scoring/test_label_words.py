@@ -41,7 +41,7 @@ def batch() -> Batch:
         np.array([len(prompt) for prompt in PROMPTS], dtype=np.int32),
         lengths.astype(np.int32),
     )
-    return collate(encoded, np.arange(len(rows)), ByteTokenizer.pad_id, "cpu")
+    return collate(encoded, np.arange(len(rows)), ByteTokenizer.pad_id)
 
 
 @torch.inference_mode()

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedmezo.data.batches import Batch
 from fedmezo.models.adapters import attach_adapter
 from fedmezo.models.flat_parameters import FlatParameters
 from fedmezo.models.half_precision import with_half_products
@@ -29,9 +28,7 @@ def losses(kind: type[Scorer], family: str, device: str, *, half: bool = False, 
     parameters = FlatParameters(model)
     point = parameters.buffer if whole else tiny_adapter("lora", family=family).point.to(device)
     scorer = kind(model, parameters, compiled=CompiledLayers(model) if compiled else None)
-    rows = make_batch(*ROWS)
-    ids, mask, labels = (tensor.to(device) for tensor in (rows.input_ids, rows.attention_mask, rows.labels))
-    return scorer.losses(point, LANES, Batch(ids, mask, labels, rows.indices))
+    return scorer.losses(point, LANES, make_batch(*ROWS))
 
 
 @pytest.mark.parametrize("kind", [LoraBatchedScorer, CopyInScorer, LayerwiseScorer])
