@@ -21,6 +21,8 @@ from transformers.pytorch_utils import Conv1D
 
 from fedmezo.core.cache import cache_folder
 from fedmezo.core.log import LOG
+from fedmezo.data.batches import on_device
+from fedmezo.models.blocks import causal_model
 from fedmezo.models.flat_parameters import FlatParameters, Span
 from fedmezo.models.half_precision import Pairing, as_rows, half_class, pairing_of, perturbed_product
 from fedmezo.zeroth_order.estimators import Lane
@@ -70,6 +72,7 @@ class LayerwiseScorer(Scorer):
         self._copy_dtype = parameters.buffer.dtype if self._pairing is None else torch.float32
         self._both_signs = True
         self._examples = 0  # of a sign, in the forward that is under way
+        self._tokens = torch.empty(0)  # of that forward, or of each of its lanes, on the host
 
     @property
     def shares_rounding(self) -> bool:
@@ -98,7 +101,7 @@ class LayerwiseScorer(Scorer):
             request, number = lane_batch.lanes[0]
             point, lane = requests[request].point, requests[request].lanes[number]
             batch, signs = lane_batch.batch(requests), len(lane_batch.lanes)
-            self._examples = len(batch.labels) // signs
+            self._examples, self._tokens = len(batch.labels) // signs, batch.input_ids
             with self.at(point), self._perturbed(lane, signs):
                 totals = self.totals(batch, lanes=signs)
             for index, total in zip(lane_batch.lanes, totals, strict=True):
@@ -157,9 +160,11 @@ class LayerwiseScorer(Scorer):
         first, width = self._span(module.weight).start, module.embedding_dim
 
         def forward(ids: Tensor) -> Any:
-            used, inverse = torch.unique(ids, return_inverse=True)
-            rows, copies = module.weight.data[used], self._room(signs, len(used) * width)
-            for row, number in enumerate(used.tolist()):
+            known = module is causal_model(self.model).get_input_embeddings() and ids.shape == self._tokens.shape
+            used, inverse = torch.unique(self._tokens if known else ids.cpu(), return_inverse=True)
+            numbers, inverse = used.tolist(), on_device(inverse, ids.device)
+            rows, copies = module.weight.data[on_device(used, ids.device)], self._room(signs, len(used) * width)
+            for row, number in enumerate(numbers):
                 self._perturb(copies[:, row * width : (row + 1) * width], rows[row], first + number * width, lane)
             tables = copies.view(signs, len(used), width)
             if len(ids) == 1:  # positions, say, which are the same for all examples

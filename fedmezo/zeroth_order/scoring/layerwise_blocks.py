@@ -56,7 +56,7 @@ class LayerwiseBlocksScorer(LayerwiseScorer):
         return super()._totals(requests)
 
     def _of(self, request: Request) -> list[Total]:
-        self._examples = len(request.batch.labels)
+        self._examples, self._tokens = len(request.batch.labels), request.batch.input_ids
 
         def forward(ascent: Ascent, lanes: Sequence[Lane]) -> list[Total]:
             with self._in_blocks(ascent, lanes), ascent.on():

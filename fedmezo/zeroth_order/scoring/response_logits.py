@@ -122,7 +122,9 @@ class Reader:
             first = int((given.labels != IGNORED).any(dim=0).nonzero()[0])
             self._model(
                 input_ids=on_device(given.input_ids, self._device),
-                attention_mask=on_device(given.attention_mask, self._device),
+                attention_mask=None
+                if bool(given.attention_mask.all())
+                else on_device(given.attention_mask, self._device),
                 logits_to_keep=given.labels.shape[1] - first + 1,
                 use_cache=False,
             )
