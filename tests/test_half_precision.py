@@ -125,7 +125,7 @@ def test_a_client_moves_as_its_scalars_and_the_seed_say(tiny_yaml: Write, monkey
 
 
 def bits_of(half: torch.Tensor) -> np.ndarray:
-    return half.view(torch.int16).numpy().view(np.uint16).copy()
+    return half.cpu().view(torch.int16).numpy().view(np.uint16).copy()
 
 
 def test_what_is_saved_is_a_model_to_go_on_from(

@@ -53,7 +53,7 @@ def test_the_estimate_adds_up_the_runs_own_batches(
     assert cost.round_seconds > PER_TOKEN * sum(sizes) / 3
     # after rounds 2 and 3
     assert cost.seconds == pytest.approx(3 * cost.round_seconds + 2 * cost.evaluation_seconds)
-    assert cost.memory_mib > 100
+    assert cost.memory_mib > (0 if tiny_task.start.is_cuda else 100)
 
 
 @pytest.mark.parametrize("trainer", ["mezotrainer", "llmtrainer"])

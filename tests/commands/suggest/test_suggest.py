@@ -130,7 +130,7 @@ def test_a_move_is_where_a_round_of_one_step_leads_to(
     losses: list[np.ndarray] = []
 
     def noted(self: Probe, point: Tensor) -> np.ndarray:
-        losses.append(point.numpy().copy())
+        losses.append(point.cpu().numpy().copy())
         return np.zeros(2)
 
     monkeypatch.setattr(Probe, "_losses", noted)
@@ -140,8 +140,8 @@ def test_a_move_is_where_a_round_of_one_step_leads_to(
     replies = (federation.executor(task, learning_task.start) for task in tasks)
     federation.server.apply(federation.server.aggregate(Plan(0, tasks), replies))
     start, moved = losses
-    assert start.tobytes() == learning_task.start.numpy().tobytes()
-    assert moved.tobytes() == federation.server.parameters.numpy().tobytes() != start.tobytes()
+    assert start.tobytes() == learning_task.start.cpu().numpy().tobytes()
+    assert moved.tobytes() == federation.server.parameters.cpu().numpy().tobytes() != start.tobytes()
 
 
 def test_rates_are_tried_on_examples_that_the_move_does_not_learn_from(tiny_yaml: Write) -> None:
