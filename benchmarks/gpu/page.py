@@ -69,7 +69,7 @@ def _machine(results: Figures) -> str:
     commit = (found["commit"] or "unknown")[:7]
     command = f"python -m benchmarks.gpu --minutes {results['minutes']:g}{' --quick' if results['quick'] else ''}"
     return (
-        f"{found['gpu'] or found['processor']}{memory}; driver {found['driver']};\n"
+        f"{found['gpu'] or found['processor']}{memory}; driver {found['driver'] or 'unknown'};\n"
         f"{versions}, Python {found['python']}; half precision is {found['half']}.\n"
         f"{found['date']}, commit {commit}: `{command}`. All figures are in `results.json`.\n"
     )

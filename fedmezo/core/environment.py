@@ -17,8 +17,7 @@ def environment() -> dict[str, Any]:
     """Return the facts that ``environment.json`` holds."""
     return {
         "python": platform.python_version(),
-        "packages": _versions()
-        | {"torch": str(torch.__version__)},  # with its build, which the index's wheels leave out
+        "packages": _versions(),
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -30,7 +29,8 @@ def environment() -> dict[str, Any]:
 
 @cache
 def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return found | {"torch": str(torch.__version__)}  # with its build, which the index's wheels leave out
 
 
 def _processor() -> str:

@@ -149,10 +149,8 @@ def with_half_products(model: PreTrainedModel, *, whole: bool = False) -> PreTra
     for module in model.modules():
         if isinstance(module, nn.Linear | Conv1D):
             kind: Any = type(module)
-            module.__class__ = half_class(kind)
+            _become(module, half_class(kind))
             module.pairing = pairing
-            if hasattr(module, "_hf_hook"):  # where a model spans devices, accelerate has wrapped forward
-                module._old_forward = MethodType(_HalfProduct.forward, module)
             if module.bias is not None and not whole:
                 module.bias = nn.Parameter(module.bias.float(), requires_grad=False)
         elif isinstance(module, nn.Embedding):
@@ -174,10 +172,15 @@ def with_plain_products(model: PreTrainedModel) -> PreTrainedModel:
     for module in model.modules():
         if isinstance(module, nn.Linear | Conv1D):
             own: Any = type(module)
-            module.__class__ = _narrowing_class(own)
-            if hasattr(module, "_hf_hook"):
-                module._old_forward = MethodType(type(module).forward, module)
+            _become(module, _narrowing_class(own))
     return model
+
+
+def _become(module: Any, kind: type[nn.Module]) -> None:
+    """Have a module compute as another class does."""
+    module.__class__ = kind
+    if hasattr(module, "_hf_hook"):  # where a model spans devices, accelerate has wrapped forward
+        module._old_forward = MethodType(kind.forward, module)
 
 
 @cache

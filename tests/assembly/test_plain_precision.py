@@ -104,6 +104,13 @@ def test_a_plain_run_is_told_replayed_and_none_of_the_shared_ones(
     assert plain.ledger().hashes() != train(tiny_yaml(), "shared", *own).ledger().hashes()
 
 
+def test_backpropagation_takes_plain_half_precision_too(tiny_yaml: Write) -> None:
+    half = ("trainer.type", "llmtrainer", "train.is_enable_half", "True")
+    plain, shared = (train(tiny_yaml(), name, *half, "train.precision", name) for name in ("plain", "shared"))
+    assert plain.summary()["losses"]["test"]["change"] < 0
+    assert plain.adapter_bytes() != shared.adapter_bytes()
+
+
 def test_what_helps_is_named(tiny_yaml: Write) -> None:
     cfg = config.load(tiny_yaml(), PLAIN)
     (said,) = precision_warnings(cfg, assemble_learning_task(cfg).scorer)

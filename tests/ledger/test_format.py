@@ -16,7 +16,7 @@ from fedmezo.ledger.ledger import Ledger
 from fedmezo.ledger.records import EvaluationRecord, HashRecord, Header, Record, RoundRecord, StopRecord
 from tests import ledger_reader, numpy_replay
 from tests.example_counts import examples
-from tests.ledger.test_codec import SLOW, exactly, flipped, ledger_bytes, mutated, records, runs
+from tests.ledger.generated import SLOW, exactly, flipped, ledger_bytes, mutated, records, runs
 from tests.ledger.vectors import LAYOUT, vector
 
 Row = dict[str, Any]

@@ -1,9 +1,12 @@
 """What a model says, in parts, against its own logits."""
 
+import weakref
+
 import pytest
 import torch
 from torch import Tensor
 
+from fedmezo.criteria import tokenwise
 from fedmezo.criteria.cross_entropy import cross_entropy
 from fedmezo.data.batches import IGNORED
 from fedmezo.zeroth_order.scoring import CopyInScorer
@@ -67,3 +70,19 @@ def test_a_model_that_fails_keeps_its_own_forward_passes() -> None:
         batch.input_ids.fill_(10**6)
         Reader(model).whole(batch)
     assert not any("forward" in vars(module) or module._forward_hooks for module in model.modules())
+
+
+def test_logits_are_in_memory_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+    seen: list[weakref.ref[Tensor]] = []
+
+    @tokenwise
+    def noting(logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+        seen.append(weakref.ref(logits))
+        alive.append(sum(each() is not None for each in seen))
+        return cross_entropy(logits, labels, rows)
+
+    lora = tiny_adapter("lora")
+    monkeypatch.setattr(CopyInScorer, "most_logits", 1)
+    CopyInScorer(lora.model, lora.parameters, criterion=noting).loss(lora.point, make_batch(*ROWS))
+    assert len(alive) == 16 and max(alive) <= 2  # the last one, while the next is there
